@@ -1,0 +1,1 @@
+"""Measurements, run by `make bench`. Each module `bench_*` has `report() -> str`: a title and its table."""

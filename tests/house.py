@@ -1,0 +1,116 @@
+"""The size of each floor of the house against its budget: `python -m tests.house` prints the report."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+VLAB = Path(__file__).parent.parent / "vlab"
+
+# Lines of code: blank lines, comments and docstrings don't count, because explaining must cost nothing.
+# Raising a budget takes a reason in the commit.
+BUDGETS = {
+    "paging": 700,
+    "hypervisor": 1300,  # without techniques/ and architectures/
+}
+TECHNIQUE_BUDGET = 300
+SYSTEM_BUDGET = 150
+
+# A file is a chapter, and a function fits a screen: whole lines of both, comments included.
+LONG_FILE = 400
+LONG_FUNCTION = 60
+
+_LAYOUT = (tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+
+
+@dataclass(frozen=True)
+class Size:
+    """One floor, technique or named system: files, lines, lines of code, and the budget if it has one."""
+
+    name: str
+    files: int
+    lines: int
+    code: int
+    budget: int | None
+
+
+def sizes() -> list[Size]:
+    """Every floor, then every technique and every named system."""
+    found = [_size(path, BUDGETS.get(path.name)) for path in sorted(VLAB.iterdir()) if _python_files(path)]
+    for part, budget in (("techniques", TECHNIQUE_BUDGET), ("architectures", SYSTEM_BUDGET)):
+        chapters = [path for path in _python_files(VLAB / "hypervisor" / part) if path.name != "__init__.py"]
+        found += [_size(path, budget) for path in chapters]
+    return found
+
+
+def long_files() -> list[tuple[str, int]]:
+    """Files that are more than a chapter, with their lines."""
+    return [(_name(path), lines) for path in _python_files(VLAB) if (lines := _lines(path)) > LONG_FILE]
+
+
+def long_functions() -> list[tuple[str, int]]:
+    """Functions that don't fit a screen, with their lines."""
+    found = []
+    for path in _python_files(VLAB):
+        for node in _functions(path):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > LONG_FUNCTION:
+                found.append((f"{_name(path)}:{node.lineno} {node.name}", lines))
+    return found
+
+
+def report() -> str:
+    """The table, and what is longer than it should be."""
+    rows = [f"{'floor':36} {'files':>5} {'lines':>6} {'code':>6} {'budget':>6}"]
+    rows += [f"{s.name:36} {s.files:5} {s.lines:6} {s.code:6} {s.budget or '':>6}" for s in sizes()]
+    rows += [f"long: {name}, {lines} lines" for name, lines in long_files() + long_functions()]
+    return "\n".join(rows)
+
+
+def _size(path: Path, budget: int | None) -> Size:
+    files = [file for file in _python_files(path) if path.name != "hypervisor" or file.parent == path]
+    return Size(_name(path), len(files), sum(map(_lines, files)), sum(map(_code, files)), budget)
+
+
+def _python_files(path: Path) -> list[Path]:
+    return [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text("utf-8").splitlines())
+
+
+def _code(path: Path) -> int:
+    """How many lines carry code."""
+    source = path.read_text("utf-8")
+    carrying: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in (*_LAYOUT, tokenize.COMMENT):
+            carrying.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if _is_docstring(node):
+            carrying.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(carrying)
+
+
+def _is_docstring(node: ast.AST) -> TypeGuard[ast.Expr]:
+    """A docstring is a statement that is nothing but a text."""
+    text = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(text, ast.Constant) and isinstance(text.value, str)
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(VLAB).as_posix()
+
+
+if __name__ == "__main__":
+    print(report())

@@ -1,0 +1,26 @@
+"""vlab: operating-system virtualization to run, stop, rewind and break.
+
+The names below are brought in when first used, so that `import vlab` loads none of the libraries under it.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "VlabError": "vlab.language",
+    "set_language": "vlab.language",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return sorted(_HOME_OF)
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'vlab' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

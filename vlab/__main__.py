@@ -1,0 +1,7 @@
+"""`python -m vlab` is `vlab`."""
+
+import sys
+
+from vlab.cli import main
+
+sys.exit(main())

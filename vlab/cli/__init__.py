@@ -1,0 +1,96 @@
+"""The command line. One module a command; each offers `add_parser(commands)` and `main(args) -> int`.
+
+Those modules import what is heavy inside `main`, so that `vlab --help` answers at once.
+Exit status: 0 done, 1 the command's own "no", 2 a mistake that the reader can mend, 130 interrupted.
+"""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TextIO
+
+import vlab
+from vlab.cli.parser import Parser
+from vlab.language import VlabError, _, preferred_language, set_language
+
+COMMANDS = ("lab", "doctor")
+
+MISTAKE = 2
+INTERRUPTED = 130
+READER_LEFT = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, `sys.argv` by default, and return its exit status. Never raises but for a bug."""
+    for stream in (sys.stdout, sys.stderr):
+        _never_fail_on_letters(stream)
+    set_language(preferred_language())
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except VlabError as error:
+        return _mistake(str(error))
+    except BrokenPipeError:
+        _drop_output()
+        return READER_LEFT
+    except OSError as error:
+        return _mistake(_os_error(error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        args = _parse(argv)
+    except SystemExit as done:  # argparse, after --help and --version
+        return int(done.code or 0)
+    status: int = args.main(args)
+    return status
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the whole command line, and the one of each command by name."""
+    parser = Parser(prog="vlab", description=_("Operating-system virtualization, to run and to take apart."))
+    parser.add_argument("--version", action="version", version=f"vlab {vlab.__version__}")
+    commands = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), dest="command")
+    for name in COMMANDS:
+        module = import_module(f"vlab.cli.{name}")
+        module.add_parser(commands).set_defaults(main=module.main)
+    return parser, dict(commands.choices)
+
+
+def _parse(argv: Sequence[str]) -> Namespace:
+    parser, commands = build_parser()
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise commands.get(args.command, parser).unknown(unknown[0])
+    if args.command is None:
+        raise VlabError(_("Which command?"), mend=parser.format_help().rstrip())
+    return args
+
+
+def _mistake(message: str) -> int:
+    if sys.stderr is not None:
+        print(f"vlab: {message}", file=sys.stderr)
+    return MISTAKE
+
+
+def _os_error(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
+def _never_fail_on_letters(stream: TextIO | None) -> None:
+    """A terminal that lacks a letter shows a question mark instead of ending the command."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """Whoever read our output has gone (`vlab ... | head`): let Python's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

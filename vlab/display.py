@@ -1,0 +1,42 @@
+"""The hook by which an object draws itself. The pictures live in `vlab.views`, which is imported when first asked."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+Bundle = tuple[dict[str, Any], dict[str, Any]]
+Renderer = Callable[[Any], Bundle]
+_renderers: dict[type, Renderer] = {}
+
+
+def renders(kind: type) -> Callable[[Renderer], Renderer]:
+    """Register the decorated function as the one that draws objects of `kind` (and its subclasses).
+
+    It takes the object and returns a MIME bundle, for example `{"text/html": ...}`, and the bundle's metadata.
+    """
+
+    def register(renderer: Renderer) -> Renderer:
+        _renderers[kind] = renderer
+        return renderer
+
+    return register
+
+
+def bundle(thing: object) -> Bundle:
+    """The MIME bundle of an object, its sentence and its picture where one is registered, and its metadata."""
+    import_module("vlab.views")
+    sentence = {"text/plain": repr(thing)}
+    for kind in type(thing).__mro__:
+        if kind in _renderers:
+            shown, metadata = _renderers[kind](thing)
+            return shown | sentence, metadata
+    return sentence, {}
+
+
+class Drawn:
+    """Mixin: the object prints one sentence in a terminal and draws itself in a notebook."""
+
+    __slots__ = ()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
+        return bundle(self)

@@ -1,0 +1,279 @@
+"""Event records: what happened, when, at which level, and because of what.
+
+An event is a small frozen record. Its `id` is (time, sequence): the machine's time in attempted instructions, and a
+count within that instant, so that a replay gives the same ids. `level` says whose event it is: 0 is the machine, 1 a VM
+on it, 2 a VM inside that VM. `parent` is the id of the event that it follows from: the enclosing one that is still open.
+A trap opens, and the return that ends its handler closes it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from vlab.display import Drawn
+from vlab.language import _
+
+if TYPE_CHECKING:
+    import networkx
+
+EventId = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Drawn):
+    """What every event says: its id, the level it belongs to, and the id of the event it follows from."""
+
+    opens: ClassVar[bool] = False
+    closes: ClassVar[bool] = False
+
+    id: EventId
+    level: int
+    parent: EventId | None
+
+    @property
+    def time(self) -> int:
+        """The machine's time, in attempted instructions plus what `wfi` skipped."""
+        return self.id[0]
+
+    @property
+    def kind(self) -> str:
+        """The record's name: "Trap", "Exit", "Emulation", …"""
+        return type(self).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Trap(Event):
+    """The real hart left `origin` for a trap handler in `target` (both names of modes)."""
+
+    opens: ClassVar[bool] = True
+
+    cause: int
+    value: int
+    pc: int
+    origin: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Injection(Trap):
+    """A hypervisor delivered a trap or interrupt to its guest's virtual hart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Return(Event):
+    """A handler ended: `sret` or `mret`, on the real hart (level 0) or emulated on a virtual one."""
+
+    closes: ClassVar[bool] = True
+
+    instruction: str
+    pc: int
+    origin: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit(Event):
+    """A guest stopped running directly, and its hypervisor took over. `reason` is a short stable word."""
+
+    reason: str
+    cause: int
+    value: int
+    pc: int
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Event):
+    """A hypervisor let its guest run on directly, from `pc` in the virtual mode `mode`."""
+
+    pc: int
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation(Event):
+    """A hypervisor executed one row of the instruction table on the virtual hart.
+
+    `changes` holds (name, before, after) of every register and CSR that changed.
+    """
+
+    pc: int
+    word: int
+    text: str
+    mode: str
+    changes: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CsrWrite(Event):
+    """An instruction wrote a CSR (level 0: the real one)."""
+
+    name: str
+    before: int
+    after: int
+    pc: int
+
+
+@dataclass(frozen=True, slots=True)
+class TlbFill(Event):
+    """The MMU walked and remembered a translation; `access` is what was wanted."""
+
+    address: int
+    physical: int
+    access: str
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlbFlush(Event):
+    """All remembered translations were dropped."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowFill(Event):
+    """A hypervisor wrote one entry of a shadow page table: guest-virtual, guest-physical, host-physical."""
+
+    gva: int
+    gpa: int
+    hpa: int
+    flags: str
+    access: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowFlush(Event):
+    """A hypervisor dropped shadow entries, and why."""
+
+    reason: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAccess(Event):
+    """A load or store reached a device's register."""
+
+    device: str
+    offset: int
+    size: int
+    value: int
+    store: bool
+
+
+Kind = TypeVar("Kind", bound=Event)
+
+
+class EventSource:
+    """Where a machine's events come from. With no listener it does nothing, and listening changes nothing."""
+
+    def __init__(self, clock: Callable[[], int]):
+        self._clock = clock
+        self._listeners: list[Callable[[Event], None]] = []
+        self._open: list[list[EventId]] = []
+        self._last: EventId = (-1, 0)
+        self.on = False
+
+    def emit(self, kind: type[Kind], level: int, *rest: Any) -> Kind | None:
+        """Tell the listeners, if there are any; `rest` are the record's own fields in order."""
+        if not self.on:
+            return None
+        time = self._clock()
+        self._last = (time, self._last[1] + 1 if self._last[0] == time else 0)
+        event = kind(self._last, level, self._parent(), *rest)
+        if kind.opens:
+            self._level(level).append(event.id)
+        if kind.closes and self._level(level):
+            self._level(level).pop()
+        for listener in self._listeners:
+            listener(event)
+        return event
+
+    def _parent(self) -> EventId | None:
+        """The innermost open event of the outermost level that has one: the software that stands in control."""
+        return next((opened[-1] for opened in self._open if opened), None)
+
+    def _level(self, level: int) -> list[EventId]:
+        while len(self._open) <= level:
+            self._open.append([])
+        return self._open[level]
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with every event from here on."""
+        self._listeners.append(listener)
+        self.on = True
+
+    def unlisten(self, listener: Callable[[Event], None]) -> None:
+        """Stop calling `listener`."""
+        self._listeners.remove(listener)
+        if not self._listeners:
+            self.on = False
+            self._open = []
+            self._last = (-1, 0)
+
+    @contextmanager
+    def record(self) -> Iterator["Recording"]:
+        """Collect events for the length of a `with` block."""
+        recording = Recording()
+        self.listen(recording.events.append)
+        try:
+            yield recording
+        finally:
+            self.unlisten(recording.events.append)
+
+
+class Recording(Drawn):
+    """A list of events to look at, filter, and turn into a graph."""
+
+    def __init__(self, events: Iterable[Event] = ()):
+        self.events = list(events)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        found = self.events[index]
+        return Recording(found) if isinstance(index, slice) else found
+
+    def __repr__(self) -> str:
+        kinds: dict[str, int] = {}
+        for event in self.events:
+            kinds[event.kind] = kinds.get(event.kind, 0) + 1
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        return _("{total} events: {counts}").format(total=len(self), counts=counts or _("none"))
+
+    def only(self, *kinds: type[Event], level: int | None = None) -> "Recording":
+        """The events of these kinds (and level); each one's parent becomes its nearest ancestor that is kept."""
+        kept = {e.id for e in self.events if isinstance(e, kinds or Event) and level in (None, e.level)}
+        parents = {e.id: e.parent for e in self.events}
+
+        def ancestor(parent: EventId | None) -> EventId | None:
+            while parent is not None and parent not in kept:
+                parent = parents.get(parent)
+            return parent
+
+        return Recording(replace(e, parent=ancestor(e.parent)) for e in self.events if e.id in kept)
+
+    @property
+    def exits(self) -> "Recording":
+        """The VM exits, the traps injected into guests, and what hangs together through them."""
+        return self.only(Exit, Injection)
+
+    def graph(self) -> "networkx.DiGraph":
+        """Cause → effect, as a networkx DiGraph.
+
+        Nodes are event ids with the attributes `event` (the record), `kind`, `level`, `time`, and every field of
+        the record; an edge leads from an event to each one that follows from it.
+        """
+        import networkx
+
+        graph = networkx.DiGraph()
+        for event in self.events:
+            own = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in ("id", "parent")}
+            graph.add_node(event.id, event=event, kind=event.kind, time=event.time, **own)
+        graph.add_edges_from((e.parent, e.id) for e in self.events if e.parent in graph)
+        return graph

@@ -1,0 +1,40 @@
+"""The whole way of one guest address: guest-virtual → guest-physical → host-physical, and the shadow's short-cut."""
+
+from dataclasses import dataclass
+
+from vlab.display import Drawn
+from vlab.language import _
+from vlab.paging import Walk
+from vlab.riscv import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Drawn):
+    """One guest address taken through both translations, as values.
+
+    `guest` is the walk of the guest's own table (None where the guest runs unpaged, and GPA = GVA); `place` is what
+    lies at the guest-physical address: "memory", a device's name, or "nothing"; `shadow` is the walk of the shadow
+    table, which leads from GVA to HPA at once, or faults where the hypervisor has not filled it yet.
+    """
+
+    gva: int
+    access: Access
+    mode: str
+    guest: Walk | None
+    gpa: int | None
+    place: str
+    hpa: int | None
+    shadow: Walk | None
+
+    def __repr__(self) -> str:
+        if self.gpa is None:
+            end = _("the guest's own table faults")
+        elif self.hpa is None:
+            end = _("GPA {gpa:#x} ({place})").format(gpa=self.gpa, place=self.place)
+        else:
+            end = _("GPA {gpa:#x} → HPA {hpa:#x}").format(gpa=self.gpa, hpa=self.hpa)
+        filled = self.shadow is not None and self.shadow.fault is None
+        shadow = _("the shadow has it") if filled else _("the shadow does not have it yet")
+        return _("{access} of GVA {gva:#x} in {mode} → {end}; {shadow}").format(
+            access=self.access, gva=self.gva, mode=self.mode, end=end, shadow=shadow
+        )

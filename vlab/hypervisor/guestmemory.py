@@ -1,0 +1,102 @@
+"""A guest's RAM: frames of the computer that its hypervisor runs on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from vlab.language import VlabError, _
+from vlab.machine.computer import PhysicalMemory
+from vlab.machine.memory import PAGE, RAM_BASE, Watches
+from vlab.riscv import Access, Trap
+from vlab.riscv.privilege import ACCESS_FAULT
+
+_ZEROS = bytes(PAGE)
+
+
+class GuestMemory(Watches):
+    """Guest-physical memory. Page n of it (counted from `base`) is the host-physical page `frames[n]`.
+
+    Everything goes through the host's own `memory`: so what lies below sees each write.
+    """
+
+    def __init__(self, host: PhysicalMemory, frames: list[int]):
+        super().__init__()
+        self._host = host
+        self.frames = frames
+        self.base, self.size = RAM_BASE, len(frames) * PAGE
+        self._page_of = {frame: page for page, frame in enumerate(frames)}
+        self.views: dict[int, Any] = dict.fromkeys((1, 2, 4, 8), b"")  # no way round `load` and `store`
+
+    def holds(self, address: int, size: int = 1) -> bool:
+        """Whether all `size` bytes at a guest-physical address are RAM."""
+        return self.base <= address and address + size <= self.base + self.size
+
+    def host_address(self, address: int) -> int:
+        """GPA → HPA, for an address that `holds`."""
+        return self.frames[(address - self.base) // PAGE] * PAGE + address % PAGE
+
+    def guest_address(self, address: int) -> int | None:
+        """HPA → GPA; None where the frame is not this guest's."""
+        page = self._page_of.get(address // PAGE)
+        return None if page is None else self.base + page * PAGE + address % PAGE
+
+    def load(self, address: int, size: int) -> int:
+        """See `vlab.machine.memory.Memory.load`."""
+        if not self.holds(address, size):
+            raise Trap(ACCESS_FAULT[Access.LOAD], address)
+        return self._host.load(self.host_address(address), size)
+
+    def store(self, address: int, size: int, value: int) -> None:
+        """See `vlab.machine.memory.Memory.store`."""
+        if not self.holds(address, size):
+            raise Trap(ACCESS_FAULT[Access.STORE], address)
+        self._host.store(self.host_address(address), size, value)
+        self.tell(self, address, size)
+
+    def peek(self, address: int, size: int) -> bytes:
+        """A debugger's look; VlabError outside RAM."""
+        return b"".join(self._host.peek(at, length) for at, _offset, length in self._pieces(address, size))
+
+    def poke(self, address: int, data: bytes) -> None:
+        """A debugger's (or a loader's) write; VlabError outside RAM."""
+        for at, offset, length in self._pieces(address, len(data)):
+            self._host.poke(at, data[offset : offset + length])
+        self.tell(self, address, len(data))
+
+    def _pieces(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
+        """The host-physical pieces of a range, none of which crosses a page: (address, offset, length)."""
+        if not self.holds(address, size):
+            raise VlabError(
+                _("The guest has no memory at {address:#x} ({size} bytes).").format(address=address, size=size),
+                mend=_("Its RAM lies from {first:#x} to {last:#x}.").format(
+                    first=self.base, last=self.base + self.size - 1
+                ),
+            )
+        offset = 0
+        while offset < size:
+            length = min(size - offset, PAGE - (address + offset) % PAGE)
+            yield self.host_address(address + offset), offset, length
+            offset += length
+
+    def fast(self, address: int) -> bool:
+        """Never: there is no way round `store`."""
+        return False
+
+    def hold_code(self, address: int) -> None:
+        """Nothing to do: nobody keeps decoded instructions of a virtual hart."""
+
+    def watch(self, address: int, callback: Callable[[int, int], None]) -> None:
+        """Call `callback(address, value)` after each store to the double word at `address`."""
+        self.peek(address, 8)
+        self.watched[address] = callback
+
+    def pages(self) -> dict[int, bytes]:
+        """The pages that are not all zeros, by number from `base`."""
+        found = ((page, self._host.peek(frame * PAGE, PAGE)) for page, frame in enumerate(self.frames))
+        return {page: content for page, content in found if content != _ZEROS}
+
+    def set_pages(self, pages: Mapping[int, bytes]) -> None:
+        """Make the memory be as `pages` says; whatever is not in it is zero."""
+        for page, frame in enumerate(self.frames):
+            content = pages.get(page, _ZEROS)
+            if self._host.peek(frame * PAGE, PAGE) != content:
+                self._host.poke(frame * PAGE, content)

@@ -1,0 +1,67 @@
+"""Messages in the reader's language, and the one error class whose text a reader is meant to read."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+LANGUAGES = ("en", "es")
+_LOCALE = Path(__file__).parent / "locale"
+_language = "en"
+
+
+def _(message: str) -> str:
+    """The message in the reader's language; in English where it has no translation yet."""
+    return message if _language == "en" else _catalogue(_language).get(message) or message
+
+
+def set_language(code: str) -> None:
+    """Choose the language of all messages from here on: "en" or "es"."""
+    global _language
+    if code not in LANGUAGES:
+        raise VlabError(
+            _("There is no language {code!r}.").format(code=code),
+            mend=_("Choose one of: {codes}.").format(codes=", ".join(LANGUAGES)),
+        )
+    _language = code
+
+
+def language() -> str:
+    """The language in use now."""
+    return _language
+
+
+def preferred_language(environment: dict[str, str] | None = None) -> str:
+    """The reader's language as the environment says it (VLAB_LANG, then the locale), else English."""
+    env = os.environ if environment is None else environment
+    for name in ("VLAB_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if code := env.get(name, "")[:2].lower():
+            return code if code in LANGUAGES else "en"
+    return "en"
+
+
+@lru_cache
+def _catalogue(code: str) -> dict[str, str]:
+    path = _LOCALE / code / "vlab.po"
+    if not path.exists():
+        return {}
+    import polib
+
+    return {entry.msgid: entry.msgstr for entry in polib.pofile(str(path)).translated_entries()}
+
+
+class VlabError(Exception):
+    """A mistake that the reader can mend: what was wrong, where, and what to do about it."""
+
+    def __init__(self, what: str, *, where: str = "", mend: str = ""):
+        super().__init__(what, where, mend)
+        self.what = what
+        self.where = where
+        self.mend = mend
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.what}" + (f"\n{self.mend}" if self.mend else "")
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints in place of a traceback."""
+        return [str(self)]

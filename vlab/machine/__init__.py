@@ -1,0 +1,11 @@
+"""The computer: hart, memory, MMU and TLB, bus, devices, clock; snapshots and rewinding."""
+
+from vlab.machine.choices import CHOICES, Choice
+from vlab.machine.computer import GATE, RESIDENTS, Computer, Resident, gate, parse_size, standing
+from vlab.machine.machine import Machine, Stop
+from vlab.machine.snapshot import Snapshot
+
+__all__ = [
+    *("CHOICES", "Choice", "Computer", "GATE", "Machine", "RESIDENTS", "Resident", "Snapshot", "Stop"),
+    *("gate", "parse_size", "standing"),
+]

@@ -1,0 +1,256 @@
+"""The contract that a machine and a virtual machine both keep, and what the two have in common.
+
+System software written in Python is a *resident*: it sits behind a trap vector that points at GATE. Its `handle` runs to
+completion and goes back to the hart with a real `sret`. So there is one loop, the root machine's, and no Python call is
+left waiting for a guest: a run can be stopped and saved anywhere, however many hypervisors deep.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
+
+from vlab.display import Drawn
+from vlab.events import EventSource
+from vlab.language import VlabError, _
+from vlab.machine.bus import Bus
+from vlab.machine.choices import GATE
+from vlab.machine.devices import Clint, Finisher, Uart
+from vlab.machine.devicetree import device_tree, with_bootargs
+from vlab.machine.hart import Hart
+from vlab.machine.loading import load_image
+from vlab.machine.memory import RAM_BASE
+from vlab.machine.snapshot import Snapshot
+from vlab.riscv import Mode, Program, assemble
+
+CLINT_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x1000_0000, 0x0010_0000
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+class Resident(Protocol):
+    """System software in Python, behind a trap vector of its computer."""
+
+    kind: ClassVar[str]
+    computer: "Computer"
+
+    @property
+    def running(self) -> "Computer | None":
+        """The virtual machine that it let run last."""
+
+    def handle(self) -> None:
+        """Deal with whatever made the hart come here; the last act is `issue("sret")`, or a `wfi` for ever."""
+
+    def state(self) -> dict[str, Any]:
+        """All that it remembers, as plain data."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be again as `state` says. VlabError for a state that can't be its own."""
+
+
+RESIDENTS: dict[str, Callable[["Computer"], Resident]] = {}  # by kind, so that a snapshot can name its residents
+
+
+class PhysicalMemory(Protocol):
+    """Guest RAM or real RAM: what a hart, a resident and a debugger may ask of it (see `vlab.machine.memory`)."""
+
+    base: int
+    size: int
+    views: dict[int, Any]
+
+    def holds(self, address: int, size: int = 1) -> bool: ...
+    def load(self, address: int, size: int) -> int: ...
+    def store(self, address: int, size: int, value: int) -> None: ...
+    def peek(self, address: int, size: int) -> bytes: ...
+    def poke(self, address: int, data: bytes) -> None: ...
+    def watch(self, address: int, callback: Callable[[int, int], None]) -> None: ...
+    def fast(self, address: int) -> bool: ...
+    def hold_code(self, address: int) -> None: ...
+    def pages(self) -> dict[int, bytes]: ...
+    def set_pages(self, pages: Mapping[int, bytes]) -> None: ...
+
+
+class Computer(Drawn, ABC):
+    """What system software sees of a computer. `Machine` and `VirtualMachine` both are one.
+
+    `level` is 0 for the machine, 1 for a VM on it, and so on. Looking at `hart` and `memory` is free.
+    """
+
+    level: int
+    events: EventSource
+    memory: PhysicalMemory
+    skipped: int  # time that wfi jumped over
+    reservation: tuple[int, int] | None  # what lr reserved: physical address and size
+
+    def _build(self, *, cached: bool) -> None:
+        """Put the hart and the standard devices in; `memory`, `level` and `events` stand already."""
+        self.skipped = 0
+        self.reservation = None
+        self.residents: dict[Mode, Resident] = {}
+        self.clint = Clint(lambda: self.time)
+        self.uart = Uart()
+        self.finisher = Finisher()
+        self.bus = Bus()
+        self.bus.attach(CLINT_BASE, self.clint)
+        self.bus.attach(UART_BASE, self.uart)
+        self.bus.attach(FINISHER_BASE, self.finisher)
+        self.htif: int | None = None
+        self._hart = Hart(self, cached=cached)
+        self._hart.reset(GATE)
+
+    @property
+    def hart(self) -> Hart:
+        """The hart, as a debugger sees it."""
+        return self._hart
+
+    @property
+    @abstractmethod
+    def time(self) -> int:
+        """Instructions attempted, plus what `wfi` skipped."""
+
+    @abstractmethod
+    def issue(self, instruction: str, value: int | None = None) -> int:
+        """Execute one instruction of the resident, on the one real hart in whatever mode it is.
+
+        a0 holds `value` before, if given; what it holds after is returned. If the mode is less than the resident
+        believes, the instruction traps, and the software below emulates it first.
+        """
+
+    @property
+    @abstractmethod
+    def mode(self) -> Mode:
+        """The hart's mode."""
+
+    @property
+    @abstractmethod
+    def registers(self) -> list[int]:
+        """The one real hart's registers, which whoever runs now uses; a resident saves and loads its guest's there."""
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """The computer's whole state, as a value."""
+
+    @abstractmethod
+    def restore(self, snapshot: Snapshot) -> None:
+        """Be again as the snapshot says; VlabError, and no change, if that can't be."""
+
+    @abstractmethod
+    def set_clock(self, time: int) -> None:
+        """Set `time` (restoring does)."""
+
+    def settle(self, resident: Resident, *modes: Mode) -> None:
+        """Power on with a resident behind the vectors of these modes, standing at GATE."""
+        self.residents = dict.fromkeys(modes, resident)
+        self._hart.reset(GATE)
+
+    def translations_changed(self, reason: str, address: int | None) -> None:
+        """The hart executed a fence for `address` (None: for all), or changed its PMP. Who keeps shadows acts on it."""
+
+    def woken(self) -> None:
+        """A resident of this computer has something to do again. Who runs the computer acts on it."""
+
+    @property
+    def mtime(self) -> int:
+        """The timer that software reads."""
+        return self.clint.mtime
+
+    @property
+    def console(self) -> str:
+        """All that the guest has printed."""
+        return self.uart.output.decode("utf-8", "replace")
+
+    def type(self, text: str) -> None:
+        """Type text at the console. It waits until the guest reads it."""
+        self.uart.type(text)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status with which the guest powered off; None while it is on."""
+        return self.finisher.status if self.htif is None else self.htif
+
+    def load(self, image: Any, *, dtb: bytes | None = None, bootargs: str = "") -> Program:
+        """Put an image into memory and power on at its entry, in M mode, a0 = 0 and a1 = the device tree.
+
+        `image` is a Program, the path of an ELF file or of a raw one (which begins at 0x80000000), or such bytes.
+
+        Raises:
+            VlabError: if the image is broken or doesn't fit, or if the device tree doesn't.
+        """
+        program = load_image(image, memory=(self.memory.base, self.memory.size))
+        tree = self._device_tree(dtb, bootargs)
+        place = (self.memory.base + self.memory.size - len(tree)) & ~0xFFF
+        used = max(address + len(content) for address, content in program.segments)
+        if place < used:
+            raise VlabError(
+                _("The image and the device tree ({size} bytes) do not fit into memory together.").format(
+                    size=len(tree)
+                ),
+                mend=_("Give the computer more memory."),
+            )
+        for address, content in program.segments:
+            self.memory.poke(address, content)
+        self.memory.poke(place, tree)
+        self._watch_htif(program)
+        self._hart.reset(program.entry, a1=place)
+        return program
+
+    def _device_tree(self, dtb: bytes | None, bootargs: str) -> bytes:
+        if dtb is None:
+            return device_tree(self.memory.base, self.memory.size, bootargs, self.bus.devices)
+        return with_bootargs(dtb, bootargs) if bootargs else dtb
+
+    def _watch_htif(self, program: Program) -> None:
+        """The convention of RISC-V test programs: a word stored to `tohost` with bit 0 set ends the run."""
+        address = program.symbols.get("tohost")
+        if address is not None and self.memory.holds(address, 8):
+            self.memory.watch(address, self._htif_store)
+
+    def _htif_store(self, address: int, value: int) -> None:
+        if value & 1:
+            self.htif = value >> 1 & 0xFFFF_FFFF
+        elif value >> 48 == 0x0101:  # device 1 (console), command 1 (put a character)
+            self.uart.output.append(value & 0xFF)
+
+
+def gate(computer: Computer) -> Resident | None:
+    """Whose Python the hart stands in, if it stands at GATE: follow the chain of virtual modes.
+
+    A resident sits behind the vector of a mode. If the computer is in a mode that has one, it's that. If it is in U
+    and a resident runs a VM there, look at the VM's own, virtual, mode; and so on.
+    """
+    inner: Computer | None = computer
+    while inner is not None:
+        mode = inner.mode
+        if mode in inner.residents:
+            return inner.residents[mode]
+        supervisor = inner.residents.get(Mode.S)
+        inner = supervisor.running if supervisor is not None and mode == Mode.U else None
+    return None
+
+
+def standing(root: Computer) -> Resident | None:
+    """The resident in whose Python the root machine's hart stands now; None if it stands in a program."""
+    return gate(root) if root.hart.pc == GATE else None
+
+
+@lru_cache(maxsize=256)
+def word_of(instruction: str) -> int:
+    """The word of one instruction in assembler syntax."""
+    return int.from_bytes(assemble(instruction).segments[0][1][:4], "little")
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes, from a number or a text such as "64M"; VlabError if it is neither."""
+    if isinstance(text, int):
+        return text
+    number, unit = text.strip().rstrip("iBb"), ""
+    if number and number[-1].upper() in _UNITS:
+        number, unit = number[:-1], number[-1].upper()
+    if not number.isdecimal() or len(number) > 18:
+        raise VlabError(
+            _("{text!r} is not a size of memory.").format(text=text),
+            mend=_("Write a number of bytes, or one with a unit: 64M, 512K, 1G."),
+        )
+    return int(number) * _UNITS[unit]
+
+
+__all__ = ["GATE", "RAM_BASE", "RESIDENTS", "Computer", "PhysicalMemory", "Resident", "gate", "parse_size", "standing", "word_of"]

@@ -1,0 +1,345 @@
+"""One hart: its registers, its modes and traps, and how its loads and stores reach memory.
+
+The same class is a machine's real hart and a virtual machine's virtual one: emulating a guest's instruction is this
+hart executing that row of the table. A real hart has a TLB and is driven by the engine's loop; a virtual one has none.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from vlab.events import CsrWrite, DeviceAccess, Return
+from vlab.events import Trap as TrapEvent
+from vlab.machine.bus import BusError
+from vlab.machine.csrfile import CsrFile
+from vlab.machine.execute.interpreter import Interpreter, Leave
+from vlab.machine.memory import PAGE
+from vlab.machine.mmu import Context, Mmu
+from vlab.riscv import Access, Cause, Mode, Trap
+from vlab.riscv.csrs import CSRS, Csr
+from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, Interrupt
+
+if TYPE_CHECKING:
+    from vlab.machine.computer import Computer
+
+_STATUS = {part.name: part.mask for part in CSRS["mstatus"].fields}
+_PRIORITY = (Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interrupt.SSI, Interrupt.STI)
+MASK = (1 << 64) - 1
+
+
+class Hart:
+    """The state of one hart: registers `x`, `pc`, `mode`, CSRs, and the TLB if it is a real one (`cached`).
+
+    `x` has a 33rd place, where writes to x0 go.
+    """
+
+    def __init__(self, computer: "Computer", *, cached: bool):
+        self.computer = computer
+        self.memory = computer.memory
+        self.csr = CsrFile(self)
+        self.x = [0] * 33
+        self.mode = Mode.M
+        self.pc = 0
+        self.waiting = False
+        self.changed = False
+        self.unretired = 0
+        self.mmu = Mmu(self, cached)
+        self.interpreter = Interpreter(self)
+
+    def reset(self, pc: int, a0: int = 0, a1: int = 0) -> None:
+        """Power on: M mode at `pc`, with a0 and a1 as given, everything else 0."""
+        self.x[:] = [0] * 33
+        self.x[10], self.x[11] = a0, a1
+        self.mode, self.pc = Mode.M, pc
+        self.waiting = self.changed = False
+        self.unretired = 0
+        self.csr.reset()
+        self.mmu.flush("reset")
+        self.mmu.select()
+
+    @property
+    def retired(self) -> int:
+        """Instructions completed: the attempted ones less those that trapped."""
+        return self.computer.time - self.computer.skipped - self.unretired
+
+    def emit(self, kind: Any, *rest: Any) -> None:
+        """Tell of an event of this hart's level."""
+        events = self.computer.events
+        if events.on:
+            events.emit(kind, self.computer.level, *rest)
+
+    # Traps and returns (Privileged ISA, 3.1.6, 3.1.7, 3.1.8)
+
+    def interrupt(self) -> int | None:
+        """The interrupt to take before the next instruction, as an `xcause` value; None if there is none."""
+        values = self.csr.values
+        if not values["mie"]:
+            return None
+        pending = self.csr.pending() & values["mie"]
+        if not pending:
+            return None
+        delegated, status = values["mideleg"], values["mstatus"]
+        ready = 0
+        if self.mode < Mode.M or status & _STATUS["MIE"]:
+            ready = pending & ~delegated
+        if not ready and (self.mode < Mode.S or (self.mode == Mode.S and status & _STATUS["SIE"])):
+            ready = pending & delegated
+        return next((INTERRUPT_BIT | code for code in _PRIORITY if ready >> code & 1), None)
+
+    def trap(self, cause: int, value: int = 0, kind: type[TrapEvent] = TrapEvent) -> None:
+        """Enter the handler of an exception, or of an interrupt, in the mode that it is delegated to."""
+        cause = int(cause)
+        interrupt, code = bool(cause & INTERRUPT_BIT), cause & ~INTERRUPT_BIT
+        values = self.csr.values
+        delegated = values["mideleg" if interrupt else "medeleg"] >> code & 1
+        target = Mode.S if delegated and self.mode <= Mode.S else Mode.M
+        self.emit(kind, cause, value, self.pc, str(self.mode), str(target))
+        if not interrupt:
+            self.unretired += 1
+        level = "s" if target == Mode.S else "m"
+        values[f"{level}epc"] = self.pc & ~3
+        values[f"{level}cause"] = cause
+        values[f"{level}tval"] = value
+        self._push(target)
+        vector = values[f"{level}tvec"]
+        self.pc = (vector & ~3) + (4 * code if interrupt and vector & 1 else 0)
+        self.waiting = False
+        self.mmu.select()
+
+    def _push(self, target: Mode) -> None:
+        values = self.csr.values
+        status = values["mstatus"]
+        letter = target.name
+        on, before = _STATUS[f"{letter}IE"], _STATUS[f"{letter}PIE"]
+        status = status & ~before | (before if status & on else 0)
+        previous = _STATUS[f"{letter}PP"]
+        shift = (previous & -previous).bit_length() - 1
+        values["mstatus"] = status & ~on & ~previous | self.mode << shift
+        self.mode = target
+
+    def _return(self, source: Mode) -> int:
+        values = self.csr.values
+        status, origin, letter = values["mstatus"], self.mode, source.name
+        on, before, previous = (_STATUS[f"{letter}{name}"] for name in ("IE", "PIE", "PP"))
+        shift = (previous & -previous).bit_length() - 1
+        self.mode = Mode((status & previous) >> shift)
+        status = status & ~on & ~previous | (on if status & before else 0) | before
+        if self.mode != Mode.M:
+            status &= ~_STATUS["MPRV"]
+        values["mstatus"] = status
+        there = values[f"{letter.lower()}epc"]
+        self.control_changed(f"{letter.lower()}ret")
+        self.emit(Return, f"{letter.lower()}ret", there, str(origin), str(self.mode))
+        return there
+
+    # What the table's meanings call
+
+    def sret(self) -> int:
+        """`sret`: the pc to go on at. Illegal in U, and in S under TSR (3.1.6.6)."""
+        if self.mode == Mode.U or (self.mode == Mode.S and self.csr.values["mstatus"] & _STATUS["TSR"]):
+            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        return self._return(Mode.S)
+
+    def mret(self) -> int:
+        """`mret`: the pc to go on at. Illegal below M."""
+        if self.mode != Mode.M:
+            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        return self._return(Mode.M)
+
+    def ecall(self) -> None:
+        """`ecall`: always a trap, whose cause says from where."""
+        raise Trap(Cause(Cause.ECALL_FROM_U + self.mode))
+
+    def ebreak(self) -> None:
+        """`ebreak`: always a trap."""
+        raise Trap(Cause.BREAKPOINT, self.pc)
+
+    def wfi(self) -> None:
+        """`wfi`: illegal in U, where its bounded wait is zero, and in S under TW (3.1.6.6)."""
+        if self.mode == Mode.U or (self.mode == Mode.S and self.csr.values["mstatus"] & _STATUS["TW"]):
+            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        self.waiting = not self.csr.pending() & self.csr.values["mie"]
+        self.changed = True
+
+    def sfence_vma(self, address: int, asid: int, every: bool) -> None:
+        """`sfence.vma`: illegal in U, and in S under TVM. The TLB forgets all; who keeps shadows is told more."""
+        if self.mode == Mode.U or (self.mode == Mode.S and self.csr.values["mstatus"] & _STATUS["TVM"]):
+            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        self.mmu.flush("sfence.vma")
+        self.computer.translations_changed("sfence.vma", None if every else address)
+
+    def fence_i(self) -> None:
+        """`fence.i`: nothing to do, as stores to decoded code are seen anyway."""
+
+    def csr_write(self, number: int, value: int) -> int:
+        """`csrrw`: the old value."""
+        csr = self.csr.touch(number, True)
+        return self._write_csr(csr, value, self.csr.read(csr))
+
+    def csr_set(self, number: int, bits: int, writes: bool) -> int:
+        """`csrrs`: the old value."""
+        csr = self.csr.touch(number, writes)
+        old = self.csr.read(csr)
+        return self._write_csr(csr, self._writable_base(csr, old) | bits, old) if writes else old
+
+    def csr_clear(self, number: int, bits: int, writes: bool) -> int:
+        """`csrrc`: the old value."""
+        csr = self.csr.touch(number, writes)
+        old = self.csr.read(csr)
+        return self._write_csr(csr, self._writable_base(csr, old) & ~bits, old) if writes else old
+
+    def _writable_base(self, csr: Csr, read: int) -> int:
+        """What a set or clear starts from: for mip and sip not what devices assert, but what software set (3.1.9)."""
+        return self.csr.values["mip"] if csr.name in ("mip", "sip") else read
+
+    def _write_csr(self, csr: Csr, value: int, old: int) -> int:
+        self.csr.write(csr, value & MASK)
+        if self.computer.events.on:
+            self.emit(CsrWrite, csr.name, old, self.csr.read(csr), self.pc)
+        return old
+
+    def control_changed(self, what: str) -> None:
+        """A write changed what the engine goes by: modes, enables, alarms, translation."""
+        self.changed = True
+        if what.startswith("pmp"):
+            self.csr.rebuild_pmp()
+            self.mmu.flush("pmp")
+            self.computer.translations_changed("pmp", None)
+        self.mmu.select()
+
+    # Memory, the long way: everything that is not a plain access to a fast page
+
+    def load(self, address: int, size: int) -> int:
+        """Load `size` bytes from a virtual address: unsigned. Traps as the access deserves."""
+        if address % PAGE + size > PAGE:
+            return self._load_across(address, size)
+        physical = self.mmu.translate(address, Access.LOAD, size)
+        if self.memory.holds(physical, size):
+            self.mmu.quicken(self.mmu.data.reads, address, physical)
+            return self.memory.load(physical, size)
+        return self._device_load(address, physical, size)
+
+    def store(self, address: int, size: int, value: int) -> None:
+        """Store the low `size` bytes of `value` at a virtual address."""
+        if address % PAGE + size > PAGE:
+            self._store_across(address, size, value)
+            return
+        physical = self.mmu.translate(address, Access.STORE, size)
+        if self.memory.holds(physical, size):
+            self.memory.store(physical, size, value)
+            if self.memory.fast(physical):
+                self.mmu.quicken(self.mmu.data.writes, address, physical)
+        else:
+            self._device_store(address, physical, size, value & (1 << 8 * size) - 1)
+
+    def _pieces(self, address: int, size: int, access: Access) -> list[int]:
+        """The physical addresses of all bytes of an access that crosses a page; both pages checked before any is used."""
+        pieces: list[int] = []
+        for offset in range(size):
+            byte = address + offset & MASK
+            if offset == 0 or byte % PAGE == 0:
+                physical = self.mmu.translate(byte, access)
+                if not self.memory.holds(physical):
+                    raise Trap(ACCESS_FAULT[access], byte)
+            else:
+                physical = pieces[-1] + 1
+            pieces.append(physical)
+        return pieces
+
+    def _load_across(self, address: int, size: int) -> int:
+        pieces = self._pieces(address, size, Access.LOAD)
+        return sum(self.memory.load(physical, 1) << 8 * i for i, physical in enumerate(pieces))
+
+    def _store_across(self, address: int, size: int, value: int) -> None:
+        for i, physical in enumerate(self._pieces(address, size, Access.STORE)):
+            self.memory.store(physical, 1, value >> 8 * i)
+
+    def _device_load(self, address: int, physical: int, size: int) -> int:
+        try:
+            value = self.computer.bus.load(physical, size)
+        except BusError:
+            raise Trap(ACCESS_FAULT[Access.LOAD], address) from None
+        self._tell_device_access(physical, size, value, store=False)
+        self.changed = True
+        return value
+
+    def _device_store(self, address: int, physical: int, size: int, value: int) -> None:
+        try:
+            self.computer.bus.store(physical, size, value)
+        except BusError:
+            raise Trap(ACCESS_FAULT[Access.STORE], address) from None
+        self._tell_device_access(physical, size, value, store=True)
+        self.changed = True
+
+    def _tell_device_access(self, physical: int, size: int, value: int, *, store: bool) -> None:
+        if self.computer.events.on:
+            device, offset = self.computer.bus.find(physical)  # type: ignore[misc]  # it has just answered
+            self.emit(DeviceAccess, device.name, offset, size, value, store)
+
+    def _atomic(self, address: int, size: int, access: Access) -> int:
+        if address % size:
+            misaligned = Cause.STORE_MISALIGNED if access is Access.STORE else Cause.LOAD_MISALIGNED
+            raise Trap(misaligned, address)
+        physical = self.mmu.translate(address, access, size)
+        if not self.memory.holds(physical, size):
+            raise Trap(ACCESS_FAULT[access], address)
+        return physical
+
+    def amo_load(self, address: int, size: int) -> int:
+        """The load of an AMO: traps as a store would."""
+        return self.memory.load(self._atomic(address, size, Access.STORE), size)
+
+    def load_reserved(self, address: int, size: int) -> int:
+        """`lr`: load, and reserve exactly these bytes."""
+        physical = self._atomic(address, size, Access.LOAD)
+        self.computer.reservation = (physical, size)
+        return self.memory.load(physical, size)
+
+    def store_conditional(self, address: int, size: int, value: int) -> int:
+        """`sc`: 0 and a store if these bytes are reserved, else 1. Either way nothing is reserved after it."""
+        physical = self._atomic(address, size, Access.STORE)
+        held, self.computer.reservation = self.computer.reservation == (physical, size), None
+        if held:
+            self.memory.store(physical, size, value)
+        return 0 if held else 1
+
+    # Instructions
+
+    def fetch(self, pc: int) -> int:
+        """The word of the instruction at a virtual address; traps as the fetch deserves."""
+        return self.memory.load(self.fetch_address(pc), 4)
+
+    def fetch_address(self, pc: int) -> int:
+        """The physical address, in RAM, of the instruction at a virtual one; traps as the fetch deserves."""
+        physical = self.mmu.translate(pc, Access.FETCH, 4)
+        if not self.memory.holds(physical, 4):
+            raise Trap(Cause.INSTRUCTION_ACCESS_FAULT, pc)
+        return physical
+
+    def execute(self, word: int) -> None:
+        """Execute one instruction that stands at `pc`, and move on.
+
+        Raises:
+            Trap: as the instruction deserves; `pc` is then where it was, and the caller enters the handler.
+        """
+        operation = self.interpreter.operation(word, self.pc)
+        try:
+            self.pc = operation()
+        except Leave as leave:
+            self.pc = leave.pc
+        except Trap as trap:
+            if trap.cause == Cause.ILLEGAL_INSTRUCTION:
+                trap.value = word
+            raise
+
+    def leave(self, pc: int) -> int:
+        """`pc`, or Leave if something changed that the engine goes by."""
+        if self.changed:
+            self.changed = False
+            raise Leave(pc)
+        return pc
+
+    def forget_code(self, context: Context | None = None, page: int | None = None) -> None:
+        """Drop decoded instructions: all of them from the quick tables, or those of one virtual page."""
+        interpreter: Interpreter | None = getattr(self, "interpreter", None)
+        if interpreter is not None:
+            interpreter.forget(context, page)
+

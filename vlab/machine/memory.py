@@ -1,0 +1,156 @@
+"""Physical memory: one bytearray behind one write port.
+
+Everything that writes RAM comes through `store`, `poke` or a *fast page*. A page is fast for the hart only while nobody
+wants to know of writes to it: not while it is clean (the dirty log wants to know), holds decoded instructions (the
+interpreter does), or is watched. So those three cost a fast store nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vlab.language import VlabError, _
+from vlab.riscv import Access, Trap
+from vlab.riscv.privilege import ACCESS_FAULT
+
+PAGE = 4096
+RAM_BASE = 0x8000_0000
+_ZEROS = bytes(PAGE)
+LIMIT = 1 << 34  # bytes; more than a model on a laptop can hold
+
+
+class Watches:
+    """Double words whose stores somebody wants to hear of."""
+
+    def __init__(self) -> None:
+        self.watched: dict[int, Callable[[int, int], None]] = {}
+
+    def is_watched(self, address: int) -> bool:
+        """Whether a double word in the page of `address` is watched."""
+        return any(watched // PAGE == address // PAGE for watched in self.watched)
+
+    def tell(self, memory: "Memory | Any", address: int, size: int) -> None:
+        """`size` bytes at `address` have been written: call whoever watches one of them."""
+        for watched in [w for w in self.watched if address - 8 < w < address + size]:
+            self.watched[watched](watched, memory.load(watched, 8))
+
+
+class Memory(Watches):
+    """`size` bytes of RAM at physical address `base`, both whole pages.
+
+    Raises:
+        VlabError: where the size is not a whole number of pages, or out of reason.
+    """
+
+    def __init__(self, size: int, base: int = RAM_BASE):
+        if size <= 0 or size % PAGE or size > LIMIT:
+            raise VlabError(
+                _("A memory of {size} bytes cannot be built.").format(size=size),
+                mend=_("Give a multiple of 4096, up to {limit} GiB.").format(limit=LIMIT >> 30),
+            )
+        super().__init__()
+        self.base, self.size = base, size
+        self.ram = bytearray(size)
+        whole = memoryview(self.ram)
+        self.views = {1: whole, 2: whole.cast("H"), 4: whole.cast("I"), 8: whole.cast("Q")}
+        self.dirty: set[int] = set()
+        self._saved: dict[int, bytes] = {}
+        self.code: set[int] = set()
+        self.on_code_write: Callable[[int], None] = lambda address: None
+        self.on_slow_page: Callable[[], None] = lambda: None
+
+    def holds(self, address: int, size: int = 1) -> bool:
+        """Whether all `size` bytes at `address` are RAM."""
+        return self.base <= address and address + size <= self.base + self.size
+
+    def load(self, address: int, size: int) -> int:
+        """The unsigned little-endian value of `size` bytes (1, 2, 4 or 8).
+
+        Raises:
+            Trap: load access fault, where this is not RAM.
+        """
+        at = address - self.base
+        if not 0 <= at <= self.size - size:
+            raise Trap(ACCESS_FAULT[Access.LOAD], address)
+        return int.from_bytes(self.ram[at : at + size], "little")
+
+    def store(self, address: int, size: int, value: int) -> None:
+        """Write the low `size` bytes of `value`.
+
+        Raises:
+            Trap: store access fault, where this is not RAM.
+        """
+        at = address - self.base
+        if not 0 <= at <= self.size - size:
+            raise Trap(ACCESS_FAULT[Access.STORE], address)
+        self.ram[at : at + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+        self._written(at, size)
+
+    def peek(self, address: int, size: int) -> bytes:
+        """A debugger's look at `size` bytes; VlabError outside RAM."""
+        at = self._inside(address, size)
+        return bytes(self.ram[at : at + size])
+
+    def poke(self, address: int, data: bytes) -> None:
+        """A debugger's (or a loader's) write; VlabError outside RAM."""
+        at = self._inside(address, len(data))
+        self.ram[at : at + len(data)] = data
+        self._written(at, len(data))
+
+    def _inside(self, address: int, size: int) -> int:
+        if not self.holds(address, size):
+            raise VlabError(
+                _("There is no memory at {address:#x} ({size} bytes).").format(address=address, size=size),
+                mend=_("RAM lies from {first:#x} to {last:#x}.").format(
+                    first=self.base, last=self.base + self.size - 1
+                ),
+            )
+        return address - self.base
+
+    def _written(self, at: int, size: int) -> None:
+        for page in range(at // PAGE, (at + max(size, 1) - 1) // PAGE + 1):
+            self.dirty.add(page)
+            if page in self.code:
+                self.code.discard(page)
+                self.on_code_write(self.base + page * PAGE)
+        if self.watched:
+            self.tell(self, self.base + at, size)
+
+    def fast(self, address: int) -> bool:
+        """Whether stores to the page of `address` may bypass `store`. Asking makes a clean page dirty."""
+        page = (address - self.base) // PAGE
+        if page in self.code or self.is_watched(address):
+            return False
+        self.dirty.add(page)
+        return True
+
+    def hold_code(self, address: int) -> None:
+        """From here on a store to the page of `address` must be seen: instructions in it have been decoded."""
+        page = (address - self.base) // PAGE
+        if page not in self.code:
+            self.code.add(page)
+            self.on_slow_page()
+
+    def watch(self, address: int, callback: Callable[[int, int], None]) -> None:
+        """Call `callback(address, value)` after each store to the double word at `address`."""
+        self._inside(address, 8)
+        self.watched[address] = callback
+        self.on_slow_page()
+
+    def pages(self) -> dict[int, bytes]:
+        """The pages that are not all zeros, by number from `base`. Costs what was written since the last call."""
+        for page in self.dirty:
+            content = bytes(self.ram[page * PAGE : (page + 1) * PAGE])
+            self._saved[page] = content
+            if content == _ZEROS:
+                del self._saved[page]
+        self.dirty.clear()
+        self.on_slow_page()
+        return dict(sorted(self._saved.items()))
+
+    def set_pages(self, pages: Mapping[int, bytes]) -> None:
+        """Make the memory be as `pages` says; whatever is not in it is zero."""
+        now = self.pages()
+        for page in now.keys() | pages.keys():
+            content = pages.get(page, _ZEROS)
+            if now.get(page, _ZEROS) is not content:
+                self.poke(self.base + page * PAGE, content)

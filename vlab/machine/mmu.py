@@ -1,0 +1,214 @@
+"""Address translation in the hart: walks, the TLB that remembers them, and PMP.
+
+There is one TLB a *context*: a mode with the settings that change what it may reach (SUM, MXR, paging on or off).
+Each is direct-mapped. Its entries are state: software that forgets a fence sees the old ones. The dictionaries beside
+them (`reads`, `writes`) are only a quicker way to the same pages of RAM.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from vlab.events import TlbFill, TlbFlush
+from vlab.machine.choices import TLB_ENTRIES
+from vlab.machine.memory import PAGE
+from vlab.machine.pmp import NEEDED, R, W, X
+from vlab.paging import Flags, Walk, walk
+from vlab.riscv import Access, Mode, Trap
+from vlab.riscv.csrs import CSRS
+from vlab.riscv.privilege import ACCESS_FAULT
+
+if TYPE_CHECKING:
+    from vlab.machine.hart import Hart
+
+PHYSICAL_BITS = 56
+_SUM, _MXR, _MPRV = (CSRS["mstatus"][name].mask for name in ("SUM", "MXR", "MPRV"))
+_FLAG_R, _FLAG_W, _FLAG_X, _FLAG_U, _FLAG_D = (int(Flags[name]) for name in "RWXUD")
+
+
+class Key(NamedTuple):
+    """What a context is known by: the mode, and the settings that matter in it."""
+
+    mode: Mode
+    paged: bool = False
+    sum: bool = False
+    mxr: bool = False
+
+    def __str__(self) -> str:
+        settings = [name for name, on in (("SUM", self.sum), ("MXR", self.mxr)) if on]
+        return "+".join([self.mode.name if self.paged else f"{self.mode.name} unpaged", *settings])
+
+
+class Entry(NamedTuple):
+    """One remembered translation: virtual page, physical page, and what the context may do there (R, W, X bits)."""
+
+    page: int
+    frame: int
+    rights: int
+
+
+class Found(NamedTuple):
+    """What a translation found: where, with which rights, and whether they hold for the whole page."""
+
+    physical: int
+    rights: int
+    whole: bool
+
+
+@dataclass(slots=True)
+class Context:
+    """One TLB: `entries` by index. `reads`/`writes` map a virtual page to (offset in RAM) - (its address)."""
+
+    key: Key
+    entries: dict[int, Entry] = field(default_factory=dict)
+    reads: dict[int, int] = field(default_factory=dict)
+    writes: dict[int, int] = field(default_factory=dict)
+
+    def holds(self, address: int) -> bool:
+        """Whether the page of a virtual address is remembered."""
+        entry = self.entries.get(address // PAGE % TLB_ENTRIES)
+        return entry is not None and entry.page == address // PAGE
+
+    def clear(self) -> None:
+        """Forget all translations."""
+        self.entries.clear()
+        self.reads.clear()
+        self.writes.clear()
+
+
+class Mmu:
+    """The translations of one hart. A hart without a TLB (a virtual one) walks every time."""
+
+    def __init__(self, hart: "Hart", cached: bool):
+        self._hart = hart
+        self._cached = cached
+        self.contexts: dict[Key, Context] = {}
+        self.select()
+
+    def select(self) -> None:
+        """Choose the contexts for fetches and for data that fit the hart's mode and `mstatus` now."""
+        hart = self._hart
+        status = hart.csr.values["mstatus"]
+        self.fetches = self._context_of(hart.mode, status)
+        self.data = self._context_of(data_mode(hart.mode, status), status)
+
+    def _context_of(self, mode: Mode, status: int) -> Context:
+        paged = mode != Mode.M and self._hart.csr.values["satp"] >> 60 != 0
+        supervisor = paged and mode == Mode.S
+        return self.context(Key(mode, paged, supervisor and bool(status & _SUM), paged and bool(status & _MXR)))
+
+    def context(self, key: Key) -> Context:
+        """The context of this key."""
+        if key not in self.contexts:
+            self.contexts[key] = Context(key)
+        return self.contexts[key]
+
+    def translate(self, address: int, access: Access, size: int = 1) -> int:
+        """The physical address behind a virtual one, for `size` bytes that don't cross a page.
+
+        Raises:
+            Trap: the page fault or access fault that the access deserves, with the virtual address.
+        """
+        context = self.fetches if access is Access.FETCH else self.data
+        page = address >> 12
+        entry = context.entries.get(page % TLB_ENTRIES)
+        if entry is not None and entry.page == page and entry.rights & NEEDED[access]:
+            return entry.frame << 12 | address & PAGE - 1
+        return self._fill(context, address, access, size)
+
+    def _fill(self, context: Context, address: int, access: Access, size: int) -> int:
+        found = self.resolve(address, access, size)
+        if self._cached:
+            if found.whole:
+                self._remember(context, Entry(address >> 12, found.physical >> 12, found.rights))
+            self._hart.emit(TlbFill, address, found.physical, str(access), str(context.key))
+        return found.physical
+
+    def resolve(self, address: int, access: Access, size: int = 1) -> Found:
+        """The translation made anew: a walk if paging is on, A and D set, PMP asked. Traps like `translate`."""
+        key = (self.fetches if access is Access.FETCH else self.data).key
+        physical, could = self._look_up(key, address, access)
+        pmp = self._hart.csr.pmp
+        allowed = pmp.allowed(physical, size, key.mode)
+        if not allowed & NEEDED[access]:
+            raise Trap(ACCESS_FAULT[access], address)
+        return Found(physical, could & allowed, pmp.uniform(physical & -PAGE, PAGE))
+
+    def _look_up(self, key: Key, address: int, access: Access) -> tuple[int, int]:
+        """The physical address, and the context's rights to its page before PMP."""
+        if not key.paged:
+            if address >> PHYSICAL_BITS:
+                raise Trap(ACCESS_FAULT[access], address)
+            return address, R | W | X
+        found = self.walk(address, access, key)
+        if found.physical is None:
+            assert found.fault is not None
+            raise Trap(found.fault, address)
+        self._set_accessed_and_dirty(found)
+        assert found.flags is not None
+        return found.physical, rights(found.flags, key)
+
+    def walk(self, address: int, access: Access, key: Key) -> Walk:
+        """The walk of the page table that `satp` names, seen from a context; nothing is written."""
+        root = (self._hart.csr.values["satp"] & (1 << 44) - 1) << 12
+        return walk(self._load_entry, root, address, access, mode=key.mode, sum=key.sum, mxr=key.mxr)
+
+    def _load_entry(self, address: int, size: int) -> int:
+        if not self._hart.csr.pmp.allowed(address, size, Mode.S) & R:
+            raise Trap(ACCESS_FAULT[Access.LOAD], address)
+        return self._hart.memory.load(address, size)
+
+    def _set_accessed_and_dirty(self, found: Walk) -> None:
+        if found.update is None:
+            return
+        at, _old, new = found.update
+        size = found.scheme.entry_size
+        if not self._hart.csr.pmp.allowed(at, size, Mode.S) & W:
+            raise Trap(ACCESS_FAULT[found.access], found.address)
+        self._hart.memory.store(at, size, new)
+
+    def _remember(self, context: Context, entry: Entry) -> None:
+        index = entry.page % TLB_ENTRIES
+        evicted = context.entries.get(index)
+        if evicted is not None:
+            if evicted.rights & X and evicted != entry:
+                self._hart.forget_code(context, evicted.page)
+            context.reads.pop(evicted.page, None)
+            context.writes.pop(evicted.page, None)
+        context.entries[index] = entry
+
+    def quicken(self, table: dict[int, int], address: int, physical: int) -> None:
+        """Let later accesses to this page go straight to RAM, if the TLB holds it."""
+        if self.data.holds(address):
+            page = address // PAGE
+            table[page] = (physical & -PAGE) - self._hart.memory.base - (page << 12)
+
+    def flush(self, reason: str) -> None:
+        """Forget every translation, in all contexts."""
+        for context in self.contexts.values():
+            context.clear()
+        if self._cached:
+            self._hart.forget_code()
+            self._hart.emit(TlbFlush, reason)
+
+    def slow_stores(self) -> None:
+        """Let the next store to each page ask again whether it may go straight to RAM."""
+        for context in self.contexts.values():
+            context.writes.clear()
+
+
+def data_mode(mode: Mode, status: int) -> Mode:
+    """The mode in which loads and stores are checked: with MPRV in M, the one in MPP (Privileged ISA, 3.1.6.3)."""
+    return Mode(status >> 11 & 3) if status & _MPRV and mode == Mode.M else mode
+
+
+def rights(flags: int, key: Key) -> int:
+    """What a context may do through a leaf with these flags, as bits R, W, X; W only where the page is dirty."""
+    user = bool(flags & _FLAG_U)
+    if key.mode == Mode.U and not user:
+        return 0
+    foreign = key.mode == Mode.S and user
+    if foreign and not key.sum:
+        return 0
+    can = R if flags & _FLAG_R or (key.mxr and flags & _FLAG_X) else 0
+    can |= W if flags & _FLAG_W and flags & _FLAG_D else 0
+    return can | (X if flags & _FLAG_X and not foreign else 0)

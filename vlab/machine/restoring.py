@@ -1,0 +1,74 @@
+"""Restoring a computer from a snapshot: all of it, or none."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vlab.language import _
+from vlab.machine.computer import RESIDENTS, Computer
+from vlab.machine.snapshot import Checker, Snapshot, checked_pages, restore_hart, restore_tlb
+from vlab.riscv import Mode
+
+if TYPE_CHECKING:
+    from vlab.machine.computer import Resident
+
+_LONGEST_TIME = 1 << 63
+
+
+def restore_computer(computer: Computer, snapshot: Snapshot) -> None:
+    """Set a machine or a virtual machine to the state that either of them had.
+
+    Raises:
+        VlabError: if the state is damaged or doesn't fit; the computer is then as it was before.
+    """
+    before = computer.snapshot()
+    try:
+        restore_state(computer, Checker(snapshot.state))
+    except Exception:
+        restore_state(computer, Checker(before.state))
+        raise
+
+
+def restore_state(computer: Computer, state: Checker) -> None:
+    """Set a computer to a state, checking each part before it is used; a bad part leaves it half done."""
+    time, skipped = state.number("time", _LONGEST_TIME), state.number("skipped", _LONGEST_TIME)
+    pages = checked_pages(state.part("memory"), computer.memory.base, computer.memory.size)
+    computer.memory.set_pages(pages)
+    restore_residents(computer, state.part("residents"))
+    restore_core(computer, state)
+    computer.set_clock(time)
+    computer.skipped = skipped
+    reserved = None if state.part("reservation").state is None else state.numbers("reservation", 2)
+    computer.reservation = None if reserved is None else (reserved[0], reserved[1])
+    computer.translations_changed("restore", None)
+    if "tlb" in state.state:
+        restore_tlb(computer.hart, state.part("tlb"))
+
+
+def restore_core(computer: Computer, state: Checker) -> None:
+    """Hart, devices, and whether the guest has powered off."""
+    restore_hart(computer.hart, state.part("hart"))
+    computer.htif = None if state.part("htif").state is None else state.number("htif", 1 << 32)
+    computer.bus.restore(state.part("devices").state)
+
+
+def restore_residents(computer: Computer, state: Checker) -> None:
+    """Bring back a computer's residents; those of a kind that is there already stay the same objects.
+
+    This comes before the hart's registers are restored: a new resident powers its computer on.
+    """
+    wanted = state.state
+    if not isinstance(wanted, Mapping) or not set(wanted) <= {mode.name for mode in Mode}:
+        raise state.bad(_("These are not the residents of a computer."))
+    made: dict[str, Any] = {}
+    before = {resident.kind: resident for resident in computer.residents.values()}
+    computer.residents = {}
+    for name in wanted:
+        one = state.part(name)
+        kind = one.part("kind").state
+        if kind not in RESIDENTS:
+            raise one.bad(_("There is no resident of the kind {kind}.").format(kind=repr(kind)[:40]))
+        if kind not in made:
+            resident: Resident = before.get(kind) or RESIDENTS[kind](computer)
+            made[kind] = resident
+            resident.restore(one.part("state").state)
+        computer.residents[Mode[name]] = made[kind]

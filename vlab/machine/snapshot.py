@@ -1,0 +1,176 @@
+"""Snapshots: the whole state of a computer as plain data, checked before any of it is used.
+
+CPU, memory, devices, typed but unread input, the clock, and the residents with all that they remember. A snapshot shares
+its pages of memory with the ones before it, so taking one costs what was written since.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vlab.display import Drawn
+from vlab.language import VlabError, _
+from vlab.machine.choices import TLB_ENTRIES
+from vlab.machine.memory import PAGE
+from vlab.machine.mmu import Entry, Key
+from vlab.riscv import Mode
+from vlab.riscv.csrs import RESET
+
+if TYPE_CHECKING:
+    from vlab.machine.computer import Computer
+    from vlab.machine.hart import Hart
+
+WORD = 1 << 64
+
+
+@dataclass(frozen=True)
+class Snapshot(Drawn):
+    """A computer's state at an instant. Two are equal if the computers were."""
+
+    state: Mapping[str, Any]
+
+    @property
+    def time(self) -> int:
+        """The computer's time then."""
+        time: int = self.state["time"]
+        return time
+
+    @property
+    def pages(self) -> Mapping[int, bytes]:
+        """Its memory: the pages that are not all zeros, by their number from the start of RAM."""
+        pages: Mapping[int, bytes] = self.state["memory"]["pages"]
+        return pages
+
+    def __repr__(self) -> str:
+        return _("Snapshot at time {time}: {pages} pages of memory, {mode} mode at {pc:#x}").format(
+            time=self.time, pages=len(self.pages), mode=Mode(self.state["hart"]["mode"]), pc=self.state["hart"]["pc"]
+        )
+
+
+def computer_state(computer: "Computer") -> dict[str, Any]:
+    """The part of the state that a machine and a VM have in common: it may be carried from one to the other."""
+    return {
+        "time": computer.time,
+        "skipped": computer.skipped,
+        "reservation": None if computer.reservation is None else list(computer.reservation),
+        "htif": computer.htif,
+        "hart": hart_state(computer.hart),
+        "devices": computer.bus.state(),
+        "memory": {"base": computer.memory.base, "size": computer.memory.size, "pages": computer.memory.pages()},
+        "residents": {
+            mode.name: {"kind": resident.kind, "state": resident.state()}
+            for mode, resident in computer.residents.items()
+        },
+    }
+
+
+def hart_state(hart: "Hart") -> dict[str, Any]:
+    """Registers, pc, mode, CSRs."""
+    return {
+        "x": hart.x[:32],
+        "pc": hart.pc,
+        "mode": int(hart.mode),
+        "waiting": hart.waiting,
+        "unretired": hart.unretired,
+        "csr": dict(hart.csr.values),
+    }
+
+
+def tlb_state(hart: "Hart") -> list[Any]:
+    """What the TLB remembers: for each context its key and its entries."""
+    return [
+        [list(key), [list(entry) for _index, entry in sorted(context.entries.items())]]
+        for key, context in sorted(hart.mmu.contexts.items())
+        if context.entries
+    ]
+
+
+class Checker:
+    """Takes a state apart, and says what is wrong with it and where."""
+
+    def __init__(self, state: Any, where: str = "snapshot"):
+        self.state, self.where = state, where
+
+    def bad(self, what: str) -> VlabError:
+        """The error for a state that can't be a snapshot's."""
+        return VlabError(
+            what, where=self.where, mend=_("The snapshot is damaged, or was made by another version of vlab.")
+        )
+
+    def part(self, name: str) -> "Checker":
+        """The part of that name, which must be there."""
+        if not isinstance(self.state, Mapping) or name not in self.state:
+            raise self.bad(_("There is no {name!r} in it.").format(name=name))
+        return Checker(self.state[name], f"{self.where}.{name}")
+
+    def number(self, name: str, bound: int = WORD) -> int:
+        """A whole number from 0 to less than `bound`."""
+        value = self.part(name).state
+        if type(value) is not int or not 0 <= value < bound:
+            raise self.bad(_("{name} must be a whole number below {bound:#x}.").format(name=name, bound=bound))
+        return value
+
+    def flag(self, name: str) -> bool:
+        """True or False."""
+        value = self.part(name).state
+        if type(value) is not bool:
+            raise self.bad(_("{name} must be true or false.").format(name=name))
+        return value
+
+    def numbers(self, name: str, count: int, bound: int = WORD) -> list[int]:
+        """Exactly `count` whole numbers below `bound`."""
+        value = self.part(name).state
+        right = isinstance(value, list | tuple) and len(value) == count
+        if not right or any(type(n) is not int or not 0 <= n < bound for n in value):
+            raise self.bad(_("{name} must be {count} numbers.").format(name=name, count=count))
+        return list(value)
+
+
+def restore_hart(hart: "Hart", state: Checker) -> None:
+    """Set a hart to a checked state; its TLB is empty afterwards."""
+    x = state.numbers("x", 32)
+    pc, unretired = state.number("pc"), state.number("unretired")
+    mode = state.number("mode", 4)
+    waiting = state.flag("waiting")
+    csr = state.part("csr")
+    if x[0] or mode not in list(Mode) or not isinstance(csr.state, Mapping) or set(csr.state) != set(RESET):
+        raise state.bad(_("These are not the registers of a hart."))
+    values = {name: csr.number(name) for name in RESET}
+    hart.x[:] = [*x, 0]
+    hart.pc, hart.mode, hart.waiting, hart.unretired, hart.changed = pc, Mode(mode), waiting, unretired, False
+    hart.csr.values = values
+    hart.csr.rebuild_pmp()
+    hart.mmu.flush("restore")
+    hart.mmu.select()
+
+
+def restore_tlb(hart: "Hart", state: Checker) -> None:
+    """Put remembered translations back."""
+    problem = state.bad(_("This is not the state of a TLB."))
+    try:
+        for (mode, paged, sum_, mxr), entries in state.state:
+            context = hart.mmu.context(Key(Mode(mode), bool(paged), bool(sum_), bool(mxr)))
+            for page, frame, rights in entries:
+                if not (0 <= page < WORD // PAGE and 0 <= frame < 1 << 44 and 0 <= rights < 8):
+                    raise problem
+                context.entries[page % TLB_ENTRIES] = Entry(page, frame, rights)
+    except (TypeError, ValueError):
+        raise problem from None
+
+
+def checked_pages(state: Checker, base: int, size: int) -> dict[int, bytes]:
+    """The pages of a memory of this base and size."""
+    if state.number("base") != base or state.number("size") != size:
+        raise state.bad(
+            _("It is of a computer with {there} bytes of memory, and this one has {here}.").format(
+                there=state.part("size").state, here=size
+            )
+        )
+    pages = state.part("pages")
+    if not isinstance(pages.state, Mapping):
+        raise pages.bad(_("The pages of memory are missing."))
+    for page, content in pages.state.items():
+        right = type(page) is int and 0 <= page < size // PAGE and isinstance(content, bytes) and len(content) == PAGE
+        if not right:
+            raise pages.bad(_("Page {page} is not a page of this memory.").format(page=repr(page)[:40]))
+    return dict(pages.state)

@@ -1,0 +1,163 @@
+"""Translation schemes: the shape of a virtual address and of its page tables, one row of data each.
+
+Everything else on this floor reads these rows, so a scheme of the same family costs one more row.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+from vlab.language import VlabError, _
+
+PAGE_SHIFT = 12
+PAGE_SIZE = 1 << PAGE_SHIFT
+FLAG_BITS = 10  # the PPN of an entry starts above eight flags and the two RSW bits
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One paging mode of the Privileged ISA (sections 4.3 to 4.5; 8.5 for the G-stage one).
+
+    `mode` is its number in satp (hgatp for a G-stage scheme). `extra_bits` widen the top level's index alone;
+    `sign_extended` says whether the bits above the address repeat its top bit or are zero.
+    """
+
+    name: str
+    levels: int
+    index_bits: int
+    entry_size: int
+    ppn_bits: int
+    mode: int
+    xlen: int = 64
+    extra_bits: int = 0
+    sign_extended: bool = True
+
+    @cached_property
+    def va_bits(self) -> int:
+        """Bits of a virtual address that take part in translation."""
+        return PAGE_SHIFT + self.levels * self.index_bits + self.extra_bits
+
+    @cached_property
+    def ppn_mask(self) -> int:
+        """The bits of a physical page number."""
+        return (1 << self.ppn_bits) - 1
+
+    @cached_property
+    def reserved_mask(self) -> int:
+        """The bits of an entry above its PPN, which must be zero."""
+        return (1 << 8 * self.entry_size) - (1 << FLAG_BITS + self.ppn_bits)
+
+    @cached_property
+    def descent(self) -> tuple[tuple[int, int, int], ...]:
+        """From the root down, a level each: (level, shift, mask); its index is `address >> shift & mask`."""
+        top = self.levels - 1
+        return tuple(
+            (level, self.shift(level), (1 << self.index_bits + self.extra_bits * (level == top)) - 1)
+            for level in range(top, -1, -1)
+        )
+
+    @cached_property
+    def _high(self) -> tuple[int, int]:
+        """The shift that leaves the bits that must agree, and what they are when they are ones."""
+        shift = self.va_bits - 1 if self.sign_extended else self.va_bits
+        return shift, (1 << self.xlen - shift) - 1 if self.sign_extended else 0
+
+    def canonical(self, address: int) -> bool:
+        """Whether the bits above the virtual address are as they must be."""
+        shift, ones = self._high
+        high = address >> shift
+        return high == 0 or high == ones
+
+    def extend(self, address: int) -> int:
+        """The canonical address whose translated bits are those of `address`."""
+        low = address & (1 << self.va_bits) - 1
+        shift, ones = self._high
+        return low | (ones << shift if low >> shift else 0)
+
+    def shift(self, level: int) -> int:
+        """Offset bits of a page whose leaf stands at this level."""
+        return PAGE_SHIFT + self.index_bits * level
+
+    def page_size(self, level: int) -> int:
+        """Bytes that a leaf at this level maps: 4 KiB at level 0."""
+        return 1 << self.shift(level)
+
+    def table_size(self, level: int | None = None) -> int:
+        """Bytes of a table at this level, the root if none is given: a page, or more with extra bits."""
+        top = level is None or level == self.levels - 1
+        return self.entry_size << self.index_bits + self.extra_bits * top
+
+    def target(self, raw: int) -> int:
+        """The physical address of the table or page that a raw entry leads to."""
+        return (raw >> FLAG_BITS & self.ppn_mask) << PAGE_SHIFT
+
+
+SV32 = Scheme("Sv32", levels=2, index_bits=10, entry_size=4, ppn_bits=22, mode=1, xlen=32)
+SV39 = Scheme("Sv39", levels=3, index_bits=9, entry_size=8, ppn_bits=44, mode=8)
+SV48 = Scheme("Sv48", levels=4, index_bits=9, entry_size=8, ppn_bits=44, mode=9)
+SV39X4 = Scheme(
+    "Sv39x4", levels=3, index_bits=9, entry_size=8, ppn_bits=44, mode=8, extra_bits=2, sign_extended=False
+)
+
+SCHEMES = {scheme.name: scheme for scheme in (SV32, SV39, SV48, SV39X4)}
+_BY_SATP_MODE = {(s.xlen, s.mode): s for s in SCHEMES.values() if not s.extra_bits}
+_SATP_FIELDS = {64: (60, 44), 32: (31, 22)}  # the lowest bits of MODE and of ASID
+
+_Kind = TypeVar("_Kind")
+
+
+def named(word: object, choices: dict[str, _Kind], what: str) -> _Kind:
+    """The choice that goes by this name. Raises VlabError with `what` (about {word}) and the nearest one."""
+    if (name := str(word)) in choices:
+        return choices[name]
+    from difflib import get_close_matches
+
+    folded = {choice.lower(): choice for choice in choices}
+    if near := get_close_matches(name.lower(), folded, 1, 0.4):
+        mend = _("Did you mean {word!r}?").format(word=folded[near[0]])
+    else:
+        mend = _("Known are: {names}.").format(names=", ".join(choices))
+    raise VlabError(what.format(word=word), mend=mend)
+
+
+def scheme_of(scheme: Scheme | str) -> Scheme:
+    """A scheme from itself or its name ("Sv39"). Raises VlabError for anything else."""
+    if isinstance(scheme, Scheme):
+        return scheme
+    return named(scheme, SCHEMES, _("There is no paging scheme {word!r}."))
+
+
+class Satp(NamedTuple):
+    """The fields of a satp value. `scheme` is None where MODE is Bare (0) or a number not known here."""
+
+    mode: int
+    asid: int
+    ppn: int
+    scheme: Scheme | None
+
+    @property
+    def root(self) -> int:
+        """Physical address of the root table."""
+        return self.ppn << PAGE_SHIFT
+
+
+def make_satp(root: int, *, asid: int = 0, scheme: Scheme = SV39) -> int:
+    """The satp value that selects `scheme` with its root table at physical address `root` (4.1.11)."""
+    mode_at, asid_at = _SATP_FIELDS[scheme.xlen]
+    return scheme.mode << mode_at | asid << asid_at | root >> PAGE_SHIFT
+
+
+def parse_satp(value: int, *, xlen: int = 64) -> Satp:
+    """The fields of a satp value; `Satp.scheme` tells which tables it selects."""
+    mode_at, asid_at = _SATP_FIELDS[xlen]
+    mode = value >> mode_at
+    asid = value >> asid_at & (1 << mode_at - asid_at) - 1
+    return Satp(mode, asid, value & (1 << asid_at) - 1, _BY_SATP_MODE.get((xlen, mode)))
+
+
+def size_text(size: int) -> str:
+    """A size in the largest binary unit that divides it: "2 MiB"."""
+    for unit, name in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} B"

@@ -1,0 +1,49 @@
+"""Facts of the architecture, no state: instructions, CSRs, registers and causes; encode, decode, (dis)assemble."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vlab.riscv.csrs import CSRS, Csr
+from vlab.riscv.instructions import ROWS, Instruction, Row, decode, encode
+from vlab.riscv.privilege import Access, Cause, Interrupt, Mode, Trap
+from vlab.riscv.program import Program
+from vlab.riscv.registers import ABI_NAMES
+
+if TYPE_CHECKING:
+    from vlab.riscv.assembler import AssemblyError, assemble, assemble_files
+    from vlab.riscv.disassembler import disassemble
+
+__all__ = [
+    "ABI_NAMES",
+    "CSRS",
+    "ROWS",
+    "Access",
+    "AssemblyError",
+    "Cause",
+    "Csr",
+    "Instruction",
+    "Interrupt",
+    "Mode",
+    "Program",
+    "Row",
+    "Trap",
+    "assemble",
+    "assemble_files",
+    "decode",
+    "disassemble",
+    "encode",
+]
+
+# Imported when first asked for: a machine that runs a loaded image needs neither.
+_LATER = {
+    "AssemblyError": "vlab.riscv.assembler",
+    "assemble": "vlab.riscv.assembler",
+    "assemble_files": "vlab.riscv.assembler",
+    "disassemble": "vlab.riscv.disassembler",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -1,0 +1,212 @@
+"""Which statements are read, and by whom: macros, repetitions and conditions; directives and instructions."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from vlab.language import _
+from vlab.riscv.assembler.assembly import Assembly
+from vlab.riscv.assembler.conditions import WORDS, Conditions
+from vlab.riscv.assembler.directives import assign, directive, known
+from vlab.riscv.assembler.expressions import Cursor
+from vlab.riscv.assembler.instructions import instruction
+from vlab.riscv.assembler.lines import Statement, Token, tokens
+from vlab.riscv.assembler.macros import Macro, arguments, parameters, repeated, split_arguments, substitute
+from vlab.riscv.assembler.problems import Mistake, suggestion
+from vlab.riscv.pseudo import FORMS
+
+_MOST_STATEMENTS = 100_000
+_DEEPEST = 60
+_HEAD = re.compile(r"(?:[\w.$]+\s*:\s*)*([\w.$]+)")
+_NAME = re.compile(r"\s*([^\W\d][\w.$]*)\s*,?")
+_ENDS = {
+    ".macro": (".endm", ".endmacro"),
+    ".rept": (".endr",),
+    ".irp": (".endr",),
+    ".irpc": (".endr",),
+}
+FLOW_WORDS = (*WORDS, *_ENDS, ".endm", ".endmacro", ".endr", ".exitm", ".purgem", ".end")
+
+
+class _TooMany(Exception):
+    """So many problems are found that reading on is no use."""
+
+
+class _Leave(Exception):
+    """`.exitm` was read: the expansion ends here."""
+
+
+class _End(Exception):
+    """`.end` was read: the text ends here."""
+
+
+class Flow:
+    """Reads statements, and hands each to what it means."""
+
+    def __init__(self, assembly: Assembly):
+        self._assembly = assembly
+        self._conditions = Conditions(assembly)
+        self._macros: dict[str, Macro] = {}
+        self._depth = 0
+        self._uses = 0
+        self._made = 0
+
+    def read(self, statements: Iterable[Statement]) -> None:
+        """Read a whole text. Problems are kept in the assembly."""
+        try:
+            self._run(statements)
+        except (_TooMany, _End):
+            pass
+
+    def _run(self, statements: Iterable[Statement]) -> None:
+        """Read statements to their end, where every condition opened among them must be closed."""
+        depth = self._conditions.depth
+        iterator = iter(statements)
+        try:
+            for statement in iterator:
+                self._guarded(statement, iterator)
+        except _Leave:
+            self._conditions.close(depth)
+            return
+        for opened in self._conditions.close(depth):
+            mistake = Mistake(_("This condition is never closed."), None, _("Put `.endif` where it ends."))
+            self._assembly.report(opened, mistake)
+
+    def _guarded(self, statement: Statement, following: Iterator[Statement]) -> None:
+        self._assembly.statement = statement
+        try:
+            self._statement(statement, following)
+        except Mistake as mistake:
+            self._assembly.report(self._assembly.statement, mistake)
+            if self._assembly.problems.full:
+                raise _TooMany from None
+
+    def _statement(self, statement: Statement, following: Iterator[Statement]) -> None:
+        head = _HEAD.match(statement.text)
+        word = head[1].lower() if head else ""
+        if head and word in WORDS:
+            self._conditions.step(word, statement, head.end())
+        elif not self._conditions.reading:
+            return
+        elif head and word in _ENDS:
+            self._labels(statement, tokens(statement))
+            self._block(word, statement, head.end(), following)
+        elif head and head[1] in self._macros:
+            self._labels(statement, tokens(statement))
+            self._use(self._macros[head[1]], statement, head.end())
+        elif word == ".exitm" and self._depth:
+            raise _Leave
+        elif word == ".end":
+            raise _End
+        elif head and word == ".purgem":
+            self._macros.pop(statement.text[head.end() :].strip(), None)
+        else:
+            self._plain(statement)
+
+    def _labels(self, statement: Statement, words: list[Token]) -> int:
+        """Define the labels at the beginning of a statement; return how many tokens they take."""
+        at = 0
+        while at + 1 < len(words) and words[at + 1].text == ":":
+            if words[at].kind not in ("name", "number") or words[at].text == ".":
+                raise Mistake(_("`{text}` cannot be a label.").format(text=words[at].text), words[at].column)
+            self._assembly.symbols.label(words[at], self._assembly.here(), statement.line)
+            at += 2
+        return at
+
+    def _plain(self, statement: Statement) -> None:
+        """Labels, and an assignment, a directive or an instruction after them."""
+        words = tokens(statement)
+        at = self._labels(statement, words)
+        if at == len(words):
+            return
+        first, rest = words[at], words[at + 1 :]
+        end = statement.column + len(statement.text)
+        if first.kind != "name":
+            raise Mistake(_("`{text}` cannot begin a statement.").format(text=first.text[:40]), first.column)
+        if rest and rest[0].text in ("=", "=="):
+            cursor = Cursor(rest[1:], end)
+            assign(self._assembly, first, cursor, once=rest[0].text == "==")
+            cursor.finish()
+        elif first.text in FORMS:
+            instruction(self._assembly, first, rest, end)
+        elif first.text.startswith("."):
+            directive(self._assembly, first, rest, end, (*FLOW_WORDS, *FORMS))
+        else:
+            what = _("There is no instruction `{name}`.").format(name=first.text[:40])
+            raise Mistake(what, first.column, suggestion(first.text, [*FORMS, *self._macros]))
+
+    # Blocks and macros.
+
+    def _block(self, word: str, statement: Statement, at: int, following: Iterator[Statement]) -> None:
+        body = self._body(word, statement, following)
+        rest, column = statement.text[at:], statement.column + at
+        if word == ".macro":
+            self._define(rest, column, body)
+            return
+        note = _("in the `{word}` at {file}:{line}").format(
+            word=word, file=statement.line.file, line=statement.line.number
+        )
+        if word == ".rept":
+            cursor = Cursor([t for t in tokens(statement) if t.column >= column], column + len(rest))
+            count = known(self._assembly, cursor)
+            cursor.finish()
+            self._bound(count * len(body))
+            rounds: list[dict[str, str]] = [{}] * count if body else []
+        else:
+            rounds = self._rounds(word, rest, column)
+            self._bound(len(rounds) * len(body))
+        self._expand([(statement_, values) for values in rounds for statement_ in body], note)
+
+    def _body(self, word: str, statement: Statement, following: Iterator[Statement]) -> tuple[Statement, ...]:
+        """The statements up to the one that ends the block."""
+        ends, depth, body = _ENDS[word], 1, []
+        for inner in following:
+            head = _HEAD.match(inner.text)
+            name = head[1].lower() if head else ""
+            depth += (_ENDS.get(name) == ends) - (name in ends)
+            if not depth:
+                return tuple(body)
+            body.append(inner)
+        raise Mistake(_("This `{word}` is never closed.").format(word=word), None, _("Put `{end}` where it ends.").format(end=ends[0]))
+
+    def _rounds(self, word: str, rest: str, column: int) -> list[dict[str, str]]:
+        named = _NAME.match(rest)
+        if not named:
+            raise Mistake(_("A name is needed here."), column)
+        values = rest[named.end() :].strip()
+        texts = [*values] if word == ".irpc" else [text for _at, text in split_arguments(values)]
+        return repeated(named[1], texts)
+
+    def _define(self, rest: str, column: int, body: tuple[Statement, ...]) -> None:
+        named = _NAME.match(rest)
+        if not named:
+            raise Mistake(_("A macro needs a name."), column)
+        taken = parameters(rest[named.end() :], column + named.end())
+        self._macros[named[1]] = Macro(named[1], taken, body)
+
+    def _use(self, macro: Macro, statement: Statement, at: int) -> None:
+        values = arguments(macro, statement.text[at:], statement.column + at)
+        line = statement.line
+        note = _("in the macro `{name}`, used at {file}:{line}").format(
+            name=macro.name, file=line.file, line=line.number
+        )
+        self._bound(len(macro.body))
+        self._expand([(inner, values) for inner in macro.body], note)
+
+    def _bound(self, count: int) -> None:
+        self._made += max(count, 0)
+        if self._made > _MOST_STATEMENTS:
+            self._made -= count
+            raise Mistake(_("Macros and repetitions make more than {most} statements.").format(most=_MOST_STATEMENTS))
+
+    def _expand(self, body: Iterable[tuple[Statement, Mapping[str, str]]], note: str) -> None:
+        if self._depth >= _DEEPEST:
+            raise Mistake(
+                _("Macros use each other more than {most} deep.").format(most=_DEEPEST), None, _("A macro that uses itself needs an `.if` that ends it.")
+            )
+        self._depth += 1
+        self._uses += 1
+        count = self._uses - 1
+        try:
+            self._run(substitute(inner, values, count, note) for inner, values in body)
+        finally:
+            self._depth -= 1

@@ -1,0 +1,140 @@
+"""What a stepper steps through: events of a recording, references of a walk, or pictures one after the other.
+
+A *sheet* is one drawing; many frames may share it and differ only in what is lit. So a browser moves from frame to
+frame by lighting marks, and few drawings need to be made and sent.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from vlab.events import Recording
+from vlab.language import _
+from vlab.paging import Walk, rule_text
+from vlab.views import words
+from vlab.views.chain import walk_picture
+from vlab.views.ladder import WINDOW, Ladder, stretch
+from vlab.views.picture import Picture
+
+STRIDE = 16  # events that share a sheet of the ladder; a third of each sheet is what came before and what comes after
+_STRIP = 4  # pictures in a film strip at most
+
+
+class Frame(NamedTuple):
+    """One position of a stepper: what stands there, in a sentence and in detail, and which marks are lit."""
+
+    subject: object
+    sheet: int
+    lit: dict[str, list[int]]
+    sentence: str
+    detail: str
+
+
+class Frames(Protocol):
+    """Frames by position, made when asked for."""
+
+    stops: dict[str, list[int]]
+
+    def __len__(self) -> int: ...
+
+    def frame(self, at: int) -> Frame:
+        """The frame at a position."""
+
+    def sheet(self, number: int) -> Picture:
+        """A drawing, with nothing lit."""
+
+    def picture(self, at: int) -> Picture:
+        """The drawing of a frame, lit."""
+
+    def strip(self, at: int) -> list[tuple[Picture, str]]:
+        """Pictures with captions that tell the story on paper."""
+
+
+class EventFrames:
+    """A recording, event by event, on the trap ladder."""
+
+    def __init__(self, recording: Recording):
+        self.ladder = Ladder(recording)
+        self.events = recording.events
+        kinds = {"exit": "Exit", "trap": "Trap"}
+        self.stops = {
+            stop: [number for number, event in enumerate(self.events) if event.kind == kind]
+            for stop, kind in kinds.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def _stretch(self, sheet: int) -> tuple[int, int]:
+        return stretch(len(self), sheet * STRIDE + STRIDE // 2, WINDOW)
+
+    def frame(self, at: int) -> Frame:
+        event, sheet = self.events[at], at // STRIDE if len(self) > WINDOW else 0
+        _first, last = self._stretch(sheet)
+        detail = words.event_table(event) + words.relations_html(self.ladder.causes, at)
+        return Frame(event, sheet, self.ladder.lit(at, last), words.event_sentence(event), detail)
+
+    def sheet(self, number: int) -> Picture:
+        return self.ladder.picture(*self._stretch(number))
+
+    def picture(self, at: int) -> Picture:
+        return self.ladder.picture(*self._stretch(self.frame(at).sheet), at)
+
+    def strip(self, at: int) -> list[tuple[Picture, str]]:
+        first = max(0, min(at - at % WINDOW, len(self) - WINDOW))
+        stretches = [(f, min(f + WINDOW, len(self))) for f in (first, first + WINDOW) if f < len(self)]
+        return [(self.ladder.picture(*s, at if s[0] <= at < s[1] else None), "") for s in stretches]
+
+
+class WalkFrames:
+    """A page-table walk, reference by reference, and then its result."""
+
+    def __init__(self, walk: Walk):
+        self.walk = walk
+        self.stops: dict[str, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.walk.steps) + 1
+
+    def frame(self, at: int) -> Frame:
+        steps = self.walk.steps
+        if at == len(steps):
+            return Frame(self.walk, 0, {"lit": [at]}, repr(self.walk), "")
+        step = steps[at]
+        sentence = _(
+            "Reference {number} of {count}, level {level}, entry {index} at {address:#x}: {why}."
+        ).format(number=at + 1, count=len(steps), why=rule_text(step.rule), **step._asdict())
+        return Frame(step, 0, {"lit": [at]}, sentence, "")
+
+    def sheet(self, number: int) -> Picture:
+        return walk_picture(self.walk)
+
+    def picture(self, at: int) -> Picture:
+        return walk_picture(self.walk, at)
+
+    def strip(self, at: int) -> list[tuple[Picture, str]]:
+        return [(self.picture(at), "")]
+
+
+class PictureFrames:
+    """Pictures, one after the other; each `subject` is what its picture shows."""
+
+    def __init__(self, subjects: Sequence[Any], pictures: Sequence[Picture]):
+        self.subjects = subjects
+        self.pictures = pictures
+        self.stops: dict[str, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def frame(self, at: int) -> Frame:
+        return Frame(self.subjects[at], at, {}, self.pictures[at].sentence, "")
+
+    def sheet(self, number: int) -> Picture:
+        return self.pictures[number]
+
+    picture = sheet
+
+    def strip(self, at: int) -> list[tuple[Picture, str]]:
+        last, count = len(self) - 1, min(_STRIP, len(self))
+        chosen = sorted({round(last * n / max(1, count - 1)) for n in range(count)})
+        return [(self.pictures[n], f"{n} / {last}: {self.pictures[n].sentence}") for n in chosen]
