@@ -6,6 +6,7 @@ on it, 2 a VM inside that VM. `parent` is the id of the event that it follows fr
 A trap opens, and the return that ends its handler closes it.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import networkx
 
 EventId = tuple[int, int]
+_DEEPEST = 1000  # open events a level: a guest whose traps never return must not fill the host's memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class EventSource:
     def __init__(self, clock: Callable[[], int]):
         self._clock = clock
         self._listeners: list[Callable[[Event], None]] = []
-        self._open: list[list[EventId]] = []
+        self._open: list[deque[EventId]] = []
         self._last: EventId = (-1, 0)
         self.on = False
 
@@ -194,9 +196,9 @@ class EventSource:
         """The innermost open event of the outermost level that has one: the software that stands in control."""
         return next((opened[-1] for opened in self._open if opened), None)
 
-    def _level(self, level: int) -> list[EventId]:
+    def _level(self, level: int) -> deque[EventId]:
         while len(self._open) <= level:
-            self._open.append([])
+            self._open.append(deque(maxlen=_DEEPEST))
         return self._open[level]
 
     def listen(self, listener: Callable[[Event], None]) -> None:

@@ -18,3 +18,13 @@ def checkout() -> Path:
 def folder(name: str) -> Path:
     """The project's folder "notebooks" or "data". To be read only: it may not be the reader's."""
     return _PACKAGE / f"_{name}" if installed() else checkout() / name
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that nobody ever sees half of it: either the old content stands there, or the new."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -2,15 +2,15 @@
 
 from vlab import events as ev
 from vlab.events import EventSource, Recording
-from vlab.riscv.privilege import Cause, Interrupt
-from vlab.riscv.privilege import INTERRUPT_BIT
+from vlab.riscv.privilege import INTERRUPT_BIT, Cause, Interrupt
 
 CSRW_SATP = 0x18051073
 SRET = 0x10200073
 
 
 class Script:
-    """Writes a run of a guest with two address spaces, `depth` hypervisors deep, as its machine would tell it."""
+    """Writes a run of a guest with two address spaces, `depth` hypervisors deep, as its machine would tell
+    it."""
 
     def __init__(self, depth: int = 1):
         self.depth, self.time, self.pc = depth, 100, 0x8000_1000
@@ -58,7 +58,9 @@ class Script:
         self, words: str, word: int, changes: tuple[tuple[str, int, int], ...], then: str = "S"
     ) -> None:
         if not self.depth:
-            return self.down() if then == "U" else None
+            if then == "U":
+                self.down()
+            return
         self.exit("illegal", Cause.ILLEGAL_INSTRUCTION, "S", word)
         self.source.emit(ev.Emulation, 1, self.pc, word, words, "S", changes)
         if then == "U":

@@ -41,10 +41,9 @@ def wanted() -> Iterator[Package]:
     """Every package that vlab asks for: the required ones first, then those of the extras for readers."""
     for requirement in _requirements():
         match = _REQUIREMENT.match(requirement)
-        if match and (match["extra"] or "") in ("", *READERS_EXTRAS):
-            yield Package(
-                match["name"], match["least"] or "0", match["extra"] or "", _installed(match["name"])
-            )
+        if match and match["extra"] in (None, *READERS_EXTRAS):
+            name = match["name"]
+            yield Package(name, match["least"] or "0", match["extra"] or "", _installed(name))
 
 
 def _requirements() -> list[str]:

@@ -2,6 +2,7 @@
 
 from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.hypervisor import Hypervisor
+from vlab.hypervisor.techniques import TrapAndEmulate
 from vlab.hypervisor.virtualmachine import VirtualMachine
 
-__all__ = ["Chain", "Hypervisor", "VirtualMachine"]
+__all__ = ["Chain", "Hypervisor", "TrapAndEmulate", "VirtualMachine"]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from vlab.display import Drawn
-from vlab.events import Entry
-from vlab.hypervisor.techniques import TECHNIQUES
+from vlab.events import Entry, Exit
+from vlab.hypervisor.techniques import TECHNIQUES, TrapAndEmulate, exit_reason
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import GATE, RESIDENTS, Computer, parse_size, standing
@@ -20,6 +20,7 @@ from vlab.riscv.csrs import CSRS
 
 NEVER = WORD - 1
 ALL = -1  # in place of an address: every one
+OWN_FRAMES = 256  # at the start of RAM: where a hypervisor that isn't Python would have its code and data
 SHADOW_FRAMES = 64  # a guest: enough for a small kernel's tables; when they are used up, all are dropped
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
 _STI = CSRS["sie"]["STIE"].mask
@@ -54,7 +55,7 @@ class Hypervisor(Drawn):
         self._current: VirtualMachine | None = None
         self._loaded_satp = 0
         self._fence: int | None = None  # an address, or ALL
-        self._next_frame = self.computer.memory.base // PAGE
+        self._next_frame = self.computer.memory.base // PAGE + OWN_FRAMES
 
     def __repr__(self) -> str:
         names = ", ".join(vm.name for vm in self.vms)
@@ -68,18 +69,22 @@ class Hypervisor(Drawn):
         return self._current
 
     def create_vm(
-        self, image: Any = None, *, memory: str | int = "8M", technique: str = "trap-and-emulate", name: str = ""
+        self,
+        image: Any = None,
+        *,
+        memory: str | int = "8M",
+        technique: str | type[TrapAndEmulate] = TrapAndEmulate,
+        name: str = "",
     ) -> VirtualMachine:
         """A new virtual machine, switched on at its image's entry if one is given.
+
+        `technique` is a name, or a class of the reader's own.
 
         Raises:
             VlabError: if the computer has not enough memory, the technique isn't there, or the image doesn't fit.
         """
-        if technique not in TECHNIQUES:
-            raise VlabError(
-                _("There is no technique {technique!r}.").format(technique=technique),
-                mend=_("Choose one of: {names}.").format(names=", ".join(TECHNIQUES)),
-            )
+        if isinstance(technique, str):
+            technique = _technique(technique)
         size = parse_size(memory)
         if size <= 0 or size % PAGE:
             raise VlabError(
@@ -91,9 +96,14 @@ class Hypervisor(Drawn):
             vm.load(image)
         return vm
 
-    def _build_vm(self, name: str, frames: list[int], technique: str) -> VirtualMachine:
+    @staticmethod
+    def memory_for(guest: int) -> int:
+        """How many bytes of memory a computer must have for a hypervisor with one guest of so many bytes."""
+        return guest + (OWN_FRAMES + SHADOW_FRAMES) * PAGE
+
+    def _build_vm(self, name: str, frames: list[int], technique: type[TrapAndEmulate]) -> VirtualMachine:
         vm = VirtualMachine(self, name, frames)
-        vm.technique = TECHNIQUES[technique](vm, self._take(SHADOW_FRAMES))
+        vm.technique = technique(vm, self._take(SHADOW_FRAMES))
         self.vms.append(vm)
         return vm
 
@@ -140,6 +150,8 @@ class Hypervisor(Drawn):
         pc = issue("csrr a0, sepc")
         self.computer.registers[:] = registers
         vm.leave(now - 1, pc)  # reading the time took one instruction of ours
+        if vm.events.on:
+            vm.events.emit(Exit, vm.level, exit_reason(cause, vm.mode), cause, value, pc, str(vm.mode))
         vm.exits[vm.technique.exit(cause, value)] += 1
 
     def _enter_next(self) -> None:
@@ -242,8 +254,17 @@ class Hypervisor(Drawn):
             vm = old
         else:
             self._take(len(frames))
-            vm = self._build_vm(name, list(frames), technique)
+            vm = self._build_vm(name, list(frames), TECHNIQUES[technique])
         vm.restore_state(state)
+
+
+def _technique(name: str) -> type[TrapAndEmulate]:
+    if name not in TECHNIQUES:
+        raise VlabError(
+            _("There is no technique {technique!r}.").format(technique=name),
+            mend=_("Choose one of: {names}.").format(names=", ".join(TECHNIQUES)),
+        )
+    return TECHNIQUES[name]
 
 
 RESIDENTS[Hypervisor.kind] = Hypervisor

@@ -78,10 +78,12 @@ class VirtualMachine(Computer):
             self._hart.pc = self._real_pc()
         return self._hart
 
-    def load(self, image: Any, *, dtb: bytes | None = None, bootargs: str = "") -> Program:
+    def load(
+        self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
+    ) -> Program:
         """See `Computer.load`."""
         self._stop()
-        return super().load(image, dtb=dtb, bootargs=bootargs)
+        return super().load(image, next_stage=next_stage, dtb=dtb, bootargs=bootargs)
 
     def issue(self, instruction: str, value: int | None = None) -> int:
         """See `Computer.issue`: it is the very same hart."""

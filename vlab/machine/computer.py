@@ -5,6 +5,7 @@ completion and goes back to the hart with a real `sret`. So there is one loop, t
 left waiting for a guest: a run can be stopped and saved anywhere, however many hypervisors deep.
 """
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -18,12 +19,14 @@ from vlab.machine.choices import GATE
 from vlab.machine.devices import Clint, Finisher, Uart
 from vlab.machine.devicetree import device_tree, with_bootargs
 from vlab.machine.hart import Hart
-from vlab.machine.loading import load_image
-from vlab.machine.memory import RAM_BASE
+from vlab.machine.loading import joined, load_image
+from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.snapshot import Snapshot
 from vlab.riscv import Mode, Program, assemble
 
 CLINT_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x1000_0000, 0x0010_0000
+NEXT_STAGE = 0x8020_0000  # where what firmware starts begins, if it is a raw image
+_FW_DYNAMIC = (0x4942_534F, 2)  # magic ("OSBI") and version of what OpenSBI's fw_dynamic asks of its loader
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -167,17 +170,30 @@ class Computer(Drawn, ABC):
         """The exit status with which the guest powered off; None while it is on."""
         return self.finisher.status if self.htif is None else self.htif
 
-    def load(self, image: Any, *, dtb: bytes | None = None, bootargs: str = "") -> Program:
+    def load(
+        self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
+    ) -> Program:
         """Put an image into memory and power on at its entry, in M mode, a0 = 0 and a1 = the device tree.
 
         `image` is a Program, the path of an ELF file or of a raw one (which begins at 0x80000000), or such bytes.
+        With a `next_stage` (a raw one begins at 0x80200000) the image is firmware that will start it in S mode:
+        a2 is then the address of the six double words that tell OpenSBI's `fw_dynamic` where to go.
+        Returns what was loaded; of two stages, both as one.
 
         Raises:
-            VlabError: if the image is broken or doesn't fit, or if the device tree doesn't.
+            VlabError: if an image is broken or doesn't fit, or if the device tree doesn't.
         """
-        program = load_image(image, memory=(self.memory.base, self.memory.size))
+        ram = (self.memory.base, self.memory.size)
+        program = load_image(image, memory=ram)
+        end, info, info_place = sum(ram), b"", 0
+        if next_stage is not None:
+            following = load_image(next_stage, base=NEXT_STAGE, memory=ram)
+            program = joined(program, following)
+            info = struct.pack("<6Q", *_FW_DYNAMIC, following.entry, Mode.S, 0, 0)
+            info_place = end - len(info)
+            end -= PAGE  # so there is room behind the tree: firmware makes it longer where it stands
         tree = self._device_tree(dtb, bootargs)
-        place = (self.memory.base + self.memory.size - len(tree)) & ~0xFFF
+        place = (end - len(tree)) & -PAGE
         used = max(address + len(content) for address, content in program.segments)
         if place < used:
             raise VlabError(
@@ -189,14 +205,16 @@ class Computer(Drawn, ABC):
         for address, content in program.segments:
             self.memory.poke(address, content)
         self.memory.poke(place, tree)
+        if info:
+            self.memory.poke(info_place, info)
         self._watch_htif(program)
-        self._hart.reset(program.entry, a1=place)
+        self._hart.reset(program.entry, a1=place, a2=info_place)
         return program
 
     def _device_tree(self, dtb: bytes | None, bootargs: str) -> bytes:
         if dtb is None:
             return device_tree(self.memory.base, self.memory.size, bootargs, self.bus.devices)
-        return with_bootargs(dtb, bootargs) if bootargs else dtb
+        return with_bootargs(dtb, bootargs)
 
     def _watch_htif(self, program: Program) -> None:
         """The convention of RISC-V test programs: a word stored to `tohost` with bit 0 set ends the run."""
@@ -207,8 +225,10 @@ class Computer(Drawn, ABC):
     def _htif_store(self, address: int, value: int) -> None:
         if value & 1:
             self.htif = value >> 1 & 0xFFFF_FFFF
+            self._hart.changed = True  # so that nothing more is run
         elif value >> 48 == 0x0101:  # device 1 (console), command 1 (put a character)
-            self.uart.output.append(value & 0xFF)
+            self.uart.show(value & 0xFF)
+            self.memory.poke(address, bytes(8))  # "taken": software waits for it before the next one
 
 
 def gate(computer: Computer) -> Resident | None:

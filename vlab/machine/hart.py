@@ -44,10 +44,10 @@ class Hart:
         self.mmu = Mmu(self, cached)
         self.interpreter = Interpreter(self)
 
-    def reset(self, pc: int, a0: int = 0, a1: int = 0) -> None:
-        """Power on: M mode at `pc`, with a0 and a1 as given, everything else 0."""
+    def reset(self, pc: int, a0: int = 0, a1: int = 0, a2: int = 0) -> None:
+        """Power on: M mode at `pc`, with a0, a1 and a2 as given, everything else 0."""
         self.x[:] = [0] * 33
-        self.x[10], self.x[11] = a0, a1
+        self.x[10:13] = a0, a1, a2
         self.mode, self.pc = Mode.M, pc
         self.waiting = self.changed = False
         self.unretired = 0

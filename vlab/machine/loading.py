@@ -71,6 +71,21 @@ def load_image(
     return Program(((base, content),), entry=base)
 
 
+def joined(firmware: Program, following: Program) -> Program:
+    """Firmware and the program that it is to start, as one; VlabError if they overlap."""
+    segments = tuple(sorted((*firmware.segments, *following.segments)))
+    where = _("firmware and its next stage")
+    _check_places([_raw(address, part) for address, part in segments], None, where)
+    return Program(
+        segments,
+        firmware.entry,
+        firmware.symbols | following.symbols,
+        lines=firmware.lines | following.lines,
+        constants=firmware.constants | following.constants,
+        sources=firmware.sources | following.sources,
+    )
+
+
 def read_file(path: str | PathLike[str]) -> bytes:
     """The bytes of a file that a reader named. VlabError if it can't be read, or is larger than 1 GiB."""
     where = str(path)

@@ -204,9 +204,11 @@ class Machine(Computer):
         self.history.typed(text)
         self.uart.type(text)
 
-    def load(self, image: Any, *, dtb: bytes | None = None, bootargs: str = "") -> Program:
+    def load(
+        self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
+    ) -> Program:
         """See `Computer.load`; the history begins anew."""
-        program = super().load(image, dtb=dtb, bootargs=bootargs)
+        program = super().load(image, next_stage=next_stage, dtb=dtb, bootargs=bootargs)
         self.history = History(self)
         return program
 

@@ -1,4 +1,4 @@
-"""Facts of the architecture, no state: instructions, CSRs, registers and causes; encode, decode, (dis)assemble."""
+"""Facts of the architecture, no state: instructions, CSRs, registers, causes; coding and assembly."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

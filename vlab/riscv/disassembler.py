@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from vlab.riscv.pseudo import ALIASES, Form, named_operands, slots
 from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.instructions import Instruction, Row, decode, encode
+from vlab.riscv.pseudo import ALIASES, Form, named_operands, slots
 from vlab.riscv.registers import ABI_NAMES
 
 _FENCE_BITS = "iorw"
@@ -16,15 +16,19 @@ def disassemble(
 ) -> str:
     """A 32-bit word as assembly text.
 
-    With `pc`, targets are addresses, and with `symbols` (name to address) also `<name+offset>`; else they are distances
-    from `.`. With `aliases` off, pseudo-instructions are written as what they stand for. A word that isn't an
-    instruction, or has bits set that no operand names, becomes a `.word`.
+    With `pc`, targets are addresses, and with `symbols` (name to address) also `<name+offset>`; else they
+    are distances from `.`. With `aliases` off, pseudo-instructions are written as what they stand for. A word
+    that isn't an instruction, or has bits set that no operand names, becomes a `.word`.
     """
     instruction = decode(word & 0xFFFF_FFFF)
     if instruction is None:
         return f".word {word & 0xFFFF_FFFF:#010x}"
     row = instruction.row
-    if row.name == "fence" and instruction["fm"] == _TSO and encode(row, _named(instruction)) == word ^ _TSO << 28:
+    if (
+        row.name == "fence"
+        and instruction["fm"] == _TSO
+        and encode(row, _named(instruction)) == word ^ _TSO << 28
+    ):
         return "fence.tso" if instruction["pred"] == instruction["succ"] == 3 else f".word {word:#010x}"
     if encode(row, _named(instruction)) != word:
         return f".word {word:#010x}"
@@ -34,7 +38,14 @@ def disassemble(
             if found is not None:
                 return _text(form.name, form.slots, row, found, pc, symbols)
     ordering = ".aq" * instruction["aq"] + ".rl" * instruction["rl"]
-    return _text(row.name + ordering.replace(".aq.rl", ".aqrl"), slots(row.syntax), row, _shown(instruction), pc, symbols)
+    return _text(
+        row.name + ordering.replace(".aq.rl", ".aqrl"),
+        slots(row.syntax),
+        row,
+        _shown(instruction),
+        pc,
+        symbols,
+    )
 
 
 _ALIASES_OF: dict[str, list[Form]] = {}
@@ -51,7 +62,9 @@ def _named(instruction: Instruction) -> dict[str, int]:
 
 def _shown(instruction: Instruction) -> dict[str, int]:
     """The operands by the names that the syntax gives them."""
-    return instruction.values | ({"target": instruction["imm"]} if instruction.row.syntax.endswith("target") else {})
+    return instruction.values | (
+        {"target": instruction["imm"]} if instruction.row.syntax.endswith("target") else {}
+    )
 
 
 def _captured(form: Form, instruction: Instruction) -> dict[str, int] | None:
@@ -67,13 +80,20 @@ def _captured(form: Form, instruction: Instruction) -> dict[str, int] | None:
 
 
 def _text(
-    name: str, written: tuple[str, ...], row: Row, values: dict[str, int], pc: int | None, symbols: Mapping[str, int] | None
+    name: str,
+    written: tuple[str, ...],
+    row: Row,
+    values: dict[str, int],
+    pc: int | None,
+    symbols: Mapping[str, int] | None,
 ) -> str:
     operands = [_operand(slot, row, values, pc, symbols) for slot in written]
     return f"{name} {', '.join(operands)}".rstrip()
 
 
-def _operand(slot: str, row: Row, values: dict[str, int], pc: int | None, symbols: Mapping[str, int] | None) -> str:
+def _operand(
+    slot: str, row: Row, values: dict[str, int], pc: int | None, symbols: Mapping[str, int] | None
+) -> str:
     if slot.endswith(")"):
         offset = str(values["imm"]) if slot.startswith("imm") else ""
         return f"{offset}({ABI_NAMES[values['rs1']]})"

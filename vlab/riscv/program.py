@@ -14,9 +14,10 @@ _WIDEST = 8
 class Program(Drawn):
     """Bytes at addresses, where to begin, and what the bytes are called.
 
-    `segments` are (address, bytes) pairs, apart from each other and ascending. `symbols` are unsigned addresses and
-    values; those in `constants` are plain numbers, not places. `lines` tells the (file, line) that an instruction or a
-    datum at an address stems from. `sources` are the texts of those files.
+    `segments` are (address, bytes) pairs, ascending, apart from each other. `symbols` are unsigned addresses
+    and values; those in `constants` are plain numbers, not places. `lines` tells the (file, line) that an
+    instruction or a datum at an address stems from; in a macro, the line of its body. `sources` are the texts
+    of those files.
     """
 
     segments: tuple[tuple[int, bytes], ...]
@@ -37,7 +38,7 @@ class Program(Drawn):
         )
 
     def symbol_at(self, address: int) -> tuple[str, int] | None:
-        """The label at or before an address, and how far behind it the address lies; None outside the program."""
+        """The label at or before an address, and the distance from it; None outside the program."""
         places, names = self._labels
         found = bisect_right(places, address) - 1
         segment = self._segment(address)
@@ -70,5 +71,12 @@ class Program(Drawn):
         file, number = self.lines[address]
         text = self.sources.get(file, "").split("\n")
         source = text[number - 1] if number <= len(text) else ""
-        shown = data[:_WIDEST].hex() + ("…" if len(data) > _WIDEST else "")
-        return f"{address:016x}  {shown:<17}  {number:>4}  {source}".rstrip()
+        shown = "".join(c if c.isprintable() else " " for c in source)
+        return f"{address:016x}  {_bytes(data):<17}  {number:>4}  {shown}".rstrip()
+
+
+def _bytes(data: bytes) -> str:
+    """Four bytes as the word that they are, others one after the other."""
+    if len(data) == 4:
+        return f"{int.from_bytes(data, 'little'):08x}"
+    return data[:_WIDEST].hex() + ("…" if len(data) > _WIDEST else "")

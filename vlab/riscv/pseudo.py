@@ -1,8 +1,8 @@
 """Instructions that are only ways of writing others: the table of pseudo-instructions, and `li`.
 
-A row is `name | operands | expansion`, written as one would write it by hand; `.` is the address of the instruction
-it stands in. *Aliases* are one instruction each: the disassembler reads their table backwards, the first match from
-the top wins. *Shorthands* are for the assembler alone.
+A row is `name | operands | expansion`, written as one would write it by hand; `.` is the address of the
+instruction it stands in. *Aliases* are one instruction each: the disassembler reads them backwards, and the
+first match wins. *Shorthands* are for the assembler alone.
 """
 
 import re
@@ -116,7 +116,7 @@ def _by_symbol() -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One instruction of an expansion: for each operand of its row, a number, or the text of what goes there."""
+    """One instruction of an expansion: for each operand of its row a number, or the text of what goes in."""
 
     row: Row
     operands: dict[str, int | str]
@@ -174,7 +174,9 @@ def _constant(operand: str, word: str) -> int | str:
 
 
 ALIASES: tuple[Form, ...] = tuple(_form(line) for line in _ALIASES.strip().splitlines())
-SHORTHANDS: tuple[Form, ...] = tuple(_form(line) for line in [*_SHORTHANDS.strip().splitlines(), *_by_symbol()])
+SHORTHANDS: tuple[Form, ...] = tuple(
+    _form(line) for line in [*_SHORTHANDS.strip().splitlines(), *_by_symbol()]
+)
 
 
 def _plain_forms() -> Iterator[Form]:
@@ -183,8 +185,9 @@ def _plain_forms() -> Iterator[Form]:
         operands: dict[str, int | str] = {operand: operand for operand in named_operands(row.syntax)}
         orderings = ("", ".aq", ".rl", ".aqrl") if "aq" in row.operands else ("",)
         for suffix in orderings:
-            bits = {"aq": int("aq" in suffix), "rl": int("rl" in suffix)} if suffix else {}
-            yield Form(row.name + suffix, slots(row.syntax), (Step(row, operands | bits),))
+            if suffix:
+                operands = operands | {"aq": int("aq" in suffix), "rl": int("rl" in suffix)}
+            yield Form(row.name + suffix, slots(row.syntax), (Step(row, operands),))
 
 
 FORMS: dict[str, list[Form]] = {}
@@ -195,8 +198,8 @@ for _each in (*_plain_forms(), *ALIASES, *SHORTHANDS):
 def constant_steps(register: int, value: int) -> list[Step]:
     """The shortest known way to put a 64-bit constant into a register: what `li` becomes.
 
-    A constant of 12 bits takes `addi`, one of 32 bits `lui` and `addiw`. Of a longer one the upper part is made first
-    by the same rule, then shifted up, then the lowest 12 bits are added.
+    A constant of 12 bits takes `addi`, one of 32 bits `lui` and `addiw`. Of a longer one the upper part is
+    made first by the same rule, then shifted up, then the lowest 12 bits are added.
     """
     if -2048 <= value < 2048:
         return [Step(ROWS["addi"], {"rd": register, "rs1": 0, "imm": value})]

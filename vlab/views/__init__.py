@@ -1,7 +1,7 @@
 """Drawings and steppers: pure functions of events, walks and states, all in one visual grammar.
 
-`picture_of(thing)` draws what has a picture; vlab's objects draw themselves with it on a cell's last line. `Stepper`
-steps through a run or a walk. `draw` and `chart_exits` are for networkx graphs and for counts.
+`picture_of(thing)` draws what has a picture; vlab's objects draw themselves with it on a cell's last line.
+`Stepper` steps through a run or a walk. `draw` and `chart_exits` are for networkx graphs and for counts.
 """
 
 from vlab.views.chain import chain_picture as chain_picture

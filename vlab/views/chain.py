@@ -1,7 +1,9 @@
-"""The way of an address, drawn: one page-table walk, or the whole chain GVA → GPA → HPA with the shadow's short-cut.
+"""The way of an address, drawn: one page-table walk, or the whole chain GVA → GPA → HPA with the shadow's
+short-cut.
 
-Addresses go from left to right. Each field of the virtual address stands above the entry that it selects; each card is
-one reference to a page table: where the entry stands, its raw value, its flags, and what followed from it.
+Addresses go from left to right. Each field of the virtual address stands above the entry that it selects;
+each card is one reference to a page table: where the entry stands, its raw value, its flags, and what
+followed from it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,11 +18,11 @@ from vlab.views.picture import Picture
 from vlab.views.svg import Element, arrow, group, hatch, rect, text
 
 MARGIN = 20
-ROOT = 80  # the column of the root register, left of the cards
-CARD, CARD_HEIGHT = 138, 104
-GAP = 22
-END = 132  # the boxes of physical addresses
-MAP = 92  # between GPA and HPA: the hypervisor's map
+ROOT = 76  # the column of the root register, left of the cards
+CARD, CARD_HEIGHT = 135, 104
+GAP = 19
+END = 126  # the boxes of physical addresses
+MAP = 86  # between GPA and HPA: the hypervisor's map
 FIELDS = 44  # where the row of address fields begins
 TABLE = 120  # where the cards of the first table begin
 LINE = 17
@@ -33,7 +35,7 @@ class Grid:
     levels: int
 
     def column(self, number: int) -> float:
-        """The left edge of the card in this column; the column after the last card holds the address reached."""
+        """The left edge of the card in this column; the one after the last holds the address reached."""
         return MARGIN + ROOT + GAP + number * (CARD + GAP)
 
     @property
@@ -71,7 +73,8 @@ def walk_picture(walk: Walk, at: int | None = None) -> Picture:
 
 
 def chain_picture(chain: Chain) -> Picture:
-    """The guest's table above, GPA and HPA to its right, and the shadow table below, which leads to HPA at once."""
+    """The guest's table above, GPA and HPA to its right, and the shadow table below, which leads to HPA at
+    once."""
     known = chain.guest or chain.shadow
     grid = Grid(known.scheme.levels if known else 3)
     width, below = grid.width(True), TABLE + CARD_HEIGHT + 44
@@ -121,9 +124,9 @@ def _shadow_row(grid: Grid, chain: Chain, y: float) -> Iterator[Element]:
     yield from _cards(grid, chain.shadow, "hypervisor", y)
     yield from _arrows(grid, chain.shadow, "hypervisor", y, grid.host)
     if chain.shadow.fault is None:
-        words = _("short-cut: GVA → HPA")
-        yield text(grid.end + END / 2, y + CARD_HEIGHT / 2 - 8, words, room=END + 40, size=11, ink="hypervisor",
-                   anchor="middle")  # fmt: skip
+        words, middle = _("short-cut: GVA → HPA"), grid.end + END / 2
+        y += CARD_HEIGHT / 2 - 8
+        yield text(middle, y, words, room=END + 40, size=11, ink="hypervisor", anchor="middle")
     else:
         words = "✗ " + chain.shadow.fault.title
         yield text(grid.end, y + 40, words, room=END + MAP - 12, size=11, ink="fault", bold=True)
@@ -148,7 +151,8 @@ def _root(grid: Grid, walk: Walk, register: str, name: str, who: str, y: float) 
 
 
 def _fields(grid: Grid, walk: Walk, kind: str, reads: bool = True) -> Iterator[Element]:
-    """The virtual address, cut into the fields that select an entry at each level, and the offset in the page.
+    """The virtual address, cut into the fields that select an entry at each level, and the offset in the
+    page.
 
     `reads` is whether the table below is read, so that the fields point into it.
     """
@@ -186,10 +190,14 @@ def _cards(grid: Grid, walk: Walk, who: str, y: float, *, at: int | None = None)
         card = _card(grid.column(number), y, step, who, walk.scheme.ppn_mask)
         yield _mark(number, at, group([_halo(grid.column(number), y, CARD, CARD_HEIGHT), *card]))
     for number in range(len(walk.steps), walk.scheme.levels) if walk.fault is not None else ():
-        x, words = grid.column(number), _("not reached")
-        yield rect(x, y, CARD, CARD_HEIGHT, "l-rule dashed", radius=4)
-        middle = y + CARD_HEIGHT / 2 + 4
-        yield text(x + CARD / 2, middle, words, room=CARD - 12, size=11, ink="muted", anchor="middle")
+        yield from _ghost(grid.column(number), y, CARD, CARD_HEIGHT)
+
+
+def _ghost(x: float, y: float, width: float, height: float) -> Iterator[Element]:
+    """The empty place of what a fault kept from being reached."""
+    yield rect(x, y, width, height, "l-rule dashed", radius=4)
+    middle, words = y + height / 2 + 4, _("not reached")
+    yield text(x + width / 2, middle, words, room=width - 12, size=11, ink="muted", anchor="middle")
 
 
 def _arrows(grid: Grid, walk: Walk, who: str, y: float, end: float) -> Iterator[Element]:
@@ -249,8 +257,8 @@ def _host(x: float, height: float, chain: Chain) -> Element:
     if chain.hpa is not None:
         return _box(x, TABLE, height, "HPA", "machine", [f"{chain.hpa:#x}"], mono=True)
     if chain.gpa is None:
-        who, words = "machine", _("not reached")
-    elif chain.place == "nothing":
+        return group(_ghost(x, TABLE, END, height))
+    if chain.place == "nothing":
         who, words = "fault", _("nothing is there: an access fault for the guest")
     else:
         who, words = "hypervisor", _("no memory: the hypervisor emulates the device")
@@ -284,8 +292,7 @@ def _note(grid: Grid, words: str, who: str, y: float) -> Iterator[Element]:
 
 
 def _fault_words(walk: Walk) -> list[str]:
-    return [] if walk.fault is None else [f"✗ {line}" if not n else line for n, line in enumerate(
-        wrap(walk.fault.title, END - 24, 11))]  # fmt: skip
+    return [] if walk.fault is None else wrap(f"✗ {walk.fault.title}", END - 12, 11)
 
 
 def _decided(name: str, walk: Walk) -> str:

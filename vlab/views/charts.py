@@ -1,4 +1,5 @@
-"""Charts by matplotlib, which is imported when a chart is asked for; and what a chart looks like as a value."""
+"""Charts by matplotlib, which is imported when a chart is asked for; and what a chart looks like as a
+value."""
 
 from base64 import b64encode
 from collections import Counter
@@ -26,8 +27,9 @@ _CSS_INCH = 96  # pixels of a page
 class Plot:
     """A chart or a drawn graph: matplotlib's `figure` and `axes` to work on, and its one sentence.
 
-    It shows itself as PNG, which nbval doesn't compare (matplotlib's differ between versions): the sentence is what
-    is compared. A plot on the reader's own axes shows its sentence only, because the reader's figure shows itself.
+    It shows itself as PNG, which nbval doesn't compare (matplotlib's differ between versions): the sentence
+    is what is compared. A plot on the reader's own axes shows its sentence only, because the reader's figure
+    shows itself.
     """
 
     figure: "Figure"
@@ -67,7 +69,8 @@ def vlab_style() -> Iterator[None]:
 
 
 def new_plot(sentence: str, width: float, height: float, axes: "Axes | None" = None) -> Plot:
-    """An empty plot of so many inches, or one on axes that exist. It is no figure of pyplot's, so it shows once."""
+    """An empty plot of so many inches, or one on axes that exist. It is no figure of pyplot's, so it shows
+    once."""
     if axes is not None:
         return Plot(axes.get_figure(root=True), axes, sentence, owned=False)  # type: ignore[arg-type]
     from matplotlib.figure import Figure
@@ -79,7 +82,8 @@ def new_plot(sentence: str, width: float, height: float, axes: "Axes | None" = N
 def chart_exits(counts: Mapping[str, int] | Recording, ax: "Axes | None" = None) -> Plot:
     """Exits by their cause, the most frequent at the top, as a bar chart.
 
-    `counts` maps a cause to how many there were; of a recording, the exits of all its VMs are counted by reason.
+    `counts` maps a cause to how many there were; of a recording, the exits of all its VMs are counted by
+    reason.
     """
     if isinstance(counts, Recording):
         counts = Counter(event.reason for event in counts if isinstance(event, Exit))
@@ -90,21 +94,18 @@ def chart_exits(counts: Mapping[str, int] | Recording, ax: "Axes | None" = None)
     )
     with vlab_style():
         plot = new_plot(sentence, 9, 1.1 + 0.36 * max(1, len(rows)), ax)
-        look = {
-            "color": colour("hypervisor-fill"),
-            "edgecolor": colour("hypervisor-strong"),
-            "linewidth": 1.5,
-        }
         bars = plot.axes.barh(
             [cause for cause, _count in rows],
             [count for _cause, count in rows],
             hatch=LOOKS["hypervisor"].hatch,
             height=0.7,
-            **look,
+            color=colour("hypervisor-fill"),
+            edgecolor=colour("hypervisor-strong"),
+            linewidth=1.5,
         )
         plot.axes.bar_label(bars, padding=4)
         plot.axes.invert_yaxis()
         plot.axes.set_xlabel(_("exits"))
-        plot.axes.xaxis.get_major_locator().set_params(integer=True)
+        plot.axes.locator_params(axis="x", integer=True)
         plot.axes.tick_params(axis="y", length=0)
     return plot

@@ -1,7 +1,7 @@
 """What a stepper steps through: events of a recording, references of a walk, or pictures one after the other.
 
-A *sheet* is one drawing; many frames may share it and differ only in what is lit. So a browser moves from frame to
-frame by lighting marks, and few drawings need to be made and sent.
+A *sheet* is one drawing; many frames may share it and differ only in what is lit. So a browser moves from
+frame to frame by lighting marks, and few drawings need to be made and sent.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from vlab.views.chain import walk_picture
 from vlab.views.ladder import WINDOW, Ladder, stretch
 from vlab.views.picture import Picture
 
-STRIDE = 16  # events that share a sheet of the ladder; a third of each sheet is what came before and what comes after
+STRIDE = 16  # events that share a sheet of the ladder; the rest of the sheet is what comes before and after
 _STRIP = 4  # pictures in a film strip at most
 
 
@@ -68,18 +68,22 @@ class EventFrames:
         return stretch(len(self), sheet * STRIDE + STRIDE // 2, WINDOW)
 
     def frame(self, at: int) -> Frame:
+        """One event, its fields, and what hangs together with it."""
         event, sheet = self.events[at], at // STRIDE if len(self) > WINDOW else 0
         _first, last = self._stretch(sheet)
         detail = words.event_table(event) + words.relations_html(self.ladder.causes, at)
         return Frame(event, sheet, self.ladder.lit(at, last), words.event_sentence(event), detail)
 
     def sheet(self, number: int) -> Picture:
+        """The ladder of the events that share it."""
         return self.ladder.picture(*self._stretch(number))
 
     def picture(self, at: int) -> Picture:
+        """The sheet of an event, lit."""
         return self.ladder.picture(*self._stretch(self.frame(at).sheet), at)
 
     def strip(self, at: int) -> list[tuple[Picture, str]]:
+        """The ladder around the position, and as much again after it."""
         first = max(0, min(at - at % WINDOW, len(self) - WINDOW))
         stretches = [(f, min(f + WINDOW, len(self))) for f in (first, first + WINDOW) if f < len(self)]
         return [(self.ladder.picture(*s, at if s[0] <= at < s[1] else None), "") for s in stretches]
@@ -96,6 +100,7 @@ class WalkFrames:
         return len(self.walk.steps) + 1
 
     def frame(self, at: int) -> Frame:
+        """One reference, or after the last one the whole walk."""
         steps = self.walk.steps
         if at == len(steps):
             return Frame(self.walk, 0, {"lit": [at]}, repr(self.walk), "")
@@ -106,12 +111,15 @@ class WalkFrames:
         return Frame(step, 0, {"lit": [at]}, sentence, "")
 
     def sheet(self, number: int) -> Picture:
+        """The walk; all frames share it."""
         return walk_picture(self.walk)
 
     def picture(self, at: int) -> Picture:
+        """The walk, with one reference lit."""
         return walk_picture(self.walk, at)
 
     def strip(self, at: int) -> list[tuple[Picture, str]]:
+        """The walk."""
         return [(self.picture(at), "")]
 
 
@@ -127,14 +135,17 @@ class PictureFrames:
         return len(self.pictures)
 
     def frame(self, at: int) -> Frame:
+        """One thing with its picture."""
         return Frame(self.subjects[at], at, {}, self.pictures[at].sentence, "")
 
     def sheet(self, number: int) -> Picture:
+        """The picture of one thing."""
         return self.pictures[number]
 
-    picture = sheet
+    picture = sheet  # nothing in it can be lit
 
     def strip(self, at: int) -> list[tuple[Picture, str]]:
+        """A few pictures from the first to the last."""
         last, count = len(self) - 1, min(_STRIP, len(self))
         chosen = sorted({round(last * n / max(1, count - 1)) for n in range(count)})
         return [(self.pictures[n], f"{n} / {last}: {self.pictures[n].sentence}") for n in chosen]

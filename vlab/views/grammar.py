@@ -1,9 +1,10 @@
 """The one visual grammar: what each colour, line and hatch means, in every picture, stepper and chart.
 
-Who acts: the guest's process, the guest's kernel, a hypervisor, the machine. An address wears the colour of whoever
-takes it for real: GVA the process's, GPA the guest kernel's, HPA the machine's; a shadow table is its hypervisor's.
-No meaning hangs on colour alone: lines differ by their dashes, areas by their hatch, marks by their shape. The hues
-are Okabe and Ito's, made darker (or, on dark paper, lighter) until they stand out 3:1, and text 4.5:1 (WCAG AA).
+Who acts: the guest's process, the guest's kernel, a hypervisor, the machine. An address wears the colour of
+whoever takes it for real: GVA the process's, GPA the guest kernel's, HPA the machine's; a shadow table is its
+hypervisor's. No meaning hangs on colour alone: lines differ by their dashes, areas by their hatch, marks by
+their shape. The hues are Okabe and Ito's, made darker (or, on dark paper, lighter) until they stand out 3:1,
+and text 4.5:1 (WCAG AA).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,8 @@ from vlab.views.metrics import MONO, SANS
 
 
 class Look(NamedTuple):
-    """How one actor is drawn: dashes of its lines, slope of its hatch (None: plain), its hatch in matplotlib."""
+    """How one actor is drawn: dashes of its lines, slope of its hatch (None: plain), its hatch in
+    matplotlib."""
 
     dashes: str
     slope: int | None
@@ -36,7 +38,7 @@ COLOURS = {
     "ink": ("#1a1a1a", "#ededed"),
     "muted": ("#595959", "#b0b0b0"),
     "rule": ("#c8c8c8", "#4a4a4a"),
-    "lit": ("#fff3a3", "#4a4410"),
+    "lit": ("#fff3a3", "#6e6516"),
     "process-strong": ("#008a64", "#2fc79a"),
     "process-fill": ("#e0f4ee", "#0f3a2e"),
     "process-ink": ("#00664a", "#7fe3c4"),

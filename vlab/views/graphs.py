@@ -1,4 +1,5 @@
-"""networkx graphs of events, walks and other things, drawn by matplotlib in the same grammar as the pictures."""
+"""networkx graphs of events, walks and other things, drawn by matplotlib in the same grammar as the
+pictures."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,8 +51,9 @@ _MARKS = {
 def draw(graph: "networkx.DiGraph[Any]", ax: "Axes | None" = None, pos: Positions | None = None) -> Plot:
     """Draw a graph of vlab's, such as `run.graph()`, `run.exits.graph()` or `walk.graph()`, or a part of one.
 
-    Causes stand to the left of their effects. An event graph is drawn as an outline, one event a row, in order of
-    time; others in networkx's multipartite layout. `pos` takes positions of your own: {node: (x, y)}.
+    Causes stand to the left of their effects. An event graph is drawn as an outline, one event a row, in
+    order of time; others in networkx's multipartite layout. `pos` takes positions of your own: {node: (x,
+    y)}.
     """
     nodes = list(graph)[:MOST]
     shown = graph.subgraph(nodes)

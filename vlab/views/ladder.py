@@ -1,9 +1,9 @@
 """The trap ladder: who is in control, event by event, and how control goes up in traps and down in resumes.
 
-Lanes lie above each other, the machine's at the top and the guest process's at the bottom, so that a trap goes up and
-a resume goes down. The axis counts events, not time: a trap storm and a long calm take the same room. The thick line
-is whoever is in control; an arrow is a way from one lane to another; every other event is a mark in the lane of
-whoever did it. Each has its words under it.
+Lanes lie above each other, the machine's at the top and the guest process's at the bottom, so that a trap
+goes up and a resume goes down. The axis counts events, not time: a trap storm and a long calm take the same
+room. The thick line is whoever is in control; an arrow is a way from one lane to another; every other event
+is a mark in the lane of whoever did it. Each has its words under it.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,13 @@ from vlab.views.words import Causes, event_label, event_sentence
 
 WINDOW = 24  # events in one picture
 MARGIN = 14
-HEAD = 132  # the lanes' names
-SLOT = 34  # one event
+HEAD = 128  # the lanes' names
+SLOT = 31  # one event
 LANE = 50
 TOP = 58
-LABEL, TURN, FALL = (
-    156,
-    -40,
-    116,
-)  # the words under the lanes: their length, their slope, the room that they need
+LABEL = 190  # the words under the lanes at most; and the degrees by which they fall to the left
+TURN = -40
+FALL = 138  # the room that they need
 _R = 6  # half a mark
 
 
@@ -65,7 +63,7 @@ class Ladder:
         return Picture(tuple(shapes), width, height, self.sentence(first, last, at))
 
     def lit(self, at: int, last: int) -> dict[str, list[int]]:
-        """What lights up with an event, before position `last`: itself, its cause, everything that it caused."""
+        """What lights up with an event, before position `last`: itself, its cause, all that it caused."""
         cause = self.causes.cause(at)
         effects = takewhile(lambda effect: effect < last, self.causes.effects(at))
         return {"lit": [at], "cause": [] if cause is None else [cause], "effect": list(effects)}
@@ -90,7 +88,7 @@ class Ladder:
         )
 
     def _header(self, first: int, last: int, width: float) -> Iterator[Element]:
-        """Which stretch of the recording this is, in words and as a part of a bar, and the events' numbers."""
+        """Which stretch of the recording this is, in words and in a bar, and the events' numbers."""
         total = len(self.events)
         if not total:
             yield text(MARGIN, 26, _("no events"), size=13, bold=True)
@@ -109,7 +107,7 @@ class Ladder:
         part = max(4.0, bar * (last - first) / total)
         yield rect(left + min(bar * first / total, bar - part), 17, part, 8, "b-kernel", radius=4)
         for number in range(first, last):
-            if number == first or number % 4 == 0 and number > first + 1:
+            if number == first or (number % 4 == 0 and number > first + 1):
                 yield text(_x(number - first), TOP - 8, str(number), size=10, ink="muted", anchor="middle")
 
     def _lanes(self, width: float) -> Iterator[Element]:
@@ -120,20 +118,23 @@ class Ladder:
             if slope is not None:
                 yield hatch(MARGIN, top, 8, LANE - 4, f"l-{lane.who} thin", slope, gap=5)
             yield rect(MARGIN, top, 8, LANE - 4, f"l-{lane.who} thin")
-            lines = wrap(lane.name, HEAD - 30, 12, bold=True)[:2]
+            lines = wrap(lane.name, HEAD - 26, 12, bold=True)[:2]
             for n, line in enumerate(lines):
                 y = _y(number) + 4 - 7.5 * (len(lines) - 1) + 15 * n
                 yield text(MARGIN + 16, y, line, ink=lane.who, bold=True)
 
     def _control(self, first: int, last: int) -> Iterator[Element]:
         """The thick line: whoever is in control between one event and the next."""
-        for number in range(first, last):
-            place, x = self.lanes.places[number], _x(number - first)
-            if number == first:
-                yield self._bar(place.before, MARGIN + HEAD - 8, x)
-            yield self._bar(place.after, x, x + (SLOT if number < last - 1 else SLOT / 2))
-            if place.before != place.after and not _moves(self.events[number]):
-                yield path("l-muted dashed", (x, _y(place.before)), (x, _y(place.after)))
+        places = self.lanes.places[first:last]
+        left = MARGIN + HEAD - 8.0
+        for column, place in enumerate(places):
+            if place.before != place.after:
+                yield self._bar(place.before, left, _x(column))
+                left = _x(column)
+                if not _moves(self.events[first + column]):
+                    yield path("l-muted dashed", (left, _y(place.before)), (left, _y(place.after)))
+        if places:
+            yield self._bar(places[-1].after, left, _x(len(places) - 0.5))
 
     def _bar(self, lane: int, left: float, right: float) -> Element:
         return rect(left, _y(lane) - 2.5, right - left, 5, f"b-{self.lanes.lanes[lane].who}")
@@ -192,7 +193,7 @@ def ladder_picture(recording: Recording, at: int | None = None, window: int = WI
 
 def position(at: int, total: int) -> int:
     """A position among so many events. Raises VlabError where there is none."""
-    if isinstance(at, int) and 0 <= at < total:
+    if at in range(total):
         return at
     what = _("There is no event {number!r}.").format(number=at)
     raise VlabError(what, mend=_("Choose one from 0 to {last}.").format(last=total - 1) if total else "")
@@ -239,7 +240,7 @@ def _moves(event: Event) -> bool:
     return type(event) in (ev.Trap, ev.Return)
 
 
-def _x(column: int) -> float:
+def _x(column: float) -> float:
     return MARGIN + HEAD + SLOT * (column + 0.5)
 
 

@@ -1,8 +1,8 @@
 """Who is in control, event by event: what the trap ladder's lanes are, and where each event happens.
 
-The real hart's mode and each VM's virtual mode tell it, as `gate` does for a running machine: a level whose mode isn't
-U is run by its own supervisor software, which is the hypervisor of the next level, or the innermost guest's kernel.
-Where all are U, the innermost guest's process runs.
+The real hart's mode and each VM's virtual mode tell it, as `gate` does for a running machine: a level whose
+mode isn't U is run by its own supervisor software, which is the hypervisor of the next level, or the
+innermost guest's kernel. Where all are U, the innermost guest's process runs.
 """
 
 from typing import NamedTuple

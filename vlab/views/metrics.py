@@ -1,7 +1,7 @@
 """How wide a text will be, so that nothing is cut and nothing overlaps, with no font at hand.
 
-The widths are DejaVu's, in thousandths of the font size. Verdana, which readers without DejaVu see, is as wide; the
-other common fonts are narrower. So a text never needs more room than is said here.
+The widths are DejaVu's, in thousandths of the font size. Verdana, which readers without DejaVu see, is as
+wide; the other common fonts are narrower. So a text never needs more room than is said here.
 """
 
 import unicodedata

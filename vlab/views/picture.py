@@ -3,12 +3,12 @@
 Three things are stored, and each is there for a reader:
 
 `text/plain`  the picture's one sentence. Terminals show it, and nbval compares it.
-`text/html`   `<img alt="the sentence" src="data:image/svg+xml;…">`. JupyterLab and nbconvert prefer it. JupyterLab
-              gives an `image/png` no alternative text, so the sentence needs an `<img>` of ours; and inline `<svg>`
-              is taken out of a notebook that isn't trusted yet. The SVG is text made here, the same bytes everywhere:
-              nbval compares it to the letter, so every change of a picture shows.
-`image/png`   the same SVG, drawn by resvg, for viewers that show only this, and for paper. nbval skips it, so a
-              machine without resvg, or with another version of it, still passes.
+`text/html`   `<img alt="the sentence" src="data:image/svg+xml;…">`. JupyterLab and nbconvert prefer it.
+              JupyterLab gives an `image/png` no alternative text, so the sentence needs an `<img>` of
+              ours; and inline `<svg>` is taken out of a notebook that isn't trusted yet. The SVG is text made
+              here, the same everywhere: nbval compares it to the letter, so every change of a picture shows.
+`image/png`   the same SVG, drawn by resvg, for viewers that show only this, and for paper. nbval skips it, so
+              a machine without resvg, or with another version of it, still passes.
 
 A live stepper puts the SVG itself into the page (`inline`), where it follows the page's light or dark theme.
 """
@@ -19,14 +19,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from vlab.display import Bundle
 from vlab.views.grammar import sheet
-from vlab.views.svg import Element, el, escape, number, rect
+from vlab.views.svg import Element, el, escape, group, number, rect, text
 
 _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
-_PIXELS = 2  # of the PNG for one of the SVG, so that it stays sharp on a projector
+_PIXELS = 1.5  # of the PNG for one of the SVG, so that it stays sharp on a projector
 
 
 @dataclass(frozen=True)
@@ -107,13 +106,13 @@ def _png(svg: str) -> bytes | None:
 
 
 def stack(pictures: list[Picture], captions: list[str], sentence: str) -> Picture:
-    """Pictures under each other, each under its caption: a film strip."""
-    from vlab.views.svg import group, text
-
-    shapes, y = [], 8.0
-    width = max(picture.width for picture in pictures)
+    """Pictures under each other, each under its caption, if it has one: a film strip."""
+    shapes: list[Element] = []
+    y, width = 0.0, max(picture.width for picture in pictures)
     for picture, caption in zip(pictures, captions, strict=True):
-        shapes.append(text(12, y + 14, caption, room=width - 24, size=12, ink="muted"))
-        shapes.append(group(picture.shapes, transform=f"translate(0 {number(y + 22)})"))
-        y += 22 + picture.height + 8
+        if caption:
+            shapes.append(text(12, y + 20, caption, room=width - 24, ink="muted"))
+            y += 22
+        shapes.append(group(picture.shapes, transform=f"translate(0 {number(y)})"))
+        y += picture.height
     return Picture(tuple(shapes), width, y, sentence)

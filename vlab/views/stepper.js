@@ -15,7 +15,7 @@ function render({ model, el }) {
   const words = model.get("words"), stops = model.get("stops"), count = model.get("count");
   const stride = model.get("stride"), chunks = Math.ceil(count / stride);
   const frames = new Map(), sheets = new Map(), asked = new Set();
-  let drawn = null, waiting = null;
+  let drawn = null, waiting = null, patience;
 
   const later = (stop) => (stops[stop] ?? []).find((place) => place > model.get("at"));
   const goals = {
@@ -80,9 +80,11 @@ function render({ model, el }) {
     askAhead();
     if (frame === undefined) {
       if (!asked.has(here)) ask(here);
-      sentence.textContent = words.waiting;
+      clearTimeout(patience);
+      patience = setTimeout(() => (sentence.textContent = words.waiting), 2000);
       return;
     }
+    clearTimeout(patience);
     const [sheet, lit, says, details] = frame;
     if (drawn !== sheet) picture.innerHTML = sheets.get(sheet);
     drawn = sheet;
@@ -106,7 +108,6 @@ function render({ model, el }) {
   root.addEventListener("keydown", (event) => {
     const verb = KEYS[event.key];
     if (!verb || !buttons[verb] || event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.target === slider && event.key.length > 1) return; // the slider moves by itself
     go(goals[verb]());
     event.preventDefault();
     event.stopPropagation();

@@ -1,8 +1,8 @@
 """Stepping through a run or a walk, in a notebook by mouse and keyboard, and in code by the same verbs.
 
-In a live notebook a stepper is one small widget: plain buttons and a slider, made by the browser, which keeps the
-frames that it has seen and asks for the next ones before they are needed; so moving waits for no kernel. What a
-notebook stores, and shows where no kernel runs, is a film strip (see `vlab.views.picture`).
+In a live notebook a stepper is one small widget: plain buttons and a slider, made by the browser, which keeps
+the frames that it has seen and asks for the next ones before they are needed; so moving waits for no kernel.
+What a notebook stores, and shows where no kernel runs, is a film strip (see `vlab.views.picture`).
 """
 
 from bisect import bisect_right
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Stepper:
     """Steps through a `Recording`, a `Walk`, or a list of things that have pictures.
 
-    The verbs `goto`, `first`, `back`, `next`, `last`, `next_exit`, `next_trap` move, also the widget on the page, and
-    return what stands there: the event, the reference, the thing. Positions count from 0, as in the recording.
-    Raises VlabError where there is nothing to step through.
+    The verbs `goto`, `first`, `back`, `next`, `last`, `next_exit`, `next_trap` move, also the widget on the
+    page, and return what stands there: the event, the reference, the thing. Positions count from 0, as in the
+    recording. Raises VlabError where there is nothing to step through.
     """
 
     def __init__(self, subject: Recording | Walk | Iterable[Any], at: int = 0):
@@ -41,8 +41,8 @@ class Stepper:
         return len(self._frames)
 
     def __repr__(self) -> str:
-        return _("Stepper at {at} of 0 to {last}: {sentence}").format(
-            at=self._at, last=len(self) - 1, sentence=self.sentence
+        return _("Stepper over {count} positions, at {at}: {sentence}").format(
+            count=len(self), at=self._at, sentence=self.sentence
         )
 
     @property
@@ -62,7 +62,7 @@ class Stepper:
 
     def goto(self, at: int) -> Any:
         """Move to a position. Raises VlabError where there is none."""
-        if not isinstance(at, int) or not 0 <= at < len(self):
+        if at not in range(len(self)):
             what = _("There is no position {at!r} to go to.").format(at=at)
             raise VlabError(what, mend=_("Choose one from 0 to {last}.").format(last=len(self) - 1))
         self._at = at

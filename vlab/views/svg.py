@@ -1,7 +1,8 @@
 """SVG as nested values: the same picture gives the same bytes on every machine.
 
-Nothing here has an `id`: two pictures on one page would share it. So hatches and arrow heads are drawn stroke by
-stroke, and every colour is a class of the grammar (`vlab.views.grammar`), so that one drawing serves both themes.
+Nothing here has an `id`: two pictures on one page would share it. So hatches and arrow heads are drawn stroke
+by stroke, and every colour is a class of the grammar (`vlab.views.grammar`), so that one drawing serves both
+themes.
 """
 
 import re

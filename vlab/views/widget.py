@@ -25,7 +25,7 @@ class StepperWidget(anywidget.AnyWidget):
     stride = traitlets.Int(STRIDE).tag(sync=True)
     stops = traitlets.Dict().tag(sync=True)
     words = traitlets.Dict().tag(sync=True)
-    ahead = traitlets.List().tag(sync=True)
+    ahead: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, frames: Frames, at: int):
         self._frames = frames
@@ -38,7 +38,8 @@ class StepperWidget(anywidget.AnyWidget):
 
     @traitlets.validate("at")
     def _inside(self, proposal: Any) -> int:
-        return min(max(0, proposal["value"]), len(self._frames) - 1)
+        wanted: int = proposal["value"]
+        return min(max(0, wanted), len(self._frames) - 1)
 
     def _chunks(self) -> int:
         return -(-len(self._frames) // STRIDE)
@@ -71,5 +72,5 @@ def _words() -> dict[str, str]:
         "last": _("Last"),
         "exit": _("Next exit"),
         "trap": _("Next trap"),
-        "waiting": _("Run the cell again to see this position."),
+        "waiting": _("No kernel answers: run the cell again to see this position."),
     }

@@ -120,7 +120,8 @@ def changed_fields(name: str, before: int, after: int) -> str:
 
 
 def event_rows(event: Event) -> Iterator[tuple[str, str]]:
-    """Every field of an event by its name, decoded into words; the registers that changed have rows of their own."""
+    """Every field of an event by its name, decoded into words; the registers that changed have rows of their
+    own."""
     yield "time", str(event.time)
     yield "level", f"{event.level} ({vm_name(event.level)})"
     for part in fields(event):

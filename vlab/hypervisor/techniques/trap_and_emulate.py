@@ -7,11 +7,11 @@ computer may decide; then the hypervisor does, on the virtual hart, what that co
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vlab.events import Emulation, Exit, Injection, ShadowFill, ShadowFlush
+from vlab.events import Emulation, Injection, ShadowFill, ShadowFlush
 from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.shadow import ShadowTables, View
 from vlab.machine import GATE
-from vlab.machine.mmu import Key
+from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import W
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Access, Cause, Interrupt, Mode, Trap, disassemble
@@ -32,7 +32,7 @@ class TrapAndEmulate:
     name: ClassVar[str] = "trap-and-emulate"
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int]):
-        self._vm = vm
+        self.vm = vm
         self._frames = list(frames)
         pool = FramePool(vm.host.memory, self._frames)
         self.shadow = ShadowTables(vm.host.memory, vm.memory, pool, self._dropped)
@@ -41,11 +41,7 @@ class TrapAndEmulate:
 
     def exit(self, cause: int, value: int) -> str:
         """Deal with one exit: the real `scause` and `stval`. Returns what it was, in a few words."""
-        vm = self._vm
-        hart = vm.hart
-        reason = _reason(cause, hart.mode)
-        if vm.events.on:
-            vm.events.emit(Exit, vm.level, reason, cause, value, hart.pc, str(hart.mode))
+        mode = self.vm.mode
         match cause:
             case Cause.ILLEGAL_INSTRUCTION:
                 self._emulate(value)
@@ -59,12 +55,12 @@ class TrapAndEmulate:
                 return self._page_fault(Access.STORE, value)
             case _ if not cause & INTERRUPT_BIT:
                 # A breakpoint, or an address that is misaligned for an atomic: the guest's own affair.
-                hart.trap(cause, value, Injection)
-        return reason
+                self.vm.hart.trap(cause, value, Injection)
+        return exit_reason(cause, mode)
 
     def _emulate(self, word: int) -> None:
         """Execute this row of the table on the virtual hart; if it traps there, the guest's handler gets the trap."""
-        vm, hart = self._vm, self._vm.hart
+        vm, hart = self.vm, self.vm.hart
         pc, mode = hart.pc, hart.mode
         before = self._registers() if vm.events.on else {}
         try:
@@ -80,12 +76,12 @@ class TrapAndEmulate:
             vm.events.emit(Emulation, vm.level, pc, word, disassemble(word, pc), str(mode), changes)
 
     def _registers(self) -> dict[str, int]:
-        hart = self._vm.hart
+        hart = self.vm.hart
         return {"pc": hart.pc, **dict(zip(ABI_NAMES, hart.x, strict=False)), **hart.csr.values}
 
     def _page_fault(self, access: Access, gva: int) -> str:
         """The shadow has no entry: is it the guest's fault, a device, or only that the shadow was not filled yet?"""
-        vm, hart = self._vm, self._vm.hart
+        vm, hart = self.vm, self.vm.hart
         if self.view() is _NOWHERE:
             return self._interpret("interpreted")
         try:
@@ -95,21 +91,25 @@ class TrapAndEmulate:
             return "guest fault"
         if not vm.memory.holds(found.physical):
             return self._interpret("device access")
-        watched = vm.memory.is_watched(found.physical)
-        if not found.whole or (watched and access is Access.STORE):
+        if not found.whole or (access is Access.STORE and vm.memory.is_watched(found.physical)):
             return self._interpret("interpreted")
-        rights = found.rights & ~W if watched else found.rights
-        flags = self.shadow.fill(self.view(), gva, found.physical, rights)
+        self.fill(gva, access, found)
+        return "shadow fill"
+
+    def fill(self, gva: int, access: Access, found: Found) -> None:
+        """Enter a guest page into the shadow; the access that exited will be tried again, and this time not exit."""
+        vm = self.vm
+        watched = vm.memory.is_watched(found.physical)
+        flags = self.shadow.fill(self.view(), gva, found.physical, found.rights & ~W if watched else found.rights)
         vm.hypervisor.fence(gva)
         vm.hidden_attempt()
         if vm.events.on:
             hpa = vm.memory.host_address(found.physical)
             vm.events.emit(ShadowFill, vm.level, gva, found.physical, hpa, str(flags), str(access))
-        return "shadow fill"
 
     def _interpret(self, reason: str) -> str:
         """Execute the guest's next instruction on the virtual hart, fetched through the guest's own tables."""
-        hart = self._vm.hart
+        hart = self.vm.hart
         try:
             word = hart.fetch(hart.pc)
         except Trap as trap:
@@ -122,7 +122,7 @@ class TrapAndEmulate:
 
     def prepare(self) -> bool:
         """Deliver a virtual interrupt if the guest has it enabled; say whether the guest can run at all."""
-        vm, hart = self._vm, self._vm.hart
+        vm, hart = self.vm, self.vm.hart
         if hart.waiting:
             if not hart.csr.pending() & hart.csr.values["mie"]:
                 deadline = hart.csr.deadline()
@@ -138,7 +138,7 @@ class TrapAndEmulate:
 
     def view(self) -> View:
         """Which shadow table fits the guest's state now."""
-        hart = self._vm._hart
+        hart = self.vm._hart
         if hart.mmu.fetches is not hart.mmu.data:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
         key = hart.mmu.fetches.key
@@ -156,9 +156,9 @@ class TrapAndEmulate:
             self.shadow.drop_page(reason, address)
 
     def _dropped(self, reason: str, entries: int) -> None:
-        self._vm.hypervisor.fence()
-        if self._vm.events.on:
-            self._vm.events.emit(ShadowFlush, self._vm.level, reason, entries)
+        self.vm.hypervisor.fence()
+        if self.vm.events.on:
+            self.vm.events.emit(ShadowFlush, self.vm.level, reason, entries)
 
     # Saving
 
@@ -173,7 +173,7 @@ class TrapAndEmulate:
         self.shadow.restore(state.part("shadow"), set(self._frames))
 
 
-def _reason(cause: int, mode: Mode) -> str:
+def exit_reason(cause: int, mode: Mode) -> str:
     """What an exit is, as far as its cause and the virtual mode tell."""
     match cause:
         case Cause.ILLEGAL_INSTRUCTION:

@@ -77,6 +77,12 @@ class Uart:
         """Type `text` (a str is sent as UTF-8) at the terminal. It waits until the guest reads it."""
         self._wire.extend(text.encode("utf-8", "replace") if isinstance(text, str) else text)
 
+    def show(self, byte: int) -> None:
+        """Show one byte at the terminal."""
+        self.output.append(byte)
+        if self.listener:
+            self.listener(bytes([byte]))
+
     @property
     def waiting(self) -> int:
         """How many typed bytes the guest has not read yet."""
@@ -158,10 +164,8 @@ class Uart:
         self._emptied = 1  # it is gone as soon as it is written
         if self._mcr & _LOOP:
             self._loop_back(byte)
-            return
-        self.output.append(byte)
-        if self.listener:
-            self.listener(bytes([byte]))
+        else:
+            self.show(byte)
 
     def _loop_back(self, byte: int) -> None:
         """The receiver takes it if it has room. Full, a FIFO keeps its bytes, a lone register the newest."""

@@ -1,9 +1,14 @@
 """The assembler: GNU syntax for the instructions of the table, from text to a `Program`.
 
-What differs from GNU `as` is said in `vlab/riscv/assembler/README` terms below:
+The bytes are those of GNU `as` and `ld`, for texts that both take. What differs:
 
-- sections lie where `layout` says; there is no linker and no object file, so every symbol must be defined;
-- a number that does not fit its place is an error, where GNU may cut it off with a warning.
+- There are no object files. Every symbol must be defined in the text, and sections lie where `layout` says.
+- `.rodata` is a directive; `//` begins a comment; `li` and `.skip` take distances between near labels.
+- An error here, a warning or silence there: a number that is cut off, a character escape nobody knows, an
+  instruction at an address that is no multiple of 4.
+- `.align 2` in code aligns; without compressed instructions GNU takes code to be aligned always.
+- Names of macros keep their case.
+- No `.include`, no compressed instructions, no thread-local or position-independent symbols, no `.comm`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +32,8 @@ def assemble(
 ) -> Program:
     """Assemble a text.
 
-    `base` is where `.text` begins, a multiple of 4096; `symbols` are defined beforehand. Raises AssemblyError, which
-    names all mistakes with their places.
+    `base` is where `.text` begins, a multiple of 4096; `symbols` are defined beforehand, and the text may
+    define them otherwise. Raises AssemblyError, which shows the mistakes in their places.
     """
     return assemble_files([(filename, source)], base=base, symbols=symbols)
 
@@ -40,6 +45,8 @@ def assemble_files(
     if base % PAGE or not 0 <= base < 1 << 64:
         raise VlabError(_("The base {base} is not the address of a page.").format(base=hex(base)))
     assembly = Assembly(symbols)
-    read = (statement for order, (name, text) in enumerate(files) for statement in statements(name, order, text))
+    read = (
+        statement for order, (name, text) in enumerate(files) for statement in statements(name, order, text)
+    )
     Flow(assembly).read(read)
     return finish(assembly, base, dict(files))

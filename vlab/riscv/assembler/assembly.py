@@ -30,14 +30,6 @@ class Record(NamedTuple):
     is_code: bool
 
 
-class OpenBranch(NamedTuple):
-    """A branch whose size or distance isn't known yet; it stands after its chunk."""
-
-    chunk: Chunk
-    branch: Branch
-    target: Immediate
-
-
 class Assembly:
     """The state of one assembly: directives and instructions write into it, in the order of the text."""
 
@@ -48,7 +40,7 @@ class Assembly:
         self.section = self.previous = self.sections[PREDEFINED[0]]
         self.statement = Statement(Line("", 0, 1, ""), 0, "")
         self.waiting: list[Waiting] = []
-        self.branches: list[OpenBranch] = []
+        self.branches: list[tuple[Chunk, Branch]] = []
         self.records: list[Record] = []
         self.high_parts: list[tuple[Point, Immediate]] = []
         self.high_at: dict[int, Immediate] = {}
@@ -82,9 +74,11 @@ class Assembly:
 
     def report(self, statement: Statement, mistake: Mistake) -> None:
         """Note what is wrong with a statement."""
-        line = statement.line
+        line = mistake.line or statement.line
         column = statement.column if mistake.column is None else mistake.column
-        problem = Problem(line.file, line.number, column + 1, mistake.what, mistake.mend, line.text, line.notes)
+        problem = Problem(
+            line.file, line.number, column + 1, mistake.what, mistake.mend, line.text, line.notes
+        )
         self.problems.add(line.order, problem)
 
     def check_room(self, size: int, column: int | None = None) -> None:
@@ -99,7 +93,7 @@ class Assembly:
 
     def write(self, data: bytes) -> None:
         """Data, here."""
-        if self.section.holds_zeros and any(data):
+        if self.section.holds_zeros and data.count(0) < len(data):
             raise Mistake(_("`{section}` holds zeros only.").format(section=self.section.name))
         self._grow(len(data))
         self.section.current.data += data
@@ -120,10 +114,10 @@ class Assembly:
         else:
             self.section.stretch(stretch)
 
-    def branch(self, branch: Branch, target: Immediate) -> None:
-        """A conditional branch, here."""
+    def branch(self, branch: Branch) -> None:
+        """A conditional branch whose size or distance isn't known yet, here: after the present chunk."""
         self._grow(8)
-        self.branches.append(OpenBranch(self.section.current, branch, target))
+        self.branches.append((self.section.current, branch))
         self.section.stretch(branch)
 
     def record(self, is_code: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from vlab.language import _
 from vlab.riscv.assembler.assembly import Assembly
-from vlab.riscv.assembler.expressions import Cursor, Expression, parse
+from vlab.riscv.assembler.expressions import Cursor, Expression, Point, parse
 from vlab.riscv.assembler.layout import Org, align
 from vlab.riscv.assembler.lines import Token, string
 from vlab.riscv.assembler.operands import split
@@ -15,9 +15,10 @@ _LARGEST_ALIGNMENT = 20
 
 
 class Directive(Protocol):
-    """What a directive does: it reads its operands from the cursor and acts on the assembly."""
+    """What a directive does."""
 
-    def __call__(self, assembly: Assembly, cursor: Cursor, word: Token) -> None: ...
+    def __call__(self, assembly: Assembly, cursor: Cursor, word: Token) -> None:
+        """Read the operands from the cursor and act on the assembly; `word` is the directive itself."""
 
 
 DIRECTIVES: dict[str, Directive] = {}
@@ -31,7 +32,9 @@ def _directive(*names: str) -> Callable[[Directive], Directive]:
     return register
 
 
-def directive(assembly: Assembly, word: Token, rest: Sequence[Token], end: int, others: Sequence[str]) -> None:
+def directive(
+    assembly: Assembly, word: Token, rest: Sequence[Token], end: int, others: Sequence[str]
+) -> None:
     """Carry out a directive; `others` are names that may have been meant, besides the directives."""
     act = DIRECTIVES.get(word.text.lower())
     if act is None:
@@ -48,7 +51,7 @@ def known(assembly: Assembly, cursor: Cursor) -> int:
     value = parse(cursor, assembly)
     if isinstance(value, int):
         return value
-    mend = _("Only numbers and constants defined above can stand here, or the distance between two near labels.")
+    mend = _("Numbers, constants defined above, and distances between near labels can stand here.")
     raise Mistake(_("This value is not known here yet."), column, mend)
 
 
@@ -82,16 +85,17 @@ def _assign(assembly: Assembly, cursor: Cursor, *, once: bool) -> None:
 def assign(assembly: Assembly, symbol: Token, cursor: Cursor, *, once: bool = False) -> None:
     """Give a symbol the value at the cursor."""
     try:
-        value: Expression = parse(cursor, assembly)
+        value = parse(cursor, assembly)
     except Mistake:
-        assembly.symbols.assign(symbol, 0, assembly.statement.line)  # so that its uses are not reported as well
+        # So that its uses are not reported as well.
+        assembly.symbols.assign(symbol, 0, assembly.statement.line)
         raise
     assembly.symbols.assign(symbol, value, assembly.statement.line, once=once)
 
 
 @_directive(
     *(".globl", ".global", ".local", ".weak", ".hidden", ".protected", ".internal"),
-    *(".type", ".size", ".file", ".ident", ".attribute", ".loc", ".end_of_file_marker"),
+    *(".type", ".size", ".file", ".ident", ".attribute", ".loc"),
 )
 def _nothing(assembly: Assembly, cursor: Cursor, word: Token) -> None:
     """Of use to a linker or a debugger only."""
@@ -204,7 +208,7 @@ def _fill(assembly: Assembly, cursor: Cursor, word: Token) -> None:
     count = known(assembly, cursor)
     width = known(assembly, cursor) if cursor.accept(",") else 1
     value = known(assembly, cursor) if cursor.accept(",") else 0
-    if count < 0 or not 0 <= width:
+    if count < 0 or width < 0:
         raise Mistake(_("A size cannot be negative: {size}.").format(size=min(count, width)), column)
     width = min(width, 8)
     item = (value & 0xFFFF_FFFF).to_bytes(8, "little")[:width]
@@ -251,12 +255,11 @@ def _align(assembly: Assembly, cursor: Cursor, word: Token) -> None:
 @_directive(".org")
 def _org(assembly: Assembly, cursor: Cursor, word: Token) -> None:
     column = cursor.column
-    place = parse(cursor, assembly)
-    offset = place if isinstance(place, int) else None
-    if offset is None and assembly.section.fixed and getattr(place, "chunk", None) is assembly.section.current:
-        offset = place.offset  # type: ignore[union-attr]
-    if offset is None or offset < 0:
-        raise Mistake(_("`.org` takes an offset from the section's beginning."), column)
+    offset = parse(cursor, assembly)
+    if not isinstance(offset, int | Point) or (
+        isinstance(offset, Point) and offset.chunk.section is not assembly.section
+    ):
+        raise Mistake(_("`.org` takes an offset from the section's beginning, or a label in it."), column)
     fill = _fill_byte(assembly, cursor)
     assembly.record(is_code=False)
     assembly.stretch(Org(assembly.statement, offset, fill))
@@ -274,7 +277,10 @@ def _option(assembly: Assembly, cursor: Cursor, word: Token) -> None:
     while cursor.accept("-"):
         text += "-" + cursor.take().text
     if text in ("rvc", "pic"):
-        why = {"rvc": _("Compressed instructions are not made here."), "pic": _("Global offset tables are not made here.")}
+        why = {
+            "rvc": _("Compressed instructions are not made here."),
+            "pic": _("Global offset tables are not made here."),
+        }
         raise Mistake(why[text], option.column, _("Leave this line out."))
     if text not in _HARMLESS:
         what = _("There is no option `{name}`.").format(name=text[:40])
@@ -285,10 +291,11 @@ def _option(assembly: Assembly, cursor: Cursor, word: Token) -> None:
 @_directive(".include", ".incbin")
 def _include(assembly: Assembly, cursor: Cursor, word: Token) -> None:
     mend = _("Give all the files to `assemble_files`, in their order.")
-    raise Mistake(_("`{name}` is not done here: a text cannot read files.").format(name=word.text), word.column, mend)
+    what = _("`{name}` is not done here: a text cannot read files.").format(name=word.text)
+    raise Mistake(what, word.column, mend)
 
 
 @_directive(".error", ".err")
 def _error(assembly: Assembly, cursor: Cursor, word: Token) -> None:
-    text = string(cursor.take()).decode("utf-8", "replace") if not cursor.done and cursor.text[0] == '"' else ""
-    raise Mistake(text or _("`{name}` was reached.").format(name=word.text), word.column)
+    said = string(cursor.take()).decode("utf-8", "replace") if cursor.text[:1] == '"' else ""
+    raise Mistake(said or _("`{name}` was reached.").format(name=word.text), word.column)

@@ -1,11 +1,12 @@
-"""Expressions: read with GNU's precedence, folded as far as they are known, worked out once all addresses are.
+"""Expressions: read with GNU's precedence, folded as far as they are known, worked out at the end.
 
-An expression is a number (64 bits, signed), a `Point` (a place in a section whose address is not known yet), or a
+An expression is a number (64 bits, signed), a `Point` (a place in a section, its address not known yet), or a
 tree of `Name`, `Unary` and `Binary` over those.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vlab.language import _
 from vlab.riscv.assembler.lines import Token, character
@@ -14,6 +15,7 @@ from vlab.riscv.assembler.problems import Mistake
 if TYPE_CHECKING:
     from vlab.riscv.assembler.layout import Chunk
 
+LOCAL_LABEL = re.compile("([0-9]{1,9})([bf])")
 _DEEPEST = 40
 _LONGEST = 200
 
@@ -50,7 +52,7 @@ class Binary(NamedTuple):
     column: int
 
 
-Expression = Union[int, Point, Name, Unary, Binary]
+Expression = int | Point | Name | Unary | Binary
 
 
 class Scope(Protocol):
@@ -145,12 +147,10 @@ def _operand(cursor: Cursor, scope: Scope, depth: int) -> Expression:
     if cursor.done:
         raise Mistake(_("A value is missing here."), cursor.end)
     token = cursor.take()
-    if token.kind == "number" and not token.text.endswith(("b", "f")):
-        return number(token)
-    if token.kind in ("name", "number"):
-        if token.text == ".":
-            return scope.here()
-        return number(token) if token.text[:2].lower() in ("0x", "0b") and len(token.text) > 2 else scope.named(token)
+    if token.kind == "number":
+        return scope.named(token) if LOCAL_LABEL.fullmatch(token.text) else number(token)
+    if token.kind == "name":
+        return scope.here() if token.text == "." else scope.named(token)
     if token.kind == "character":
         return character(token)
     if token.text == "(":
@@ -159,20 +159,27 @@ def _operand(cursor: Cursor, scope: Scope, depth: int) -> Expression:
         return inner
     if token.text in ("-", "+", "~", "!"):
         return negate(token.text, _operand(cursor, scope, depth + 1), token.column)
-    raise Mistake(_("`{text}` is not a value.").format(text=token.text), token.column)
+    if token.text == "\\":
+        raise Mistake(_("There is no argument of a macro with this name here."), token.column)
+    raise Mistake(_("`{text}` is not a value.").format(text=token.text[:40]), token.column)
 
 
 def number(token: Token) -> int:
     """The value of a number: decimal, 0x hexadecimal, 0b binary or 0 octal."""
-    text = token.text.lower()
-    base = {"0x": 16, "0b": 2}.get(text[:2], 8 if text[0] == "0" else 10)
-    try:
-        value = int(text[2:] if base in (16, 2) else text, base) if len(text) <= 70 else 1 << 64
-    except ValueError:
-        raise Mistake(_("`{text}` is not a number.").format(text=token.text[:40]), token.column) from None
+    found = _NUMBER.fullmatch(token.text)
+    if not found:
+        raise Mistake(_("`{text}` is not a number.").format(text=token.text[:40]), token.column)
+    digits, base = found[found.lastindex or 0], _BASES[found.lastgroup or ""]
+    value = int(digits, base) if len(digits) <= 70 else 1 << 64
     if value >> 64:
         raise Mistake(_("The number is larger than 64 bits."), token.column)
     return signed(value)
+
+
+_NUMBER = re.compile(
+    "0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<binary>[01]+)|(?P<octal>0[0-7]*)|(?P<decimal>[1-9][0-9]*)"
+)
+_BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
 
 
 def signed(value: int) -> int:
@@ -215,7 +222,8 @@ def combine(operator: str, left: Expression, right: Expression, column: int) -> 
     if isinstance(left, Point):
         if isinstance(right, int) and operator in "+-":
             return Point(left.chunk, left.offset + (right if operator == "+" else -right))
-        if isinstance(right, Point) and right.chunk is left.chunk and (operator == "-" or operator in _COMPARISON):
+        near = isinstance(right, Point) and right.chunk is left.chunk
+        if isinstance(right, Point) and near and operator in ("-", *_COMPARISON):
             return _compute(operator, left.offset, right.offset, column)
     if isinstance(right, Point) and isinstance(left, int) and operator == "+":
         return Point(right.chunk, right.offset + left)
@@ -246,7 +254,7 @@ def evaluate(expression: Expression, value_of: Callable[[Name], int]) -> int:
     if isinstance(expression, int):
         return expression
     if isinstance(expression, Point):
-        return expression.chunk.address + expression.offset
+        return signed(expression.chunk.address + expression.offset)
     if isinstance(expression, Name):
         return value_of(expression)
     if isinstance(expression, Unary):

@@ -1,9 +1,9 @@
-"""The end of an assembly: everything gets its address, what waited for that is written, and the program is made."""
+"""The end of an assembly: everything gets its address, what waited for that is written: a program."""
 
 from vlab.language import _
-from vlab.riscv.assembler.assembly import Assembly, OpenBranch
+from vlab.riscv.assembler.assembly import Assembly
 from vlab.riscv.assembler.expressions import signed
-from vlab.riscv.assembler.layout import LARGEST, Chunk, Section, align, place
+from vlab.riscv.assembler.layout import LARGEST, Branch, Chunk, Section, align, place
 from vlab.riscv.assembler.lines import Statement
 from vlab.riscv.assembler.problems import Mistake
 from vlab.riscv.assembler.values import INSTRUCTION_ALIGNMENT, branch_distance
@@ -16,12 +16,15 @@ def finish(assembly: Assembly, base: int, sources: dict[str, str]) -> Program:
     for section in assembly.sections.values():
         if section.holds_code:  # as GNU does: code ends as it is aligned
             section.stretch(align(assembly.statement, section, section.alignment))
+    for _chunk, branch in assembly.branches:
+        branch.place = assembly.symbols.point(branch.target.value)
     families = place(assembly.sections.values(), base)
     _write_what_waited(assembly)
-    for branch in assembly.branches:
-        _write_branch(assembly, branch)
+    for chunk, branch in assembly.branches:
+        _write_branch(assembly, chunk, branch)
     segments = _segments(assembly, families)
     lines = _lines(assembly)
+    _refuse_crooked(assembly)
     table, constants = _symbols(assembly)
     if assembly.problems:
         raise assembly.problems.error()
@@ -39,12 +42,12 @@ def _write_what_waited(assembly: Assembly) -> None:
             assembly.report(statement, mistake)
 
 
-def _write_branch(assembly: Assembly, waiting: OpenBranch) -> None:
-    chunk, branch, target = waiting
+def _write_branch(assembly: Assembly, chunk: Chunk, branch: Branch) -> None:
     address = chunk.address + len(chunk.data)
 
     def distance(row: Row, offset: int) -> int:
-        return branch_distance(row, target, signed(assembly.value(target.value) - address - offset))
+        value = assembly.value(branch.target.value)
+        return branch_distance(row, branch.target, signed(value - address - offset))
 
     try:
         branch.write(chunk.stretched, distance)
@@ -92,21 +95,29 @@ def _too_large(assembly: Assembly, families: list[list[Section]]) -> bool:
 
 
 def _lines(assembly: Assembly) -> dict[int, tuple[str, int]]:
-    """Which line each address stems from; no instruction may lie at an odd place."""
+    """Which line each address stems from."""
     lines: dict[int, tuple[str, int]] = {}
-    for chunk, offset, line, is_code in assembly.records:
-        address = chunk.address + offset
-        lines[address] = line.file, line.number
-        if is_code and address % INSTRUCTION_ALIGNMENT:
-            what = _("This instruction would lie at {address}, which is no multiple of {step}.")
-            shown = what.format(address=hex(address), step=INSTRUCTION_ALIGNMENT)
-            mistake = Mistake(shown, None, _("Put `.balign 4` before it."))
-            assembly.report(Statement(line, len(line.text) - len(line.text.lstrip()), line.text), mistake)
-    for chunk, _branch, _target in assembly.branches:
+    for chunk, offset, line, _is_code in assembly.records:
+        lines[chunk.address + offset] = line.file, line.number
+    for chunk, _branch in assembly.branches:
         if chunk.stretched == 8:
             address = chunk.address + len(chunk.data)
             lines[address + 4] = lines[address]
     return dict(sorted(lines.items()))
+
+
+def _refuse_crooked(assembly: Assembly) -> None:
+    """No instruction may lie across. Of each section only the first that does is reported."""
+    told: set[str] = set()
+    for chunk, offset, line, is_code in assembly.records:
+        address = chunk.address + offset
+        if is_code and address % INSTRUCTION_ALIGNMENT and chunk.section.name not in told:
+            told.add(chunk.section.name)
+            what = _("This instruction would lie at {address}, which is no multiple of {step}.")
+            shown = what.format(address=hex(address), step=INSTRUCTION_ALIGNMENT)
+            start = len(line.text) - len(line.text.lstrip())
+            mistake = Mistake(shown, None, _("Put `.balign 4` before it."))
+            assembly.report(Statement(line, start, line.text), mistake)
 
 
 def _symbols(assembly: Assembly) -> tuple[dict[str, int], frozenset[str]]:

@@ -6,18 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from vlab.language import _
 from vlab.riscv.assembler.assembly import Assembly
 from vlab.riscv.assembler.conditions import WORDS, Conditions
-from vlab.riscv.assembler.directives import assign, directive, known
+from vlab.riscv.assembler.directives import DIRECTIVES, assign, directive, known
 from vlab.riscv.assembler.expressions import Cursor
 from vlab.riscv.assembler.instructions import instruction
 from vlab.riscv.assembler.lines import Statement, Token, tokens
-from vlab.riscv.assembler.macros import Macro, arguments, parameters, repeated, split_arguments, substitute
+from vlab.riscv.assembler.macros import NAME, Macro, arguments, parameters, rounds, substitute
 from vlab.riscv.assembler.problems import Mistake, suggestion
 from vlab.riscv.pseudo import FORMS
 
 _MOST_STATEMENTS = 100_000
 _DEEPEST = 60
 _HEAD = re.compile(r"(?:[\w.$]+\s*:\s*)*([\w.$]+)")
-_NAME = re.compile(r"\s*([^\W\d][\w.$]*)\s*,?")
 _ENDS = {
     ".macro": (".endm", ".endmacro"),
     ".rept": (".endr",),
@@ -88,11 +87,9 @@ class Flow:
         elif not self._conditions.reading:
             return
         elif head and word in _ENDS:
-            self._labels(statement, tokens(statement))
-            self._block(word, statement, head.end(), following)
+            self._block(word, statement, head, following)
         elif head and head[1] in self._macros:
-            self._labels(statement, tokens(statement))
-            self._use(self._macros[head[1]], statement, head.end())
+            self._use(self._macros[head[1]], statement, head)
         elif word == ".exitm" and self._depth:
             raise _Leave
         elif word == ".end":
@@ -132,33 +129,47 @@ class Flow:
             directive(self._assembly, first, rest, end, (*FLOW_WORDS, *FORMS))
         else:
             what = _("There is no instruction `{name}`.").format(name=first.text[:40])
-            raise Mistake(what, first.column, suggestion(first.text, [*FORMS, *self._macros]))
+            raise Mistake(what, first.column, suggestion(first.text, [*FORMS, *self._macros, *DIRECTIVES]))
 
     # Blocks and macros.
 
-    def _block(self, word: str, statement: Statement, at: int, following: Iterator[Statement]) -> None:
+    def _block(
+        self, word: str, statement: Statement, head: re.Match[str], following: Iterator[Statement]
+    ) -> None:
         body = self._body(word, statement, following)
-        rest, column = statement.text[at:], statement.column + at
+        self._labels_before(statement, head)
+        rest, column = statement.text[head.end() :], statement.column + head.end()
         if word == ".macro":
             self._define(rest, column, body)
             return
-        note = _("in the `{word}` at {file}:{line}").format(
-            word=word, file=statement.line.file, line=statement.line.number
-        )
+        values: list[dict[str, str]] | list[None]
         if word == ".rept":
-            cursor = Cursor([t for t in tokens(statement) if t.column >= column], column + len(rest))
-            count = known(self._assembly, cursor)
-            cursor.finish()
+            count = self._count(statement, head.end())
             self._bound(count * len(body))
-            rounds: list[dict[str, str]] = [{}] * count if body else []
+            values = [None] * count if body else []
         else:
-            rounds = self._rounds(word, rest, column)
-            self._bound(len(rounds) * len(body))
-        self._expand([(statement_, values) for values in rounds for statement_ in body], note)
+            values = rounds(rest, column, of_letters=word == ".irpc")
+            self._bound(len(values) * len(body))
+        line = statement.line
+        note = _("in the `{word}` at {file}:{line}").format(word=word, file=line.file, line=line.number)
+        self._expand([(inner, each) for each in values for inner in body], self._uses, note)
+
+    def _labels_before(self, statement: Statement, head: re.Match[str]) -> None:
+        if head.start(1):
+            self._labels(statement, tokens(statement))
+
+    def _count(self, statement: Statement, at: int) -> int:
+        """How often a `.rept`, which ends at `at`, repeats."""
+        first = statement.column + at
+        cursor = Cursor([token for token in tokens(statement) if token.column >= first], first)
+        count = known(self._assembly, cursor)
+        cursor.finish()
+        return count
 
     def _body(self, word: str, statement: Statement, following: Iterator[Statement]) -> tuple[Statement, ...]:
         """The statements up to the one that ends the block."""
-        ends, depth, body = _ENDS[word], 1, []
+        ends, depth = _ENDS[word], 1
+        body: list[Statement] = []
         for inner in following:
             head = _HEAD.match(inner.text)
             name = head[1].lower() if head else ""
@@ -166,46 +177,39 @@ class Flow:
             if not depth:
                 return tuple(body)
             body.append(inner)
-        raise Mistake(_("This `{word}` is never closed.").format(word=word), None, _("Put `{end}` where it ends.").format(end=ends[0]))
-
-    def _rounds(self, word: str, rest: str, column: int) -> list[dict[str, str]]:
-        named = _NAME.match(rest)
-        if not named:
-            raise Mistake(_("A name is needed here."), column)
-        values = rest[named.end() :].strip()
-        texts = [*values] if word == ".irpc" else [text for _at, text in split_arguments(values)]
-        return repeated(named[1], texts)
+        what = _("This `{word}` is never closed.").format(word=word)
+        raise Mistake(what, None, _("Put `{end}` where it ends.").format(end=ends[0]))
 
     def _define(self, rest: str, column: int, body: tuple[Statement, ...]) -> None:
-        named = _NAME.match(rest)
+        named = NAME.match(rest)
         if not named:
             raise Mistake(_("A macro needs a name."), column)
         taken = parameters(rest[named.end() :], column + named.end())
         self._macros[named[1]] = Macro(named[1], taken, body)
 
-    def _use(self, macro: Macro, statement: Statement, at: int) -> None:
-        values = arguments(macro, statement.text[at:], statement.column + at)
+    def _use(self, macro: Macro, statement: Statement, head: re.Match[str]) -> None:
+        self._labels_before(statement, head)
+        values = arguments(macro, statement.text[head.end() :], statement.column + head.end())
         line = statement.line
-        note = _("in the macro `{name}`, used at {file}:{line}").format(
-            name=macro.name, file=line.file, line=line.number
-        )
+        note = _("in the macro `{name}`, used at {file}:{line}")
+        shown = note.format(name=macro.name, file=line.file, line=line.number)
         self._bound(len(macro.body))
-        self._expand([(inner, values) for inner in macro.body], note)
+        self._uses += 1
+        self._expand([(inner, values) for inner in macro.body], self._uses - 1, shown)
 
     def _bound(self, count: int) -> None:
+        if self._made + count > _MOST_STATEMENTS:
+            what = _("Macros and repetitions make more than {most} statements.")
+            raise Mistake(what.format(most=_MOST_STATEMENTS))
         self._made += max(count, 0)
-        if self._made > _MOST_STATEMENTS:
-            self._made -= count
-            raise Mistake(_("Macros and repetitions make more than {most} statements.").format(most=_MOST_STATEMENTS))
 
-    def _expand(self, body: Iterable[tuple[Statement, Mapping[str, str]]], note: str) -> None:
+    def _expand(
+        self, body: Iterable[tuple[Statement, Mapping[str, str] | None]], count: int, note: str
+    ) -> None:
         if self._depth >= _DEEPEST:
-            raise Mistake(
-                _("Macros use each other more than {most} deep.").format(most=_DEEPEST), None, _("A macro that uses itself needs an `.if` that ends it.")
-            )
+            what = _("Macros use each other more than {most} deep.").format(most=_DEEPEST)
+            raise Mistake(what, None, _("A macro that uses itself needs an `.if` that ends it."))
         self._depth += 1
-        self._uses += 1
-        count = self._uses - 1
         try:
             self._run(substitute(inner, values, count, note) for inner, values in body)
         finally:

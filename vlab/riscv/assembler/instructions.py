@@ -9,9 +9,9 @@ from vlab.riscv.assembler.layout import Branch
 from vlab.riscv.assembler.lines import Token
 from vlab.riscv.assembler.operands import Immediate, Operand, choose, read, split
 from vlab.riscv.assembler.problems import Mistake
-from vlab.riscv.pseudo import Form, Step, constant_steps
 from vlab.riscv.assembler.values import absolute, branch_distance, needs_address, relative
 from vlab.riscv.instructions import Row, encode
+from vlab.riscv.pseudo import Form, Step, constant_steps
 
 _BY_SIZE = {"li": "imm", "la": "symbol", "lla": "symbol"}
 
@@ -62,7 +62,7 @@ def _write(assembly: Assembly, step: Step, operands: dict[str, Operand]) -> None
 
 
 def _given(assembly: Assembly, source: int | str, operands: dict[str, Operand]) -> Operand:
-    """What goes into an operand of an expansion: a fixed number, an operand as given, or a function of one."""
+    """What goes into an operand: a fixed number, an operand as given, or a function of one."""
     if isinstance(source, int):
         return source
     if not source.startswith("%"):
@@ -90,14 +90,7 @@ def _jump(assembly: Assembly, row: Row, values: dict[str, int], target: Immediat
             assembly.write(encode(row, values).to_bytes(4, "little"))
             return
     if row.width("imm") == 13:
-        found: list[Point | None] = []
-
-        def point() -> Point | None:
-            if not found:
-                found.append(assembly.symbols.point(target.value))
-            return found[0]
-
-        assembly.branch(Branch(assembly.statement, row, values, point), target)
+        assembly.branch(Branch(assembly.statement, assembly.section, row, values, target))
     else:
         _later(assembly, row, values, "imm", target)
 

@@ -1,11 +1,12 @@
 """Sections, and where everything in them comes to lie.
 
-A section is a row of chunks. Within a chunk all distances are known as soon as it is written; after it may stand
-something whose size depends on addresses: an alignment, an `.org`, a branch that may have to be long.
+A section is a row of chunks. Within a chunk all distances are known as soon as it is written. After it may
+stand something whose size depends on addresses: an alignment, an `.org`, a branch that may have to be long.
 
-Sections come in families. The four known ones lie in a fixed order: `.text`, `.rodata`, `.data`, `.bss`, each with its
-relatives (`.text.init`, `.sdata`) in the order in which they appeared. After them comes every other section, a family
-of its own. The first family begins at the base, each further one at a new page: so no page holds both code and data.
+Sections come in families. The four known ones lie in a fixed order: `.text`, `.rodata`, `.data`, `.bss`, each
+with its relatives (`.text.init`, `.sdata`) in the order in which they appeared. After them comes every other
+section, a family of its own. The first family begins at the base, each further one at a new page: so no page
+holds both code and data.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from typing import Protocol
 from vlab.language import _
 from vlab.riscv.assembler.expressions import Point
 from vlab.riscv.assembler.lines import Statement
+from vlab.riscv.assembler.operands import Immediate
 from vlab.riscv.assembler.problems import Mistake
 from vlab.riscv.instructions import ROWS, Row, decode, encode
 
@@ -88,8 +90,8 @@ class Section:
     def settle(self) -> int:
         """Find each chunk's start in the section; return the section's size.
 
-        Addresses change while branches grow and alignments shrink, so this repeats until nothing moves. From some
-        pass on branches may only grow: then it ends.
+        Addresses change while branches grow and alignments shrink, so this repeats until nothing moves. From
+        some pass on branches may only grow: then it ends.
         """
         for attempt in range(_PASSES):
             at, moved = 0, False
@@ -119,11 +121,13 @@ class Align:
         self.most = most
 
     def measure(self, start: int) -> int:
+        """What is missing to the next multiple."""
         size = -start % self.alignment
         return 0 if size > self.most else size
 
     def content(self, start: int, size: int) -> bytes:
-        if self.fill is None:  # in code: instructions that do nothing, the short ones first
+        """The fill; in code, where none is given, instructions that do nothing, the short ones first."""
+        if self.fill is None:
             return bytes(size % 2) + _SHORT_NOP * (size // 2 % 2) + _NOP * (size // 4)
         return self.fill * size
 
@@ -134,50 +138,65 @@ def align(statement: Statement, section: Section, alignment: int) -> Align:
 
 
 class Org:
-    """Fill up to an offset from the section's beginning."""
+    """Fill up to an offset from the section's beginning, or to a place in the section."""
 
-    def __init__(self, statement: Statement, offset: int, fill: bytes):
+    def __init__(self, statement: Statement, to: int | Point, fill: bytes):
         self.statement = statement
-        self.offset = offset
+        self.to = to
         self.fill = fill
 
     def measure(self, start: int) -> int:
-        return max(0, self.offset - start)
+        """What is missing to the place."""
+        return max(0, self._offset - start)
 
     def content(self, start: int, size: int) -> bytes:
-        if start > self.offset:
-            text = _("`.org` cannot go back: {here} bytes are written here already.").format(here=hex(start))
-            raise Mistake(text, self.statement.column)
+        """The fill."""
+        if start > self._offset:
+            what = _("`.org` cannot go back: {here} bytes are written here already.").format(here=hex(start))
+            raise Mistake(what, self.statement.column)
         return self.fill * size
+
+    @property
+    def _offset(self) -> int:
+        return self.to if isinstance(self.to, int) else self.to.chunk.start + self.to.offset
 
 
 class Branch:
-    """A conditional branch; out of its reach, the inverse branch over a `jal`."""
+    """A conditional branch; out of its reach, the inverse branch over a `jal`.
 
-    def __init__(self, statement: Statement, row: Row, values: dict[str, int], target: Callable[[], Point | None]):
+    `place` is what the target is, if it is a place; it is known when all labels are.
+    """
+
+    def __init__(
+        self, statement: Statement, section: Section, row: Row, values: dict[str, int], target: Immediate
+    ):
         self.statement = statement
+        self.section = section
         self.row = row
         self.values = values
         self.target = target
+        self.place: Point | None = None
         self.code = b""
 
     def measure(self, start: int) -> int:
-        # What isn't in this section counts as far.
-        point = self.target()
-        distance = point.chunk.start + point.offset - start if point else 1 << 62
-        return 4 if -4096 <= distance < 4096 else 8
+        """One instruction or two."""
+        place = self.place
+        if place is None or place.chunk.section is not self.section:
+            return 8  # how far another section is will be known too late
+        return 4 if -4096 <= place.chunk.start + place.offset - start < 4096 else 8
 
-    def write(self, size: int, short: Callable[[Row, int], int]) -> None:
-        """Encode it, in its final size. `short` gives the checked distance for a row that begins so far into it."""
+    def write(self, size: int, distance: Callable[[Row, int], int]) -> None:
+        """Encode it in its final size. `distance` is asked for a row that begins so many bytes into it."""
         if size == 4:
-            self.code = _code(self.row, self.values | {"imm": short(self.row, 0)})
+            self.code = _code(self.row, self.values | {"imm": distance(self.row, 0)})
             return
         inverse = decode(self.row.match ^ 1 << 12)  # bit 0 of funct3 turns a condition round
         assert inverse
         jump = ROWS["jal"]
-        self.code = _code(inverse.row, self.values | {"imm": 8}) + _code(jump, {"imm": short(jump, 4)})
+        self.code = _code(inverse.row, self.values | {"imm": 8}) + _code(jump, {"imm": distance(jump, 4)})
 
     def content(self, start: int, size: int) -> bytes:
+        """Its one or two instructions."""
         return self.code
 
 

@@ -39,7 +39,7 @@ _CHARACTER = r"'(?:\\(?:[0-7]{1,3}|x[0-9a-fA-F]+|.)|[^\\])'?"
 _BREAK = re.compile(rf"{_STRING}|{_CHARACTER}|/\*|//|\#|;")
 _TOKEN = re.compile(
     r"(?P<name>[^\W\d][\w.$]*|[.$][\w.$]*)"
-    r"|(?P<number>\d\w*)"
+    r"|(?P<number>[0-9]\w*)"
     rf"|(?P<string>{_STRING})"
     rf"|(?P<character>{_CHARACTER})"
     r"|(?P<mark><<|>>|<=|>=|==|!=|<>|&&|\|\||[-+*/%&|^~!<>=(),:@\\])"
@@ -70,20 +70,24 @@ def statements(file: str, order: int, text: str) -> Iterator[Statement]:
 
 def _without_comments(text: str) -> tuple[str, bool, list[int]]:
     """The line with blanks for its comments, whether one goes on below, and where its `;` stand."""
-    at, breaks = 0, []
+    kept: list[str] = []
+    breaks: list[int] = []
+    at = start = 0
     while found := _BREAK.search(text, at):
         at = found.end()
         match found.group():
             case "#" | "//":
-                return text[: found.start()], False, breaks
+                return "".join(kept) + text[start : found.start()], False, breaks
             case ";":
                 breaks.append(found.start())
             case "/*":
+                kept.append(text[start : found.start()])
                 end = text.find("*/", at)
                 if end < 0:
-                    return text[: found.start()], True, breaks
-                text = text[: found.start()] + " " * (end + 2 - found.start()) + text[end + 2 :]
-    return text, False, breaks
+                    return "".join(kept), True, breaks
+                at = start = end + 2
+                kept.append(" " * (at - found.start()))
+    return "".join(kept) + text[start:], False, breaks
 
 
 def tokens(statement: Statement) -> list[Token]:
@@ -94,14 +98,14 @@ def tokens(statement: Statement) -> list[Token]:
         if kind == "space":
             continue
         token = Token(kind, found.group(), statement.column + found.start())
-        if kind == "strange" or kind in ("string", "character") and not _closed(token):
+        if kind == "strange" or (kind in ("string", "character") and not _closed(token)):
             raise _not_a_word(token)
         made.append(token)
     return made
 
 
 def _closed(token: Token) -> bool:
-    return token.kind == "character" or len(token.text) > 1 and token.text[-1] == '"'
+    return token.kind == "character" or (len(token.text) > 1 and token.text[-1] == '"')
 
 
 def _not_a_word(token: Token) -> Mistake:
@@ -142,7 +146,9 @@ def _escaped(code: str, column: int) -> bytes:
         return bytes([_ESCAPES[code]])
     if code in "\\\"'?":
         return code.encode()
-    raise Mistake(_("There is no escape `\\{code}`.").format(code=code), column, _("Write `\\\\` for a backslash."))
+    raise Mistake(
+        _("There is no escape `\\{code}`.").format(code=code), column, _("Write `\\\\` for a backslash.")
+    )
 
 
 def _utf8(text: str) -> bytes:

@@ -7,8 +7,8 @@ from vlab.language import _
 from vlab.riscv.assembler.expressions import Cursor, Expression, Scope, parse
 from vlab.riscv.assembler.lines import Token
 from vlab.riscv.assembler.problems import Mistake, suggestion
-from vlab.riscv.pseudo import FORMS, Form, fence_set
 from vlab.riscv.csrs import CSRS
+from vlab.riscv.pseudo import FORMS, Form, fence_set
 from vlab.riscv.registers import NUMBERS
 
 REGISTER_SLOTS = frozenset({"rd", "rs1", "rs2", "rt"})
@@ -62,12 +62,13 @@ def _given(tokens: Sequence[Token], end: int) -> Given:
 
 
 def _in_memory(tokens: Sequence[Token]) -> bool:
-    """Whether this ends with a register in parentheses, or with what is meant as one: an offset stands before it."""
+    """Whether this ends with a register in parentheses, or with what is meant as one, after an offset."""
     if len(tokens) < 3 or tokens[-1].text != ")" or tokens[-3].text != "(" or tokens[-2].kind != "name":
         return False
     if len(tokens) == 5 and tokens[0].text == "%":
         return False  # `%lo(symbol)`
-    return tokens[-2].text in NUMBERS or len(tokens) > 3 and (tokens[-4].kind != "mark" or tokens[-4].text == ")")
+    after_offset = len(tokens) > 3 and (tokens[-4].kind != "mark" or tokens[-4].text == ")")
+    return after_offset or tokens[-2].text in NUMBERS
 
 
 def _shape(slot: str) -> str:
@@ -77,8 +78,6 @@ def _shape(slot: str) -> str:
 
 
 _SHAPES = {form.slots: "".join(map(_shape, form.slots)) for forms in FORMS.values() for form in forms}
-
-
 _REGISTERS = "zero ra sp gp tp t0-t6 s0-s11 a0-a7 fp, x0-x31"
 
 
@@ -149,11 +148,13 @@ def _memory(slot: str, operand: Given, scope: Scope) -> dict[str, Operand]:
         raise _not_a_register(register.text[:40], register.column)
     values: dict[str, Operand] = {"rs1": NUMBERS[register.text]}
     offset = operand.tokens[:-3]
-    imm = _immediate(offset, offset[-1].column + 1, scope) if offset else Immediate("", 0, operand.tokens[0].column)
+    immediate = Immediate("", 0, operand.tokens[0].column)
+    if offset:
+        immediate = _immediate(offset, operand.tokens[-3].column, scope)
     if slot.startswith("imm"):
-        values["imm"] = imm
-    elif imm.value != 0 or imm.function:
-        raise Mistake(_("There is no room for an offset here: `(register)` alone."), imm.column)
+        values["imm"] = immediate
+    elif immediate.value != 0 or immediate.function:
+        raise Mistake(_("There is no room for an offset here: `(register)` alone."), immediate.column)
     return values
 
 
@@ -161,7 +162,8 @@ def _refuse_number(place: Operand) -> None:
     """A load or store names its place; an address as a number needs a register."""
     if isinstance(place, Immediate) and isinstance(place.value, int):
         what = _("{value} is a number, not a symbol.").format(value=place.value)
-        raise Mistake(what, place.column, _("Put the address into a register with `li`, then write `offset(register)`."))
+        mend = _("Put the address into a register with `li`, then write `offset(register)`.")
+        raise Mistake(what, place.column, mend)
 
 
 def _csr(operand: Given, scope: Scope) -> Operand:
@@ -180,7 +182,8 @@ def _fence_set(operand: Given) -> int:
     bits = fence_set(first.text) if len(operand.tokens) == 1 else None
     if bits is None:
         mend = _("Write some of the letters `i`, `o`, `r`, `w`, in this order.")
-        raise Mistake(_("`{text}` is not a set of accesses.").format(text=first.text[:40]), first.column, mend)
+        what = _("`{text}` is not a set of accesses.").format(text=first.text[:40])
+        raise Mistake(what, first.column, mend)
     return bits
 
 
@@ -199,7 +202,8 @@ def _immediate(tokens: Sequence[Token], end: int, scope: Scope) -> Immediate:
         cursor.finish()
         return Immediate(function.text, value, column)
     if len(tokens) == 1 and tokens[0].text in NUMBERS:
-        raise Mistake(_("`{name}` is a register; a value is needed here.").format(name=tokens[0].text), column)
+        what = _("`{name}` is a register; a value is needed here.").format(name=tokens[0].text)
+        raise Mistake(what, column)
     value = parse(cursor, scope)
     cursor.finish()
     return Immediate("", value, column)

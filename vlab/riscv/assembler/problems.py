@@ -3,22 +3,31 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vlab.language import VlabError, _
+
+if TYPE_CHECKING:
+    from vlab.riscv.assembler.lines import Line
 
 _SHOWN = 10
 _LONGEST_WORD = 32
 _LONGEST_TEXT = 160
+_FURTHEST = 3
 
 
 class Mistake(Exception):
-    """Raised while one statement is read: what is wrong, and at which column (from 0) of its line."""
+    """What is wrong with a statement, and at which column (from 0) of its line.
+
+    `line` is that of a definition far from the statement, if that is where the fault lies.
+    """
 
     def __init__(self, what: str, column: int | None = None, mend: str = ""):
         super().__init__(what, column, mend)
-        self.what = what
+        self.line: Line | None = None
+        self.what = printable(what)
         self.column = column
-        self.mend = mend
+        self.mend = printable(mend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Problem:
         shown = self.text[first : first + _LONGEST_TEXT]
         lines = [
             f"{self.file}:{self.line}:{self.column}: {self.what}",
-            "    " + "".join(map(_printable, shown)),
+            "    " + printable(shown),
             "    " + "".join(map(_padding, shown[:column])) + "^",
             *([self.mend] if self.mend else []),
             *self.notes,
@@ -94,12 +103,15 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """A question whether a word near to this one was meant; empty where no known word is near."""
     from difflib import SequenceMatcher, get_close_matches
 
-    meant, candidates = word.lower(), sorted(set(known))
     if len(word) > _LONGEST_WORD:
         return ""
+    meant = word.lower()
+    candidates = sorted({candidate for candidate in known if abs(len(candidate) - len(word)) <= _FURTHEST})
     near = [meant] if meant in candidates else get_close_matches(meant, candidates, 3)
     nearness = [SequenceMatcher(None, candidate, meant).ratio() for candidate in near]
-    equal = [f"`{candidate}`" for candidate, ratio in zip(near, nearness, strict=True) if ratio == max(nearness)]
+    equal = [
+        f"`{candidate}`" for candidate, ratio in zip(near, nearness, strict=True) if ratio == max(nearness)
+    ]
     return _("Did you mean {words}?").format(words=_(" or ").join(sorted(equal))) if equal else ""
 
 
@@ -109,9 +121,9 @@ def _window(text: str, column: int) -> tuple[int, int]:
     return first, column - first
 
 
-def _printable(character: str) -> str:
-    """The character, or a stand-in: a file must not be able to steer the reader's terminal."""
-    return character if character == "\t" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+def printable(text: str) -> str:
+    """The text with stand-ins for control characters: a file must not be able to steer a reader's terminal."""
+    return "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _padding(character: str) -> str:

@@ -5,11 +5,21 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from vlab.language import _
-from vlab.riscv.assembler.expressions import Binary, Expression, Name, Point, combine, evaluate, height, number, signed
+from vlab.riscv.assembler.expressions import (
+    LOCAL_LABEL,
+    Binary,
+    Expression,
+    Name,
+    Point,
+    combine,
+    evaluate,
+    height,
+    signed,
+)
 from vlab.riscv.assembler.lines import Line, Token
 from vlab.riscv.assembler.problems import Mistake, suggestion
 
-_LOCAL = re.compile(r"(\d+)([bf])")
+_NUMBER = re.compile("[0-9]{1,9}")
 _DEEPEST = 300
 
 
@@ -37,12 +47,16 @@ class Symbols:
         """Define a label; a number may be defined again and again."""
         key = token.text
         if token.kind == "number":
-            if not key.isdecimal():
-                raise Mistake(_("A label cannot be called `{name}`.").format(name=key), token.column)
-            key = self._local(key, self._instances.get(key, 0) + 1)
-            self._instances[token.text] = self._instances.get(token.text, 0) + 1
+            key = self._next_instance(token)
         self._refuse_twice(key, token)
         self._known[key] = Definition(point, True, line)
+
+    def _next_instance(self, token: Token) -> str:
+        if not _NUMBER.fullmatch(token.text):
+            raise Mistake(_("A label cannot be called `{name}`.").format(name=token.text[:40]), token.column)
+        label = str(int(token.text))
+        self._instances[label] = self._instances.get(label, 0) + 1
+        return self._local(label, self._instances[label])
 
     def assign(self, token: Token, value: Expression, line: Line, *, once: bool = False) -> None:
         """Give a name a value; it may be given another one further down, unless `once` is said."""
@@ -71,9 +85,8 @@ class Symbols:
         return Name(token.text, token.text, token.column)
 
     def _local_name(self, token: Token) -> Expression:
-        found = _LOCAL.fullmatch(token.text)
-        if not found:
-            return number(token)
+        found = LOCAL_LABEL.fullmatch(token.text)
+        assert found
         label, direction = str(int(found[1])), found[2]
         instance = self._instances.get(label, 0)
         if direction == "b":
@@ -114,10 +127,13 @@ class Symbols:
         self._open[key] = height(known.value)
         try:
             if sum(self._open.values()) > _DEEPEST:
-                raise Mistake(_("`{name}` is defined through too many others.").format(name=name.text), name.column)
+                raise Mistake(
+                    _("`{name}` is defined through too many others.").format(name=name.text), name.column
+                )
             self._final[key] = evaluate(known.value, self.value)
-        except Mistake as mistake:  # its columns are those of the definition's line
-            raise Mistake(mistake.what, name.column, mistake.mend) from None
+        except Mistake as mistake:
+            mistake.line = mistake.line or known.line
+            raise
         finally:
             del self._open[key]
         return self._final[key]
@@ -129,9 +145,9 @@ class Symbols:
         return Mistake(what, name.column, suggestion(name.text, (k for k in self._known if ":" not in k)))
 
     def table(self) -> tuple[dict[str, int], frozenset[str]]:
-        """All symbols that have a name of their own, labels first by address, and which of them aren't labels."""
-        named = {name: known for name, known in self._known.items() if ":" not in name and not name.startswith(".L")}
-        values = {name: self.value(Name(name, name, 0)) & (1 << 64) - 1 for name in named}
-        constants = frozenset(name for name, known in named.items() if not known.is_label)
+        """The symbols with a name of their own, labels first, by address; and which of them aren't labels."""
+        own = [name for name in self._known if ":" not in name and not name.startswith(".L")]
+        values = {name: self.value(Name(name, name, 0)) & (1 << 64) - 1 for name in own}
+        constants = frozenset(name for name in own if not self._known[name].is_label)
         ordered = sorted(values, key=lambda name: (name in constants, values[name]))
         return {name: values[name] for name in ordered}, constants

@@ -19,6 +19,9 @@ def needs_address(row: Row, immediate: Immediate) -> bool:
 def absolute(row: Row, operand: str, immediate: Immediate, value: int) -> int:
     """The operand's value where the address does not matter."""
     if immediate.function == "hi":
+        if not isinstance(immediate.value, int) and not -(1 << 31) <= value + 0x800 < 1 << 31:
+            what = _("{address} is out of reach of `%hi` and `%lo`: they make signed 32-bit addresses.")
+            raise Mistake(what.format(address=hex(value)), immediate.column, _("Use `la`, or `%pcrel_hi`."))
         return high_part(value)
     if immediate.function == "lo":
         return low_part(value)
@@ -34,21 +37,21 @@ def absolute(row: Row, operand: str, immediate: Immediate, value: int) -> int:
 
 
 def relative(row: Row, immediate: Immediate, value: int, pc: int, high: Callable[[int], int | None]) -> int:
-    """The operand's value where it is a distance. `high` gives the distance that an `auipc` at an address covers."""
+    """The operand's value where it is a distance. `high` gives that of the `auipc` at an address."""
     if immediate.function == "pcrel_lo":
         distance = high(value)
         if distance is None:
             what = _("There is no instruction with `%pcrel_hi` at {address}.").format(address=hex(value))
-            raise Mistake(what, immediate.column, _("`%pcrel_lo` names the label of the `auipc`, not the symbol."))
+            mend = _("`%pcrel_lo` names the label of the `auipc`, not the symbol.")
+            raise Mistake(what, immediate.column, mend)
         return low_part(distance)
     distance = signed(value - pc)
     if immediate.function == "pcrel_hi":
         if not -(1 << 31) - 2048 <= distance < (1 << 31) - 2048:
             what = _("The distance to {address} is {distance} bytes; ±2 GiB is possible.")
-            raise Mistake(what.format(address=hex(value), distance=distance), immediate.column, _("Use `li` for it."))
+            shown = what.format(address=hex(value), distance=distance)
+            raise Mistake(shown, immediate.column, _("Use `li` for it."))
         return high_part(distance)
-    if immediate.function:
-        return absolute(row, "imm", immediate, value)
     return branch_distance(row, immediate, distance)
 
 
@@ -61,7 +64,7 @@ def branch_distance(row: Row, immediate: Immediate, distance: int) -> int:
         shown = what.format(distance=distance, name=row.name, low=-reach, high=reach - 2)
         raise Mistake(shown, immediate.column, mend)
     if distance % INSTRUCTION_ALIGNMENT:
-        what = _("The target is {distance} bytes away: no multiple of {step}, so no instruction can begin there.")
+        what = _("The target is {distance} bytes away, no multiple of {step}: no instruction begins there.")
         raise Mistake(what.format(distance=distance, step=INSTRUCTION_ALIGNMENT), immediate.column)
     return distance
 
@@ -77,9 +80,7 @@ def low_part(value: int) -> int:
 
 
 def _out_of_reach(row: Row) -> str:
-    if row.name == "addi":
-        return _("Put the value into a register with `li` first.")
-    return ""
+    return _("Put the value into a register with `li` first.") if row.name == "addi" else ""
 
 
 def _in_range(operand: str, value: int, low: int, high: int, column: int, mend: str = "") -> None:

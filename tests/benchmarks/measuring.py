@@ -1,0 +1,63 @@
+"""What the measurements share: repetitions that take turns, ratios with their spread, and plain tables."""
+
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from statistics import median
+from time import process_time
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Spread(NamedTuple):
+    """The median of several measurements, the lowest and the highest."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.1f} ({self.lowest:.1f}–{self.highest:.1f})"
+
+
+def spread(measurements: Iterable[float]) -> Spread:
+    """Their spread."""
+    found = sorted(measurements)
+    return Spread(median(found), found[0], found[-1])
+
+
+def geometric_mean(ratios: Sequence[float]) -> float:
+    """The mean in which twice as fast here and half as fast there cancel out."""
+    return float(prod(ratios) ** (1 / len(ratios)))
+
+
+def in_turns(runs: Sequence[Callable[[], T]], repetitions: int) -> list[tuple[T, ...]]:
+    """Each of `runs` once, and again: whatever slows the host for a while slows all of them.
+
+    What the first round gives is left out: in it memory and caches are filled.
+    """
+    return [tuple(run() for run in runs) for _repetition in range(repetitions + 1)][1:]
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """The processor's seconds that `act` takes; what other programs do meanwhile does not count."""
+    start = process_time()
+    act()
+    return process_time() - start
+
+
+def this_python() -> str:
+    """Which Python ran all this."""
+    return f"{platform.python_implementation()} {platform.python_version()}"
+
+
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]], notes: Iterable[str] = ()) -> str:
+    """A title, columns as wide as they must be (the first to the left, the others to the right), and notes."""
+    lines = [list(head), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    drawn = (
+        "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths)))
+        for line in lines
+    )
+    return "\n".join([title, "", *(line.rstrip() for line in drawn), "", *notes]).rstrip()

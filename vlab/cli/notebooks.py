@@ -1,0 +1,34 @@
+"""`vlab notebooks`, for authors: execute lessons and store what they show, or say what is wrong with the stored ones."""
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from vlab.language import _
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from vlab.cli.parser import Parser
+
+
+def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
+    """Say what `vlab notebooks` takes."""
+    parser = commands.add_parser("notebooks", help=_("for authors: build the lessons' outputs, or check them"))
+    parser.add_argument("verb", choices=("build", "check"), help=_("what to do"))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_("lessons, such as 07; all of them by default"))
+    return parser
+
+
+def main(args: Namespace) -> int:
+    """Build or check; status 1 where a check finds something."""
+    from tqdm import tqdm
+
+    from vlab.course.notebooks import build, complaints, lessons
+
+    chosen = lessons(args.names)
+    if args.verb == "build":
+        for path in tqdm(chosen, unit=_("lesson"), disable=None):
+            build(path)
+    found = [complaint for path in chosen for complaint in complaints(path)]
+    print("\n".join(found) or _("{count} lessons, nothing wrong.").format(count=len(chosen)))
+    return 1 if found else 0

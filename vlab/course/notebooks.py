@@ -1,0 +1,152 @@
+"""The lessons as files: executing them, storing what they show, and the rules that nbval leaves open."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vlab import files
+from vlab.language import VlabError, _
+
+LONGEST_CELL = 15  # lines of code
+LARGEST_FILE = 1 << 20
+SECONDS = 120  # for one cell
+SKELETON = (
+    *("What you need first", "What you will be able to do", "Synopsis"),
+    *("Lessons learned", "Next steps", "Background", "Exercises"),
+)
+LIBRARIES = {"vlab", "networkx", "numpy", "matplotlib", "collections", "itertools", "random", "math"}
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_SKIPS = re.compile(r"nbval[-_:]|NBVAL", re.IGNORECASE)
+_HEADING = re.compile(r"^#+ (?:\d+\. )?(.*?)(?: \((?:core|more).*\))?$", re.MULTILINE)
+
+
+def lessons(names: Iterable[str] = ()) -> list[Path]:
+    """The lessons of the checkout, or those whose file name begins with one of `names`, in order.
+
+    Raises:
+        VlabError: if there is none of a name.
+    """
+    everything = sorted(files.folder("notebooks").glob("*/[0-9][0-9]_*.ipynb"))
+    chosen = list(names)
+    for name in chosen:
+        if not any(path.name.startswith(name) for path in everything):
+            raise VlabError(
+                _("There is no lesson {name!r}.").format(name=name),
+                mend=_("Say its number, such as 07. There are: {names}.").format(
+                    names=", ".join(sorted({path.stem for path in everything}))
+                ),
+            )
+    return [path for path in everything if not chosen or path.name.startswith(tuple(chosen))]
+
+
+def build(path: Path) -> None:
+    """Execute a notebook from its first cell and store what it shows; nothing that differs from run to run is kept.
+
+    Raises:
+        VlabError: if a cell fails; the file is then as it was.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=SECONDS, kernel_name="python3", record_timing=False, store_widget_state=False
+    )
+    try:
+        client.execute(cwd=str(path.parent))
+    except CellExecutionError as error:
+        raise VlabError(f"{error.ename}: {error.evalue}", where=_where(path, notebook)) from None
+    except CellTimeoutError:
+        wrong = _("It runs longer than {seconds} seconds.").format(seconds=SECONDS)
+        raise VlabError(wrong, where=_where(path, notebook)) from None
+    _settle(notebook)
+    files.write_atomically(path, nbformat.writes(notebook).encode() + b"\n")
+
+
+def _where(path: Path, notebook: Any) -> str:
+    """The cell at which an execution ended."""
+    executed = [cell for cell in notebook.cells if cell.get("execution_count")]
+    return f"{path.name}, cell {executed[-1].id}" if executed else path.name
+
+
+def _settle(notebook: Any) -> None:
+    """Take out what would differ in another run or on another host."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(_WIDGET, None)
+
+
+def complaints(path: Path) -> list[str]:
+    """What is wrong with a stored lesson, a sentence each; empty if nothing is."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    found = list(_about_file(path, notebook))
+    count = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            count += 1
+            found += [f"{path.name}, cell {cell.id}: {wrong}" for wrong in _about_cell(cell, count)]
+    return found
+
+
+def _about_file(path: Path, notebook: Any) -> Iterator[str]:
+    if path.stat().st_size > LARGEST_FILE:
+        yield f"{path.name}: larger than {LARGEST_FILE} bytes"
+    headings = [title for cell in notebook.cells for title in _headings(cell)]
+    for wanted in SKELETON:
+        if wanted not in headings:
+            yield f"{path.name}: the section {wanted!r} is missing"
+    if [title for title in headings if title in SKELETON] != [t for t in SKELETON if t in headings]:
+        yield f"{path.name}: its sections are not in the order {', '.join(SKELETON)}"
+
+
+def _headings(cell: Any) -> list[str]:
+    return _HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
+
+
+def _about_cell(cell: Any, count: int) -> Iterator[str]:
+    if cell.execution_count != count:
+        yield f"executed as number {cell.execution_count}, stands as number {count}"
+    if len(cell.source.splitlines()) > LONGEST_CELL:
+        yield f"more than {LONGEST_CELL} lines"
+    if _SKIPS.search(cell.source + " ".join(cell.metadata.get("tags", []))):
+        yield "marked for nbval to look away"
+    yield from _about_code(cell.source)
+    for output in cell.outputs:
+        yield from _about_output(output)
+
+
+def _about_code(source: str) -> Iterator[str]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        yield "not plain Python: magics and `!` escape nbval"
+        return
+    if any(line.lstrip().startswith("#") for line in source.splitlines()):
+        yield "a comment in code: it could not be translated"
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        yield from (f"imports {name}" for name in names if name.split(".")[0] not in LIBRARIES)
+
+
+def _about_output(output: Any) -> Iterator[str]:
+    if output.output_type == "error":
+        yield f"ends in {output.ename}"
+    data = output.get("data", {})
+    shown = output.get("text", "") + "".join(str(part) for part in data.values())
+    if " object at 0x" in shown:
+        yield "shows a memory address"
+    if _WIDGET in data:
+        yield "stores a widget, whose id is random"
+    pictures = re.findall(r"<img\b[^>]*>", str(data.get("text/html", "")))
+    if any(not re.search(r'alt="[^"]+"', picture) for picture in pictures):
+        yield "shows a picture without a sentence"
