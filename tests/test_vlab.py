@@ -1,5 +1,7 @@
 """The names that `vlab` offers."""
 
+from pathlib import Path
+
 import pytest
 
 import vlab
@@ -9,6 +11,11 @@ def test_every_public_name_is_there():
     for name in vlab.__all__:
         assert getattr(vlab, name).__name__ == name
         assert name in dir(vlab)
+
+
+def test_no_name_hides_a_floor():
+    floors = {path.stem for path in Path(vlab.__file__).parent.iterdir()}
+    assert floors & set(vlab.__all__) == set()
 
 
 def test_a_star_import_brings_them_all():

@@ -8,10 +8,15 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME_OF = {
-    "VlabError": "vlab.language",
-    "set_language": "vlab.language",
+_PUBLIC = {
+    "vlab.language": ("VlabError", "set_language"),
+    "vlab.riscv": ("Access", "Cause", "Mode", "assemble", "disassemble"),
+    "vlab.paging": ("PageTable", "Walk", "walk"),
+    "vlab.machine": ("Machine",),
+    "vlab.hypervisor": ("Hypervisor", "TrapAndEmulate", "VirtualMachine"),
+    "vlab.views": ("Stepper", "chart_exits", "draw"),
 }
+_HOME_OF = {name: home for home, names in _PUBLIC.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,15 +1,15 @@
 """Event records: what happened, when, at which level, and because of what.
 
 An event is a small frozen record. Its `id` is (time, sequence): the machine's time in attempted instructions, and a
-count within that instant, so that a replay gives the same ids. `level` says whose event it is: 0 is the machine, 1 a VM
-on it, 2 a VM inside that VM. `parent` is the id of the event that it follows from: the enclosing one that is still open.
-A trap opens, and the return that ends its handler closes it.
+count within that instant, so that a replay from the same point gives the same ids. `level` says whose event it is: 0
+is the machine, 1 a VM on it, 2 a VM inside that VM. `parent` is the id of the event that it follows from: the
+enclosing one that is still open. A trap opens, a VM's exit opens inside the trap by which its hypervisor heard of it,
+and the return that ends the handler closes both.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from vlab.display import Drawn
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import networkx
 
 EventId = tuple[int, int]
-_DEEPEST = 1000  # open events a level: a guest whose traps never return must not fill the host's memory
+_DEEPEST = 64  # open events a level, and handlers interrupted there: traps that never return must not pile up
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,11 @@ class Exit(Event):
 
 @dataclass(frozen=True, slots=True)
 class Entry(Event):
-    """A hypervisor let its guest run on directly, from `pc` in the virtual mode `mode`."""
+    """A hypervisor let its guest `vm` run on directly, from `pc` in the virtual mode `mode`."""
 
     pc: int
     mode: str
+    vm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +168,22 @@ class DeviceAccess(Event):
 Kind = TypeVar("Kind", bound=Event)
 
 
+@dataclass(slots=True)
+class _Software:
+    """What the system software of one level has in hand: its open events, the innermost last."""
+
+    open: tuple[EventId, ...] = ()
+    interrupted: dict[int, tuple[EventId, ...]] = field(default_factory=dict)  # the same, where it was interrupted
+    guest: str = ""  # the VM that it let run last
+
+
 class EventSource:
     """Where a machine's events come from. With no listener it does nothing, and listening changes nothing."""
 
     def __init__(self, clock: Callable[[], int]):
         self._clock = clock
-        self._listeners: list[Callable[[Event], None]] = []
-        self._open: list[deque[EventId]] = []
+        self._listeners: tuple[Callable[[Event], None], ...] = ()
+        self._levels: list[_Software] = []
         self._last: EventId = (-1, 0)
         self.on = False
 
@@ -184,34 +194,55 @@ class EventSource:
         time = self._clock()
         self._last = (time, self._last[1] + 1 if self._last[0] == time else 0)
         event = kind(self._last, level, self._parent(), *rest)
-        if kind.opens:
-            self._level(level).append(event.id)
-        if kind.closes and self._level(level):
-            self._level(level).pop()
+        self._open_and_close(event)
         for listener in self._listeners:
             listener(event)
         return event
 
     def _parent(self) -> EventId | None:
-        """The innermost open event of the outermost level that has one: the software that stands in control."""
-        return next((opened[-1] for opened in self._open if opened), None)
+        """The innermost open event of the outermost level that has one: its software stands in control."""
+        return next((software.open[-1] for software in self._levels if software.open), None)
 
-    def _level(self, level: int) -> deque[EventId]:
-        while len(self._open) <= level:
-            self._open.append(deque(maxlen=_DEEPEST))
-        return self._open[level]
+    def _open_and_close(self, event: Event) -> None:
+        match event:
+            case Trap():
+                software = self._software(event.level)
+                if event.origin != "U":  # a handler was interrupted, and will go on there
+                    if len(software.interrupted) >= _DEEPEST:
+                        software.interrupted.clear()
+                    software.interrupted[event.pc] = software.open
+                software.open = (*software.open[1 - _DEEPEST :], event.id)
+            case Exit():
+                software = self._software(event.level - 1)
+                software.open = (*software.open[1 - _DEEPEST :], event.id)
+            case Entry() if event.vm != (software := self._software(event.level - 1)).guest:
+                software.guest = event.vm
+                del self._levels[event.level :]  # another guest has its own past
+            case Return():
+                software = self._software(event.level)
+                inner = software.open[:-1]
+                software.open = () if event.target == "U" else software.interrupted.pop(event.pc, inner)
+
+    def _software(self, level: int) -> _Software:
+        while len(self._levels) <= level:
+            self._levels.append(_Software())
+        return self._levels[level]
+
+    def forget(self, level: int = 0) -> None:
+        """What was open at this level and inside is so no more: another state was put in its place."""
+        del self._levels[level:]
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event from here on."""
-        self._listeners.append(listener)
+        self._listeners = (*self._listeners, listener)
         self.on = True
 
     def unlisten(self, listener: Callable[[Event], None]) -> None:
         """Stop calling `listener`."""
-        self._listeners.remove(listener)
+        self._listeners = tuple(one for one in self._listeners if one != listener)
         if not self._listeners:
             self.on = False
-            self._open = []
+            self.forget()
             self._last = (-1, 0)
 
     @contextmanager
@@ -249,7 +280,10 @@ class Recording(Drawn):
         return _("{total} events: {counts}").format(total=len(self), counts=counts or _("none"))
 
     def only(self, *kinds: type[Event], level: int | None = None) -> "Recording":
-        """The events of these kinds (and level); each one's parent becomes its nearest ancestor that is kept."""
+        """The events of these kinds (and level); an Injection is a Trap too.
+
+        Each one's parent becomes its nearest ancestor that is kept.
+        """
         kept = {e.id for e in self.events if isinstance(e, kinds or Event) and level in (None, e.level)}
         parents = {e.id: e.parent for e in self.events}
 
@@ -260,6 +294,15 @@ class Recording(Drawn):
 
         return Recording(replace(e, parent=ancestor(e.parent)) for e in self.events if e.id in kept)
 
+    def caused_by(self, event: Event) -> "Recording":
+        """Everything that follows from an event, directly or not; the event itself is left out."""
+        caused, found = {event.id}, []
+        for one in self.events:  # an effect never comes before its cause
+            if one.parent in caused:
+                caused.add(one.id)
+                found.append(one)
+        return Recording(found)
+
     @property
     def exits(self) -> "Recording":
         """The VM exits, the traps injected into guests, and what hangs together through them."""
@@ -268,8 +311,8 @@ class Recording(Drawn):
     def graph(self) -> "networkx.DiGraph":
         """Cause → effect, as a networkx DiGraph.
 
-        Nodes are event ids with the attributes `event` (the record), `kind`, `level`, `time`, and every field of
-        the record; an edge leads from an event to each one that follows from it.
+        Nodes are event ids with the attributes `event` (the record), `kind`, `level`, `time`, and every field
+        of the record; an edge leads from an event to each one that follows from it.
         """
         import networkx
 

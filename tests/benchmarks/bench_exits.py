@@ -10,7 +10,8 @@ from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.machine import Computer, Machine
 
 DEPTHS = {"tiny": 3, "kernel": 3}
-_GUEST, _LEVEL = 1 << 20, 2 << 20  # bytes of memory: the guest's own, and what each level around it needs more
+# Bytes of memory: the guest's own, and what each level around it needs more.
+_GUEST, _LEVEL = 1 << 20, 2 << 20
 _MOST = 20_000_000  # steps; the deepest run takes a tenth of it
 
 
@@ -54,7 +55,7 @@ def measure(depths: dict[str, int] = DEPTHS) -> list[Run]:
 
 
 def exceptions(runs: Sequence[Run]) -> Iterator[str]:
-    """Where the exits of a VM depend on what lies below it, or a guest's end on where it ran. There should be none."""
+    """What should not be: a VM's exits depend on what lies below it, or a guest's end on where it ran."""
     exits, outcomes = defaultdict(set), defaultdict(set)
     for one in runs:
         outcomes[one.guest].add(one.outcome)
@@ -62,7 +63,7 @@ def exceptions(runs: Sequence[Run]) -> Iterator[str]:
             exits[one.guest, inside].add(count)
     for (guest, inside), counts in exits.items():
         if len(counts) > 1:
-            yield f"{guest}: the VM with {inside} more in it has, at different depths, {sorted(counts)} exits."
+            yield f"{guest}: the VM with {inside} more in it has, depending on depth, {sorted(counts)} exits."
     for guest, ends in outcomes.items():
         if len(ends) > 1:
             yield f"{guest}: its status, time or console are not the same at all depths."
@@ -91,5 +92,6 @@ def report(*, quick: bool = False) -> str:
         f"Exits a level, and the whole run over the one on the bare machine ({this_python()})",
         ["guest", "depth", *levels, "steps", "steps over bare", "time over bare"],
         rows,
-        found or ["The exits of a VM are the same whatever lies below it; so are the guest's output and its own time."],
+        found
+        or ["A VM's exits are the same whatever lies below it; so are the guest's output and its own time."],
     )

@@ -40,12 +40,15 @@ def source(loop: str) -> str:
     return (Path(__file__).parent / "loops" / f"{loop}.s").read_text("utf-8")
 
 
-def measure(peers: Sequence[type[Peer]] = PEERS, *, repetitions: int = 7, quick: bool = False) -> list[Measured]:
+def measure(
+    peers: Sequence[type[Peer]] = PEERS, *, repetitions: int = 7, quick: bool = False
+) -> list[Measured]:
     """Let each of `peers` run each loop, in turns; a `quick` run is a fifth as long.
 
     ValueError where they do not agree on the number of instructions or on the result.
     """
-    return [_measure(loop, -(-laps // 5) if quick else laps, peers, repetitions) for loop, laps in LOOPS.items()]
+    part = 5 if quick else 1
+    return [_measure(loop, laps // part, peers, repetitions) for loop, laps in LOOPS.items()]
 
 
 def _measure(loop: str, laps: int, peers: Sequence[type[Peer]], repetitions: int) -> Measured:
@@ -80,13 +83,13 @@ def report(peers: Sequence[type[Peer]] = PEERS, *, repetitions: int = 7, quick: 
     rows.append(["geometric mean", "", *(f"{m:.2f}" for m in means), *(overall(measured, i) for i in others)])
     aims = [f"{AIMS[peer]} × {name}" for peer, name in zip(peers, names, strict=True) if peer in AIMS]
     return table(
-        f"The interpreter: million instructions a second, and vlab's speed over the others' ({this_python()})",
+        f"The interpreter: million instructions a second, and vlab's speed over others' ({this_python()})",
         ["loop", "instructions", *names, *(f"over {names[i]}" for i in others)],
         rows,
         [
-            f"Medians of {repetitions} runs taken in turns; of the ratios in brackets the lowest and the highest.",
-            "Start-up, parsing and a first run are not counted. vlab is a whole machine, its history included.",
-            "riscemu is an RV32: it runs the same instructions, with words where the others have double words.",
+            f"Medians of {repetitions} runs taken in turns; of ratios, in brackets, lowest and highest.",
+            "Start-up, parsing and a first run are not counted. vlab is a whole machine, history included.",
+            "riscemu is an RV32: the same instructions, with words where the others have double words.",
             f"The aim: {' and '.join(aims)}.",
         ],
     )

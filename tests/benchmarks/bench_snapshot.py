@@ -48,8 +48,8 @@ def measure_snapshots(*, megabytes: int = 16, repetitions: int = 5) -> dict[str,
         "snapshot of a VM": partial(_snapshot, vm, _FEW),
         f"restore of a VM, {_FEW} pages different": partial(_restore, vm, _FEW),
     }
-    copy = partial(copied.__setitem__, slice(None), plain)
-    turns = in_turns([partial(seconds, copy), *acts.values()], repetitions)
+    copy: Callable[[], float] = partial(seconds, partial(copied.__setitem__, slice(None), plain))
+    turns = in_turns([copy, *acts.values()], repetitions)
     return {name: spread(turn[i] / turn[0] for turn in turns) for i, name in enumerate(acts, 1)}
 
 
@@ -65,7 +65,7 @@ def measure_step_back(*, instructions: int = 1_000_000, repetitions: int = 5) ->
             raise ValueError(f"a step back from {instructions} led to {machine.steps}")
         return forth / back
 
-    return spread(once() for _repetition in range(repetitions))
+    return spread(back for (back,) in in_turns([once], repetitions))
 
 
 def report(*, quick: bool = False) -> str:

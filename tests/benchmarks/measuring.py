@@ -1,6 +1,7 @@
 """What the measurements share: repetitions that take turns, ratios with their spread, and plain tables."""
 
 import platform
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from statistics import median
@@ -35,9 +36,15 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 def in_turns(runs: Sequence[Callable[[], T]], repetitions: int) -> list[tuple[T, ...]]:
     """Each of `runs` once, and again: whatever slows the host for a while slows all of them.
 
-    What the first round gives is left out: in it memory and caches are filled.
+    What the first round gives is left out: in it memory and caches are filled. A tracer, such as the one that
+    measures the tests' coverage, is put aside meanwhile: it would slow some more than others.
     """
-    return [tuple(run() for run in runs) for _repetition in range(repetitions + 1)][1:]
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return [tuple(run() for run in runs) for _repetition in range(repetitions + 1)][1:]
+    finally:
+        sys.settrace(tracer)
 
 
 def seconds(act: Callable[[], object]) -> float:
@@ -52,12 +59,14 @@ def this_python() -> str:
     return f"{platform.python_implementation()} {platform.python_version()}"
 
 
-def table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]], notes: Iterable[str] = ()) -> str:
-    """A title, columns as wide as they must be (the first to the left, the others to the right), and notes."""
+def table(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[object]], notes: Iterable[str] = ()
+) -> str:
+    """A title, columns as wide as they must be, the first to the left, the others to the right, and notes."""
     lines = [list(head), *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    drawn = (
-        "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths)))
-        for line in lines
-    )
-    return "\n".join([title, "", *(line.rstrip() for line in drawn), "", *notes]).rstrip()
+    drawn = []
+    for first, *others in lines:
+        cells = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+        drawn.append("  ".join(cells).rstrip())
+    return "\n".join([title, "", *drawn, "", *notes]).rstrip()

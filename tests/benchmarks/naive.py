@@ -1,7 +1,7 @@
 """A peer to measure against: fetch, decode and execute as a textbook writes them, in one honest loop.
 
-Nothing is remembered from one instruction to the next, and nothing is done slowly on purpose. It knows of RV64I
-what ordinary programs use, and `mul`. It has no traps, no devices, no paging: it stops at `ecall`.
+Nothing is remembered from one instruction to the next, and nothing is done slowly on purpose. It knows the
+part of RV64I that ordinary programs use, and `mul`; no traps, no devices, no paging. It stops at `ecall`.
 """
 
 BASE = 0x8000_0000
@@ -10,7 +10,7 @@ _LOADS = {0: (1, True), 1: (2, True), 2: (4, True), 3: (8, True), 4: (1, False),
 
 
 def run(memory: bytearray, x: list[int], pc: int) -> int:
-    """Run from `pc` until `ecall`, in registers `x` and in memory at BASE; how many instructions that were."""
+    """Run from `pc` until `ecall`, in registers `x` and memory at BASE; how many instructions that were."""
     count = 0
     while True:
         count += 1
@@ -23,14 +23,13 @@ def run(memory: bytearray, x: list[int], pc: int) -> int:
         b = x[word >> 20 & 31]
         after = pc + 4
         if opcode == 0x13:  # addi and its like
-            result = _calculate(funct3, word >> 30 & 1 if funct3 == 5 else 0, a, _signed(word >> 20, 12) & MASK)
+            other = word >> 30 & 1 if funct3 == 5 else 0
+            result = _calculate(funct3, other, a, _signed(word >> 20, 12) & MASK)
         elif opcode == 0x33:
             result = a * b & MASK if word >> 25 == 1 else _calculate(funct3, word >> 30 & 1, a, b)
         elif opcode == 0x63:
             if _branches(funct3, a, b):
-                after = pc + _signed(
-                    (word >> 31) << 12 | (word >> 7 & 1) << 11 | (word >> 25 & 0x3F) << 5 | (word >> 8 & 0xF) << 1, 13
-                )
+                after = pc + _branch_offset(word)
             result, rd = 0, 0
         elif opcode == 0x03:
             size, signed = _LOADS[funct3]
@@ -43,9 +42,7 @@ def run(memory: bytearray, x: list[int], pc: int) -> int:
             result, rd = 0, 0
         elif opcode == 0x6F:
             result = after
-            after = pc + _signed(
-                (word >> 31) << 20 | (word >> 12 & 0xFF) << 12 | (word >> 20 & 1) << 11 | (word >> 21 & 0x3FF) << 1, 21
-            )
+            after = pc + _jump_offset(word)
         elif opcode == 0x67:
             result = after
             after = a + _signed(word >> 20, 12) & MASK & ~1
@@ -64,6 +61,16 @@ def run(memory: bytearray, x: list[int], pc: int) -> int:
 
 def _signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> bits - 1 & 1 else value
+
+
+def _branch_offset(word: int) -> int:
+    scattered = (word >> 31) << 12 | (word >> 7 & 1) << 11 | (word >> 25 & 0x3F) << 5 | (word >> 8 & 0xF) << 1
+    return _signed(scattered, 13)
+
+
+def _jump_offset(word: int) -> int:
+    scattered = (word >> 31) << 20 | (word & 0xFF000) | (word >> 20 & 1) << 11 | (word >> 21 & 0x3FF) << 1
+    return _signed(scattered, 21)
 
 
 def _calculate(funct3: int, other: int, a: int, b: int) -> int:

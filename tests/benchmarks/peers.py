@@ -17,7 +17,7 @@ _SP, _A0, _A1 = 2, 10, 11
 
 
 class Lap(NamedTuple):
-    """What one run did: instructions, the ecall among them; the low 32 bits of a0; and the processor's seconds."""
+    """What one run did: instructions, the `ecall` too; the low 32 bits of a0; and the processor's seconds."""
 
     instructions: int
     result: int
@@ -34,7 +34,7 @@ class Peer(Protocol):
 
 
 class Vlab:
-    """The interpreter as a reader meets it: a whole machine with its TLB, its clock and its history to rewind."""
+    """The interpreter as a reader meets it: a whole machine, with its TLB, its clock and its history."""
 
     def __init__(self, source: str):
         self._machine = Machine(assemble(source), memory=RAM)
@@ -84,7 +84,8 @@ class Riscemu:
 
         self._cpu: Any = UserModeCPU([RV32I, RV32M], RunConfig())
         text = io.StringIO(source.replace("sd ", "sw ").replace("ld ", "lw "))
-        self._cpu.load_program(AssemblyFileLoader.instantiate("loop.s", text, {}).parse())
+        program: Any = AssemblyFileLoader.instantiate("loop.s", text, {}).parse()
+        self._cpu.load_program(program)
         self._cpu.setup_stack(RAM)
         self._cpu.setup_csr()
         self._stack = self._cpu.regs.get("sp")
@@ -95,7 +96,8 @@ class Riscemu:
         from riscemu.core import Int32
 
         cpu = self._cpu
-        registers = {"sp": self._stack, "a0": self._stack - (STACK - BUFFER), "a1": Int32(laps), "a7": Int32(93)}
+        buffer = self._stack - (STACK - BUFFER)
+        registers = {"sp": self._stack, "a0": buffer, "a1": Int32(laps), "a7": Int32(93)}
         for name, value in registers.items():
             cpu.regs.set(name, value)
         cpu.pc, cpu.halted, before = self._entry, False, cpu.cycle

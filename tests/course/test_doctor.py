@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -23,6 +24,12 @@ def test_every_finding_says_what_it_found_and_a_lack_has_its_mend():
         assert found.state == "ok" or found.mend or found.name in ("ptrace", "KVM"), found
 
 
+def test_a_mend_works_as_it_is_typed(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/my env/bin/python")
+    mend = Package("thing", "2.1", "", None).mend()
+    assert shlex.split(mend) == ["/my env/bin/python", "-m", "pip", "install", "thing>=2.1"]
+
+
 def test_an_old_python_is_missing(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 4))
     found = finding(doctor.examine(), "Python")
@@ -37,7 +44,8 @@ def test_a_package_must_be_installed_and_new_enough(monkeypatch, installed, extr
     if installed in ("2.1", "10.0rc1"):
         assert (found.state, found.mend) == ("ok", "")
     else:
-        assert (found.state, found.mend) == ("absent" if extra else "missing", 'pip install "thing>=2.1"')
+        assert found.state == ("absent" if extra else "missing")
+        assert found.mend == f'{sys.executable} -m pip install "thing>=2.1"'
 
 
 def test_a_host_without_programs(monkeypatch):

@@ -107,6 +107,7 @@ def test_a_place_that_cannot_be_used_is_named(source, tmp_path):
 
 def test_a_full_disk_leaves_no_half_lesson(source, place, monkeypatch):
     def full(path, content):
+        path.touch()
         raise OSError(28, "No space left on device", str(path))
 
     place.mkdir()

@@ -1,5 +1,6 @@
 """The assembler makes what GNU `as` and `ld` make, byte for byte and symbol for symbol."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.riscv.gnu import build
 from vlab import guests
-from vlab.riscv import ABI_NAMES, CSRS, ROWS, assemble, assemble_files, disassemble, encode
+from vlab.riscv import ABI_NAMES, CSRS, ROWS, AssemblyError, assemble, assemble_files, disassemble, encode
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.s"))
 GUESTS = Path(guests.__file__).parent
@@ -58,7 +59,7 @@ def operands_of(name: str) -> st.SearchStrategy[dict[str, int]]:
         step, width = row.step(operand), row.width(operand)
         low = -(1 << width - 1) if operand == "imm" else 0
         values = st.integers(low // step, (low + (1 << width)) // step - 1)
-        ranges[operand] = values.map(lambda value, step=step: value * step)
+        ranges[operand] = values.map(step.__mul__)
     hidden = {"fm", "source", "dest"} | ({"imm"} if name == "fence.i" else set())
     if row.syntax.endswith("target"):  # one that is no multiple of 4 is refused
         ranges["imm"] = ranges["imm"].map(lambda value: value & ~3)
@@ -72,7 +73,7 @@ def test_every_row_with_any_operands_through_text(aliases: bool, folder: Path) -
     """Encoded by the table, written by the disassembler, read by both assemblers: the same word."""
 
     @given(st.fixed_dictionaries({name: operands_of(name) for name in ROWS}))
-    @settings(max_examples=20)
+    @settings(max_examples=10)
     def check(values: dict[str, dict[str, int]]) -> None:
         words = [encode(ROWS[name], values[name]) for name in ROWS]
         text = "".join(f"{disassemble(word, aliases=aliases)}\n" for word in words)
@@ -92,14 +93,17 @@ constants = st.one_of(
     st.integers(-(1 << 63), (1 << 64) - 1),
     st.integers(-5000, 5000),
     st.builds(
-        lambda bits, shift, off: (bits << shift) + off, st.integers(-9, 9), st.integers(0, 60), st.integers(-9, 9)
+        lambda bits, shift, off: (bits << shift) + off,
+        st.integers(-9, 9),
+        st.integers(0, 60),
+        st.integers(-9, 9),
     ).filter(lambda value: -(1 << 63) <= value < 1 << 64),
 )
 
 
 def test_li_of_any_constant(folder: Path) -> None:
     @given(st.lists(constants, min_size=100, max_size=200))
-    @settings(max_examples=20)
+    @settings(max_examples=10)
     def check(values: list[int]) -> None:
         same(folder, "".join(f"li a{place % 8}, {value}\n" for place, value in enumerate(values)))
 
@@ -124,23 +128,30 @@ expressions = st.recursive(
     ),
     max_leaves=8,
 )
-FRAME = ".equ ONE, 1\n.equ MINUS, -5\n.equ BIG, 0x123456789abcdef\n.data\nstart: .word 1\nmiddle: .word 2\nend:\n"
+FRAME = (
+    ".equ ONE, 1\n.equ MINUS, -5\n.equ BIG, 0x123456789abcdef\n.data\nstart: .word 1\nmiddle: .word 2\nend:\n"
+)
 
 
-def divides_by_zero(text: str) -> bool:
+def comparable(line: str) -> bool:
+    """GNU warns of a division by zero and goes on; it joins `! !` to `!!`, which is its `^`."""
+    if re.search("! *!", line):
+        return False
     try:
-        assemble(text)
-    except Exception as error:
-        return "divides by zero" in str(error) or "This shifts by" in str(error)
-    return False
+        assemble(FRAME + line)
+    except AssemblyError as error:
+        if "This divides by zero" in str(error):
+            return False
+        raise
+    return True
 
 
 def test_any_expression(folder: Path) -> None:
     @given(st.lists(expressions, min_size=20, max_size=40))
-    @settings(max_examples=30)
+    @settings(max_examples=20)
     def check(texts: list[str]) -> None:
         lines = [f".dword {text}\n" for text in texts]
-        same(folder, FRAME + "".join(line for line in lines if not divides_by_zero(FRAME + line)))
+        same(folder, FRAME + "".join(filter(comparable, lines)))
 
     check()
 
@@ -150,9 +161,13 @@ def programs(draw: st.DrawFn) -> str:
     """Code full of branches in and out of reach, holes and alignments."""
     count = draw(st.integers(3, 50))
     label = st.integers(0, count - 1).map("L{}".format)
-    near = st.sampled_from([4, 8, 400, 2000, 3600, 4000, 4080, 4088, 4092, 4096, 8000]).map(" .skip {}".format)
+    near = st.sampled_from([4, 8, 400, 2000, 3600, 4000, 4080, 4088, 4092, 4096, 8000]).map(
+        " .skip {}".format
+    )
     line = st.one_of(
-        st.tuples(st.sampled_from(["beq", "bne", "blt", "bgeu"]), label).map(lambda t: f" {t[0]} a0, a1, {t[1]}"),
+        st.tuples(st.sampled_from(["beq", "bne", "blt", "bgeu"]), label).map(
+            lambda t: f" {t[0]} a0, a1, {t[1]}"
+        ),
         label.map(" j {}".format),
         label.map(" call {}".format),
         near,
@@ -165,7 +180,7 @@ def programs(draw: st.DrawFn) -> str:
 
 def test_any_branches(folder: Path) -> None:
     @given(programs())
-    @settings(max_examples=50)
+    @settings(max_examples=30)
     def check(text: str) -> None:
         same(folder, text)
 

@@ -1,7 +1,9 @@
 """Recordings made by hand, in the order in which a machine with hypervisors makes its events."""
 
+from hypothesis import strategies as st
+
 from vlab import events as ev
-from vlab.events import EventSource, Recording
+from vlab.events import Event, EventSource, Recording
 from vlab.riscv.privilege import INTERRUPT_BIT, Cause, Interrupt
 
 CSRW_SATP = 0x18051073
@@ -9,11 +11,10 @@ SRET = 0x10200073
 
 
 class Script:
-    """Writes a run of a guest with two address spaces, `depth` hypervisors deep, as its machine would tell
-    it."""
+    """Writes a run of a guest, `depth` hypervisors deep (0 or 1), as its machine would tell it."""
 
-    def __init__(self, depth: int = 1):
-        self.depth, self.time, self.pc = depth, 100, 0x8000_1000
+    def __init__(self, depth: int = 1, device: str = "uart"):
+        self.depth, self.time, self.pc, self.device = depth, 100, 0x8000_1000, device
         self.source = EventSource(lambda: self.time)
 
     def record(self, rounds: int) -> Recording:
@@ -77,7 +78,7 @@ class Script:
     def tick(self) -> None:
         timer = INTERRUPT_BIT | Interrupt.STI
         self.exit("interrupt", timer, "U")
-        self.source.emit(ev.DeviceAccess, 0, "uart", 0, 1, 0x41, True)
+        self.source.emit(ev.DeviceAccess, 0, self.device, 0, 1, 0x41, True)
         if self.depth:
             self.source.emit(ev.ShadowFlush, 1, "sfence.vma", 3)
             self.source.emit(ev.Injection, 1, timer, 0, self.pc, "U", "S")
@@ -108,3 +109,54 @@ def nested(rounds: int = 2) -> Recording:
             source.emit(ev.Entry, 1, pc, "U")
             script.down()
     return run
+
+
+def one_of_each() -> list[Event]:
+    """An event of every kind, of the machine and of VMs one and two deep."""
+    kinds = [(level, kind) for level in range(3) for kind in _RESTS]
+    return [kind((1, number), level, None, *_RESTS[kind]) for number, (level, kind) in enumerate(kinds)]
+
+
+_RESTS: dict[type[Event], tuple[object, ...]] = {
+    ev.Trap: (2, 0x1234, 0x8000_0000, "U", "S"),
+    ev.Injection: (8, 0, 0x8000_0000, "U", "S"),
+    ev.Return: ("sret", 0x8000_0000, "S", "U"),
+    ev.Exit: ("privileged instruction", 2, 0, 0x8000_0000, "S"),
+    ev.Entry: (0x8000_0004, "S", "vm1"),
+    ev.Emulation: (0x8000_0000, CSRW_SATP, "csrw satp, t0", "S", (("satp", 0, 1),)),
+    ev.CsrWrite: ("satp", 0, 1, 0x8000_0000),
+    ev.TlbFill: (0x1_0000, 0x8000_0000, "load", "U"),
+    ev.TlbFlush: ("sfence.vma",),
+    ev.ShadowFill: (0x1_0000, 0x8000_0000, 0x8010_0000, "RWU", "store"),
+    ev.ShadowFlush: ("satp", 7),
+    ev.DeviceAccess: ("uart", 0, 1, 0x41, True),
+}
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> Recording:
+    """Any run: events of any kind at any level in any order, with words that a hostile guest might choose."""
+    word = st.text(max_size=12) | st.sampled_from(("satp", "sret", "</text><script>", "a" * 200))
+    number, mode = st.integers(0, (1 << 64) - 1), st.sampled_from(("U", "S", "M", "?"))
+    events: list[Event] = []
+    for place in range(draw(st.integers(0, 40))):
+        kind, level = draw(st.sampled_from(list(_RESTS))), draw(st.integers(0, 3))
+        rest = [_like(draw, value, word, number, mode) for value in _RESTS[kind]]
+        cause = draw(
+            st.none() | st.integers(0, place + 1)
+        )  # the event itself and a later one must do no harm
+        parent = None if cause is None else (cause, 0)
+        events.append(kind((place, 0), level, parent, *rest))
+    return Recording(events)
+
+
+def _like(draw: st.DrawFn, value: object, *kinds: st.SearchStrategy[object]) -> object:
+    """Another value of the same kind."""
+    word, number, mode = kinds
+    if isinstance(value, tuple):
+        return ((draw(word), draw(number), draw(number)),)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return draw(number)
+    return draw(mode if value in ("U", "S", "M") else word)

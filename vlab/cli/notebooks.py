@@ -1,4 +1,7 @@
-"""`vlab notebooks`, for authors: execute lessons and store what they show, or say what is wrong with the stored ones."""
+"""`vlab notebooks`, for authors: execute lessons and solutions and store what they show, or say what is wrong.
+
+From each solution notebook the reader's exercise notebook is made; `check` names the cells that are stale, and why.
+"""
 
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
@@ -23,12 +26,12 @@ def main(args: Namespace) -> int:
     """Build or check; status 1 where a check finds something."""
     from tqdm import tqdm
 
-    from vlab.course.notebooks import build, complaints, lessons
+    from vlab.course.notebooks import authored, build, complaints
 
-    chosen = lessons(args.names)
+    chosen = authored(args.names)
     if args.verb == "build":
-        for path in tqdm(chosen, unit=_("lesson"), disable=None):
+        for path in tqdm(chosen, unit=_("notebook"), disable=None):
             build(path)
     found = [complaint for path in chosen for complaint in complaints(path)]
-    print("\n".join(found) or _("{count} lessons, nothing wrong.").format(count=len(chosen)))
+    print("\n".join(found) or _("{count} notebooks, nothing wrong.").format(count=len(chosen)))
     return 1 if found else 0

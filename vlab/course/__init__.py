@@ -1,1 +1,18 @@
-"""The course around the machine: the reader's lessons and the check of what this host offers."""
+"""The course around the machine: lessons, exercises and their checks, quizzes, and what this host offers."""
+
+from importlib import import_module
+from typing import Any
+
+# Brought in when first used: `vlab lab` and `vlab doctor` need none of them.
+_HOME_OF = {
+    "check": "vlab.course.checking",
+    "quiz": "vlab.course.quizzes",
+    "show_progress": "vlab.course.progress",
+}
+__all__ = ["check", "quiz", "show_progress"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)

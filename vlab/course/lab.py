@@ -82,7 +82,7 @@ def _read_record(place: Path) -> dict[str, str]:
         record = json.loads(_read(place / _RECORD) or b"{}")
     except (ValueError, RecursionError):
         return {}
-    return {k: v for k, v in record.items() if isinstance(v, str)} if isinstance(record, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def _read(path: Path) -> bytes | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from vlab import files
+from vlab.course import students
 from vlab.language import VlabError, _
 
 LONGEST_CELL = 15  # lines of code
+LONGEST_SOLUTION = 40
 LARGEST_FILE = 1 << 20
 SECONDS = 120  # for one cell
 SKELETON = (
@@ -38,11 +40,23 @@ def lessons(names: Iterable[str] = ()) -> list[Path]:
                     names=", ".join(sorted({path.stem for path in everything}))
                 ),
             )
-    return [path for path in everything if not chosen or path.name.startswith(tuple(chosen))]
+    return _named(everything, chosen)
+
+
+def authored(names: Iterable[str] = ()) -> list[Path]:
+    """What authors write: those lessons, and their solution notebooks after them. VlabError as from `lessons`."""
+    chosen = list(names)
+    return lessons(chosen) + _named(students.solutions(), chosen)
+
+
+def _named(paths: list[Path], names: list[str]) -> list[Path]:
+    return [path for path in paths if not names or path.name.startswith(tuple(names))]
 
 
 def build(path: Path) -> None:
     """Execute a notebook from its first cell and store what it shows; nothing that differs from run to run is kept.
+
+    Of a solution notebook, the reader's exercise notebook is made anew.
 
     Raises:
         VlabError: if a cell fails; the file is then as it was.
@@ -64,6 +78,12 @@ def build(path: Path) -> None:
         raise VlabError(wrong, where=_where(path, notebook)) from None
     _settle(notebook)
     files.write_atomically(path, nbformat.writes(notebook).encode() + b"\n")
+    if _is_solution(path):
+        students.write_student(path)
+
+
+def _is_solution(path: Path) -> bool:
+    return path.parent.name == "solutions"
 
 
 def _where(path: Path, notebook: Any) -> str:
@@ -84,11 +104,12 @@ def _settle(notebook: Any) -> None:
 
 
 def complaints(path: Path) -> list[str]:
-    """What is wrong with a stored lesson, a sentence each; empty if nothing is."""
+    """What is wrong with a stored lesson or solution notebook, a sentence each; empty if nothing is."""
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
-    found = list(_about_file(path, notebook))
+    found = list(_about_file(path, notebook, () if _is_solution(path) else SKELETON))
+    found += [*students.complaints(path), *students.stale(path)] if _is_solution(path) else []
     count = 0
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -97,15 +118,15 @@ def complaints(path: Path) -> list[str]:
     return found
 
 
-def _about_file(path: Path, notebook: Any) -> Iterator[str]:
+def _about_file(path: Path, notebook: Any, skeleton: tuple[str, ...]) -> Iterator[str]:
     if path.stat().st_size > LARGEST_FILE:
         yield f"{path.name}: larger than {LARGEST_FILE} bytes"
     headings = [title for cell in notebook.cells for title in _headings(cell)]
-    for wanted in SKELETON:
+    for wanted in skeleton:
         if wanted not in headings:
             yield f"{path.name}: the section {wanted!r} is missing"
-    if [title for title in headings if title in SKELETON] != [t for t in SKELETON if t in headings]:
-        yield f"{path.name}: its sections are not in the order {', '.join(SKELETON)}"
+    if [title for title in headings if title in skeleton] != [t for t in skeleton if t in headings]:
+        yield f"{path.name}: its sections are not in the order {', '.join(skeleton)}"
 
 
 def _headings(cell: Any) -> list[str]:
@@ -115,8 +136,9 @@ def _headings(cell: Any) -> list[str]:
 def _about_cell(cell: Any, count: int) -> Iterator[str]:
     if cell.execution_count != count:
         yield f"executed as number {cell.execution_count}, stands as number {count}"
-    if len(cell.source.splitlines()) > LONGEST_CELL:
-        yield f"more than {LONGEST_CELL} lines"
+    longest = LONGEST_SOLUTION if students.role(cell)[0] == "blank" else LONGEST_CELL
+    if len(cell.source.splitlines()) > longest:
+        yield f"more than {longest} lines"
     if _SKIPS.search(cell.source + " ".join(cell.metadata.get("tags", []))):
         yield "marked for nbval to look away"
     yield from _about_code(cell.source)

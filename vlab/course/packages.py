@@ -1,6 +1,8 @@
 """The packages that vlab asks for, as its own metadata lists them, and which of them are installed."""
 
 import re
+import shlex
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,8 +35,8 @@ class Package:
         return self.installed is not None and _numbers(self.installed) >= _numbers(self.least)
 
     def mend(self) -> str:
-        """The command that brings it."""
-        return f'pip install "{self.name}>={self.least}"'
+        """The command that brings it into the environment that runs this."""
+        return f'{shlex.quote(sys.executable)} -m pip install "{self.name}>={self.least}"'
 
 
 def wanted() -> Iterator[Package]:

@@ -6,13 +6,15 @@ from vlab.language import VlabError, _
 from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
 
+_ZEROS = bytes(PAGE)
+
 
 class OutOfFrames(VlabError):
     """There are not enough free frames."""
 
 
 class FramePool:
-    """Some frames (host-physical page numbers) to allocate page tables from; it keeps `vlab.paging.Frames`' contract."""
+    """Some frames (host-physical page numbers) for page tables; it keeps `vlab.paging.Frames`' contract."""
 
     def __init__(self, memory: PhysicalMemory, frames: Iterable[int]):
         self._memory = memory
@@ -29,3 +31,10 @@ class FramePool:
         """Take a frame back, and zero it."""
         self._memory.poke(address, bytes(size))
         self.free.append(address // PAGE)
+
+
+def clear(memory: PhysicalMemory, frames: Iterable[int]) -> None:
+    """Zero frames that are handed out for the first time: something may have run on this computer before."""
+    for frame in frames:
+        if memory.peek(frame * PAGE, PAGE) != _ZEROS:
+            memory.poke(frame * PAGE, _ZEROS)

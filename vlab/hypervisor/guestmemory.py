@@ -5,7 +5,7 @@ from typing import Any
 
 from vlab.language import VlabError, _
 from vlab.machine.computer import PhysicalMemory
-from vlab.machine.memory import PAGE, RAM_BASE, Watches
+from vlab.machine.memory import NO_VIEWS, PAGE, RAM_BASE, Watches
 from vlab.riscv import Access, Trap
 from vlab.riscv.privilege import ACCESS_FAULT
 
@@ -24,7 +24,7 @@ class GuestMemory(Watches):
         self.frames = frames
         self.base, self.size = RAM_BASE, len(frames) * PAGE
         self._page_of = {frame: page for page, frame in enumerate(frames)}
-        self.views: dict[int, Any] = dict.fromkeys((1, 2, 4, 8), b"")  # no way round `load` and `store`
+        self.views = NO_VIEWS
 
     def holds(self, address: int, size: int = 1) -> bool:
         """Whether all `size` bytes at a guest-physical address are RAM."""
@@ -43,6 +43,8 @@ class GuestMemory(Watches):
         """See `vlab.machine.memory.Memory.load`."""
         if not self.holds(address, size):
             raise Trap(ACCESS_FAULT[Access.LOAD], address)
+        if address % PAGE + size > PAGE:
+            return int.from_bytes(self.peek(address, size), "little")
         return self._host.load(self.host_address(address), size)
 
     def store(self, address: int, size: int, value: int) -> None:
@@ -66,8 +68,8 @@ class GuestMemory(Watches):
         """The host-physical pieces of a range, none of which crosses a page: (address, offset, length)."""
         if not self.holds(address, size):
             raise VlabError(
-                _("The guest has no memory at {address:#x} ({size} bytes).").format(address=address, size=size),
-                mend=_("Its RAM lies from {first:#x} to {last:#x}.").format(
+                _("There is no memory at {address:#x} ({size} bytes).").format(address=address, size=size),
+                mend=_("RAM lies from {first:#x} to {last:#x}.").format(
                     first=self.base, last=self.base + self.size - 1
                 ),
             )

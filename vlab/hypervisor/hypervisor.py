@@ -1,18 +1,21 @@
 """The hypervisor: system software in Python that gives its guests virtual computers.
 
-It needs a computer and does not know which kind: `Hypervisor(machine)` and `Hypervisor(vm)` are the same program. All it
-does to the hart it does by `issue`, one real instruction at a time; in a VM each of those traps to the hypervisor below.
+It needs a computer and does not know which kind: `Hypervisor(machine)` and `Hypervisor(vm)` are the same program.
+All it does to the hart it does by `issue`, one real instruction at a time; in a VM each of those traps to the
+hypervisor below.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from vlab.display import Drawn
 from vlab.events import Entry, Exit
-from vlab.hypervisor.techniques import TECHNIQUES, TrapAndEmulate, exit_reason
+from vlab.hypervisor.frames import clear
+from vlab.hypervisor.techniques import TECHNIQUES, TrapAndEmulate
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
-from vlab.machine import GATE, RESIDENTS, Computer, parse_size, standing
+from vlab.machine import GATE, RESIDENTS, Computer, parse_size
 from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import WORD, Checker
 from vlab.riscv import Mode
@@ -44,15 +47,18 @@ class Hypervisor(Drawn):
 
     kind: ClassVar[str] = "hypervisor"
 
-    def __init__(self, computer: Computer):
+    def __init__(self, computer: Computer, *, power_on: bool = True):
+        """`power_on` is false for one that will be restored."""
         self.computer = computer
         self.vms: list[VirtualMachine] = []
         self._reset()
-        computer.settle(self, Mode.M, Mode.S)
+        if power_on:
+            computer.settle(self, Mode.M, Mode.S)
 
     def _reset(self) -> None:
-        self.installed = False
+        self.inside: VirtualMachine | None = None  # the guest that runs directly at this moment
         self._current: VirtualMachine | None = None
+        self._installed = False
         self._loaded_satp = 0
         self._fence: int | None = None  # an address, or ALL
         self._next_frame = self.computer.memory.base // PAGE + OWN_FRAMES
@@ -68,6 +74,14 @@ class Hypervisor(Drawn):
         """The guest that runs directly, or did last."""
         return self._current
 
+    @property
+    def in_control(self) -> bool:
+        """Whether the computer's hart stands in this hypervisor; if a guest ran, it has exited."""
+        hart = self.computer.hart
+        return hart.pc == GATE and self.computer.residents.get(hart.mode) is self
+
+    # Virtual machines
+
     def create_vm(
         self,
         image: Any = None,
@@ -81,19 +95,26 @@ class Hypervisor(Drawn):
         `technique` is a name, or a class of the reader's own.
 
         Raises:
-            VlabError: if the computer has not enough memory, the technique isn't there, or the image doesn't fit.
+            VlabError: if the computer has too little memory, the technique isn't there, or the image doesn't fit;
+                then there is no new virtual machine.
         """
-        if isinstance(technique, str):
-            technique = _technique(technique)
+        chosen = _technique(technique)
         size = parse_size(memory)
         if size <= 0 or size % PAGE:
             raise VlabError(
                 _("A memory of {size} bytes cannot be built.").format(size=size),
                 mend=_("Give a multiple of 4096 bytes."),
             )
-        vm = self._build_vm(name or f"vm{len(self.vms) + 1}", self._take(size // PAGE), technique)
-        if image is not None:
-            vm.load(image)
+        first = self._next_frame
+        vm = self._build_vm(name or f"vm{len(self.vms) + 1}", size // PAGE, chosen)
+        clear(self.computer.memory, range(first, self._next_frame))
+        try:
+            if image is not None:
+                vm.load(image)
+        except VlabError:
+            self.vms.remove(vm)
+            self._next_frame = first
+            raise
         return vm
 
     @staticmethod
@@ -101,33 +122,32 @@ class Hypervisor(Drawn):
         """How many bytes of memory a computer must have for a hypervisor with one guest of so many bytes."""
         return guest + (OWN_FRAMES + SHADOW_FRAMES) * PAGE
 
-    def _build_vm(self, name: str, frames: list[int], technique: type[TrapAndEmulate]) -> VirtualMachine:
-        vm = VirtualMachine(self, name, frames)
-        vm.technique = technique(vm, self._take(SHADOW_FRAMES))
-        self.vms.append(vm)
-        return vm
-
-    def _take(self, count: int) -> list[int]:
+    def _build_vm(self, name: str, pages: int, technique: type[TrapAndEmulate]) -> VirtualMachine:
+        """A guest in the next free frames: its memory first, then the frames of its shadow tables."""
         memory = self.computer.memory
         first, end = self._next_frame, (memory.base + memory.size) // PAGE
-        if first + count > end:
+        if first + pages + SHADOW_FRAMES > end:
             raise VlabError(
                 _("{wanted} KiB are needed, and the computer has {free} KiB left.").format(
-                    wanted=count * PAGE >> 10, free=(end - first) * PAGE >> 10
+                    wanted=(pages + SHADOW_FRAMES) * PAGE >> 10, free=max(0, end - first) * PAGE >> 10
                 ),
+                where=name,
                 mend=_("Give the machine more memory, or its guests less."),
             )
-        self._next_frame += count
-        return list(range(first, first + count))
+        self._next_frame += pages + SHADOW_FRAMES
+        vm = VirtualMachine(self, name, list(range(first, first + pages)))
+        vm.technique = technique(vm, range(first + pages, self._next_frame))
+        self.vms.append(vm)
+        return vm
 
     # Behind the trap vector
 
     def handle(self) -> None:
         """Whatever brought the hart here, deal with it; then let a guest run."""
-        if not self.installed:
+        if not self._installed:
             self._install()
-        elif self._current is not None and self._current.running:
-            self._exit(self._current)
+        elif self.inside is not None:
+            self._exit(self.inside)
         self._enter_next()
 
     def _install(self) -> None:
@@ -138,20 +158,20 @@ class Hypervisor(Drawn):
         issue("mret")
         issue("csrw stvec, a0", GATE)
         issue("csrw sie, a0", _STI)
-        self.installed = True
+        self._installed = True
 
     def _exit(self, vm: VirtualMachine) -> None:
         """A guest has stopped running directly: save it, see why, and do what its computer would have done."""
-        registers = list(self.computer.registers)
-        issue = self.computer.issue
+        issue, registers = self.computer.issue, list(self.computer.registers)
         now = issue("csrr a0, time")
         cause = issue("csrr a0, scause")
         value = issue("csrr a0, stval")
         pc = issue("csrr a0, sepc")
-        self.computer.registers[:] = registers
-        vm.leave(now - 1, pc)  # reading the time took one instruction of ours
+        vm.leave(now - 1, pc, registers)  # reading the time took one instruction of ours
+        self.inside = None
         if vm.events.on:
-            vm.events.emit(Exit, vm.level, exit_reason(cause, vm.mode), cause, value, pc, str(vm.mode))
+            reason = vm.technique.reason(cause, value)
+            vm.events.emit(Exit, vm.level, reason, cause, value, pc, str(vm.mode))
         vm.exits[vm.technique.exit(cause, value)] += 1
 
     def _enter_next(self) -> None:
@@ -159,19 +179,34 @@ class Hypervisor(Drawn):
         candidates = [vm for vm in (self._current, *self.vms) if vm is not None]
         vm = next((vm for vm in candidates if vm.status is None and vm.technique.prepare()), None)
         if vm is None:
-            self._current = None
             self.computer.issue("csrw stimecmp, a0", NEVER)
             self.computer.issue("wfi")
             return
         if vm is not self._current:
             self._current = vm
-            self.computer.reservation = None  # a world switch: what one guest reserved is not another's
+            # A world switch: what one guest reserved is not another's.
+            vm.reservation = vm.take_reservation()
         self._enter(vm)
 
     def _enter(self, vm: VirtualMachine) -> None:
         """Let a guest run directly: its tables, its alarm, its registers, and `sret`."""
         issue, hart = self.computer.issue, vm.hart
-        satp = vm.technique.satp()
+        self._load_tables(vm.technique.satp())
+        issue("csrw sepc, a0", hart.pc)
+        deadline = hart.csr.deadline()
+        now = issue("csrr a0, time") + _ENTRY_STEPS
+        alarm = NEVER if deadline is None else min(NEVER, now + deadline - vm.time)
+        issue("csrw stimecmp, a0", alarm)
+        vm.enter(now)
+        self.inside = vm
+        self.computer.registers[:] = hart.x
+        if vm.events.on:
+            vm.events.emit(Entry, vm.level, hart.pc, str(vm.mode), vm.name)
+        issue("sret")
+
+    def _load_tables(self, satp: int) -> None:
+        """Put the guest's shadow into `satp`, and fence what has changed."""
+        issue = self.computer.issue
         if satp != self._loaded_satp:
             issue("csrw satp, a0", satp)
             self._loaded_satp, self._fence = satp, ALL
@@ -180,34 +215,15 @@ class Hypervisor(Drawn):
         elif self._fence is not None:
             issue("sfence.vma a0", self._fence)
         self._fence = None
-        issue("csrw sepc, a0", hart.pc)
-        deadline = hart.csr.deadline()
-        now = issue("csrr a0, time") + _ENTRY_STEPS
-        issue("csrw stimecmp, a0", NEVER if deadline is None else now + deadline - vm.time)
-        vm.enter(now)
-        self.computer.registers[:] = hart.x
-        if self.computer.events.on:
-            self.computer.events.emit(Entry, vm.level, hart.pc, str(vm.mode))
-        issue("sret")
 
-    def fence(self, address: int = ALL) -> None:
-        """Shadow entries have changed (for one address, or for many): fence before a guest runs again."""
-        self._fence = address if self._fence in (None, address) else ALL
-
-    def take_back(self, vm: VirtualMachine) -> None:
-        """Take the hart from a guest between two of its instructions, as an interrupt would."""
-        root = vm.root
-        while (resident := standing(root)) is not None and resident.computer.level < self.computer.level:
-            resident.handle()  # its exit is still before the levels outside
-        if standing(root) is not self:
-            hart = self.computer._hart
-            hart.mode = Mode.S
-            hart.mmu.select()
-            root._hart.pc = GATE
+    def fence(self, address: int | None = None) -> None:
+        """Shadow entries have changed, for one address or for more: fence before a guest runs again."""
+        wanted = ALL if address is None else address
+        self._fence = wanted if self._fence in (None, wanted) else ALL
 
     def wake(self) -> None:
         """There may be a guest to run: end the wait for an interrupt, here and in the levels outside."""
-        self.computer._hart.waiting = False
+        self.computer.hart.waiting = False
         self.computer.woken()
 
     # Saving
@@ -215,56 +231,75 @@ class Hypervisor(Drawn):
     def state(self) -> dict[str, Any]:
         """All that it remembers, as plain data."""
         return {
-            "installed": self.installed,
+            "installed": self._installed,
             "current": None if self._current is None else self.vms.index(self._current),
+            "inside": self.inside is not None,
             "satp": self._loaded_satp,
             "fence": self._fence,
-            "next_frame": self._next_frame,
             "vms": [vm.state() for vm in self.vms],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Be as `state` says. Virtual machines that are there already stay the same objects."""
-        checker = Checker(state, "hypervisor")
-        rows = checker.part("vms").state
+        """Be as `state` says. Virtual machines that are there already stay the same objects.
+
+        Raises:
+            VlabError: if it is damaged, or doesn't fit; all is then as it was.
+        """
+        before, vms = self.state(), self.vms
+        try:
+            self._restore(Checker(state, "hypervisor"))
+        except Exception:
+            self.vms = vms
+            self._restore(Checker(before, "hypervisor"))
+            raise
+
+    def _restore(self, state: Checker) -> None:
+        rows = state.part("vms").state
         if not isinstance(rows, list | tuple):
-            raise checker.bad(_("The virtual machines are missing."))
+            raise state.bad(_("The virtual machines are missing."))
         old, self.vms = self.vms, []
         self._reset()
         for i, row in enumerate(rows):
-            self._restore_vm(Checker(row, f"hypervisor.vms[{i}]"), old[i] if i < len(old) else None)
-        self.installed = checker.flag("installed")
-        fence = checker.part("fence").state
-        self._fence = fence if fence in (None, ALL) else checker.number("fence")
-        self._loaded_satp, self._next_frame = checker.number("satp"), checker.number("next_frame", WORD // PAGE)
-        current = checker.part("current").state
-        self._current = None if current is None else self.vms[checker.number("current", len(self.vms))]
+            self._restore_vm(Checker(row, f"{state.where}.vms[{i}]"), old[i] if i < len(old) else None)
+        self._installed, inside = state.flag("installed"), state.flag("inside")
+        self._loaded_satp = state.number("satp")
+        self._fence = _optional(state, "fence", WORD, also=ALL)
+        current = _optional(state, "current", len(self.vms))
+        self._current = None if current is None else self.vms[current]
+        self.inside = self._current if inside else None
 
     def _restore_vm(self, state: Checker, old: VirtualMachine | None) -> None:
         name, frames = state.part("name").state, state.part("frames").state
         technique = state.part("technique").part("name").state
-        memory = self.computer.memory
-        first, end = memory.base // PAGE, (memory.base + memory.size) // PAGE
-        right = isinstance(frames, list | tuple) and all(type(f) is int and first <= f < end for f in frames)
-        if not right or not isinstance(name, str) or not isinstance(technique, str) or technique not in TECHNIQUES:
+        if not isinstance(frames, list | tuple) or not frames or not isinstance(name, str):
             raise state.bad(_("This is not a virtual machine."))
-        if old is not None and old.memory.frames == list(frames):
-            self.vms.append(old)
+        if list(frames) != list(range(self._next_frame, self._next_frame + len(frames))):
+            raise state.bad(_("The frames of a virtual machine are not where they can be."))
+        if old is not None and old.memory.frames == list(frames) and old.technique.name == technique:
+            vm, old.name = old, name
             self._next_frame += len(frames) + SHADOW_FRAMES
-            vm = old
+            self.vms.append(vm)
         else:
-            self._take(len(frames))
-            vm = self._build_vm(name, list(frames), TECHNIQUES[technique])
+            vm = self._build_vm(name, len(frames), _technique(technique))
         vm.restore_state(state)
 
 
-def _technique(name: str) -> type[TrapAndEmulate]:
-    if name not in TECHNIQUES:
+def _technique(wanted: object) -> type[TrapAndEmulate]:
+    """A technique, from its name or itself; VlabError if it is none."""
+    if isinstance(wanted, type) and issubclass(wanted, TrapAndEmulate):
+        return wanted
+    if not isinstance(wanted, str) or wanted not in TECHNIQUES:
         raise VlabError(
-            _("There is no technique {technique!r}.").format(technique=name),
+            _("There is no technique {technique!r}.").format(technique=wanted),
             mend=_("Choose one of: {names}.").format(names=", ".join(TECHNIQUES)),
         )
-    return TECHNIQUES[name]
+    return TECHNIQUES[wanted]
 
 
-RESIDENTS[Hypervisor.kind] = Hypervisor
+def _optional(state: Checker, name: str, bound: int, *, also: int | None = None) -> int | None:
+    """A number that may be missing."""
+    value = state.part(name).state
+    return value if value is None or (type(value) is int and value == also) else state.number(name, bound)
+
+
+RESIDENTS[Hypervisor.kind] = partial(Hypervisor, power_on=False)

@@ -1,138 +1,174 @@
-"""Shadow page tables: what the real MMU walks while a guest runs, from guest-virtual straight to host-physical.
+"""Shadow page tables: what the real MMU walks while a guest runs, from guest-virtual to host-physical at once.
 
-The policy here is *lazy*: a table begins empty, one entry is filled at each hidden fault, and a guest's `sfence.vma` drops
-what it names. So the shadow is to the guest as a TLB.
+The policy here is *lazy*: a table begins empty, one entry is filled at each hidden fault, and a guest's
+`sfence.vma` drops what it names. So the shadow is to the guest as a TLB.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from vlab.hypervisor.frames import FramePool, OutOfFrames
+from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.guestmemory import GuestMemory
+from vlab.language import VlabError, _
 from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
-from vlab.machine.mmu import Key
+from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import R, W, X
-from vlab.machine.snapshot import Checker
-from vlab.paging import Flags, PageTable, Walk, make_satp
-from vlab.riscv import Access, Mode
+from vlab.machine.snapshot import WORD, Checker
+from vlab.paging import SV39, Flags, PageTable, Walk, make_satp
+from vlab.riscv import Access, Mode, Trap
 
-_RIGHTS = {
-    rights: Flags.V
+_FLAGS = tuple(
+    Flags.V
     | (Flags.R if rights & R else Flags(0))
     | (Flags.W if rights & W and rights & R else Flags(0))  # W without R is reserved in an entry
     | (Flags.X if rights & X else Flags(0))
     | (Flags.U | Flags.A | Flags.D)
     for rights in range(8)
-}
+)
+_SPANS = tuple(SV39.page_size(level) for level in range(SV39.levels))  # the sizes of a guest's pages
+
+Dropped = Callable[[str, int, "int | None"], None]
 
 
 class View(NamedTuple):
-    """What one shadow table shows: the guest's mode and settings, and the root of its own table (0 if unpaged)."""
+    """What one shadow shows: the guest's mode and settings, and the `satp` of its own table (0 if unpaged)."""
 
     key: Key
     root: int
 
 
-class ShadowTables:
-    """The shadow tables of one guest, by view. They live in frames of the host computer.
+@dataclass(slots=True)
+class Shadow:
+    """The shadow of one view. `filled` has, by the guest's page (start, size), which parts of it are filled."""
 
-    `dropped(reason, entries)` is called whenever entries are taken away.
+    table: PageTable
+    filled: dict[tuple[int, int], set[int]] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> int:
+        """How many entries there are."""
+        return sum(map(len, self.filled.values()))
+
+
+class ShadowTables:
+    """The shadows of one guest, by view. Their tables stand in frames of the host computer.
+
+    `dropped(reason, entries, address)` is called when entries were taken away: those of one page, or (None) more.
     """
 
-    def __init__(
-        self, host: PhysicalMemory, guest: GuestMemory, frames: FramePool, dropped: Callable[[str, int], None]
-    ):
+    def __init__(self, host: PhysicalMemory, guest: GuestMemory, frames: FramePool, dropped: Dropped):
         self._host, self._guest, self._frames, self._dropped = host, guest, frames, dropped
-        self.tables: dict[View, PageTable] = {}
-        self.filled: dict[View, set[int]] = {}  # guest-virtual page numbers
+        self.shadows: dict[View, Shadow] = {}
 
     def satp(self, view: View) -> int:
-        """The real satp for a view; its table is made if need be."""
-        return make_satp(self._table(view).root)
+        """The real `satp` for a view; its table is made if need be."""
+        return make_satp(self._shadow(view).table.root)
 
-    def _table(self, view: View) -> PageTable:
-        if view not in self.tables:
-            try:
-                self.tables[view] = PageTable(self._host, frames=self._frames)
-            except OutOfFrames:
+    def _shadow(self, view: View) -> Shadow:
+        if view not in self.shadows:
+            if not self._frames.free:
                 self.drop_all("no frame left")
-                self.tables[view] = PageTable(self._host, frames=self._frames)
-            self.filled[view] = set()
-        return self.tables[view]
+            self.shadows[view] = Shadow(PageTable(self._host, frames=self._frames))
+        return self.shadows[view]
 
-    def fill(self, view: View, gva: int, gpa: int, rights: int) -> Flags:
-        """Write the entry for one guest page. The only writer of shadow entries, so isolation is asserted here."""
-        hpa = self._guest.host_address(gpa)
-        assert self._guest.guest_address(hpa) == gpa, "a shadow entry must lead to the guest's own memory"
-        flags = _RIGHTS[rights]
-        page, frame = gva & -PAGE, hpa & -PAGE
+    def fill(self, view: View, gva: int, found: Found) -> tuple[Flags, bool]:
+        """Write the entry for one page; its flags, and whether there was one before.
+
+        The only writer of shadow entries, so isolation is asserted here.
+        """
+        hpa = self._guest.host_address(found.physical)
+        assert self._guest.guest_address(hpa) == found.physical, "a shadow entry leads to the guest's own memory"
+        flags, page = _FLAGS[found.rights], gva & -PAGE
         try:
-            self._table(view).map(page, frame, flags)
-        except OutOfFrames:
+            self._shadow(view).table.map(page, hpa & -PAGE, flags)
+        except (VlabError, Trap):
+            # No frame is left; or, in a VM whose memory somebody else has written to, the tables are in ruins.
             self.drop_all("no frame left")
-            self._table(view).map(page, frame, flags)
-        self.filled[view].add(gva // PAGE)
-        return flags
+            self._shadow(view).table.map(page, hpa & -PAGE, flags)
+        pages = self.shadows[view].filled.setdefault((gva & -found.span, found.span), set())
+        before = page in pages
+        pages.add(page)
+        return flags, before
 
     def drop_page(self, reason: str, gva: int) -> None:
-        """Take the entries for one guest page out of every table."""
-        page, taken = gva // PAGE, 0
-        for view, pages in self.filled.items():
-            if page in pages:
-                pages.discard(page)
-                taken += self.tables[view].unmap(page * PAGE)
-        self._dropped(reason, taken)
+        """Take the guest's page at `gva` out of every shadow, with all parts of it if it is a large one."""
+        pages, entries = set(), 0
+        for shadow in self.shadows.values():
+            for span in _SPANS:
+                for page in sorted(shadow.filled.pop((gva & -span, span), ())):
+                    shadow.table.unmap(page)
+                    pages.add(page)
+                    entries += 1
+        if pages:
+            self._dropped(reason, entries, pages.pop() if len(pages) == 1 else None)
 
     def drop_all(self, reason: str) -> None:
-        """Drop all tables."""
-        taken = sum(len(pages) for pages in self.filled.values())
-        for table in self.tables.values():
-            for address, size in table.tables.items():
+        """Drop all shadows."""
+        entries = sum(shadow.entries for shadow in self.shadows.values())
+        dropped, self.shadows = self.shadows, {}
+        for shadow in dropped.values():
+            for address, size in shadow.table.tables.items():
                 self._frames.release(address, size)
-            self._frames.release(table.root)
-        self.tables.clear()
-        self.filled.clear()
-        self._dropped(reason, taken)
+            self._frames.release(shadow.table.root)
+        if dropped:
+            self._dropped(reason, entries, None)
 
     def walk(self, view: View, gva: int, access: Access) -> Walk | None:
         """The real MMU's walk for a guest address, as things stand; None where the view has no table yet."""
-        table = self.tables.get(view)
-        return None if table is None else table.walk(gva, access, Mode.U)
+        shadow = self.shadows.get(view)
+        return None if shadow is None else shadow.table.walk(gva, access, Mode.U)
+
+    # Saving: the tables' places and what is filled; their contents are in the host's memory
 
     def state(self) -> dict[str, Any]:
-        """The tables' places and what is filled, as plain data; their contents are in the host's memory."""
+        """All of it, as plain data."""
         return {
             "free": list(self._frames.free),
-            "tables": [
-                [
-                    list(view.key),
-                    view.root,
-                    table.root,
-                    [list(item) for item in table.tables.items()],
-                    sorted(self.filled[view]),
-                ]
-                for view, table in self.tables.items()
+            "shadows": [
+                {
+                    "key": [int(view.key.mode), *view.key[1:]],
+                    "root": view.root,
+                    "tables": [shadow.table.root, *shadow.table.tables],
+                    "filled": [[*page, sorted(parts)] for page, parts in shadow.filled.items()],
+                }
+                for view, shadow in self.shadows.items()
             ],
         }
 
-    def restore(self, state: Checker, frames: set[int]) -> None:
-        """Be as `state` says; every table must stand in `frames`, the guest's pool."""
-        free = state.part("free").state
-        rows = state.part("tables").state
-        problem = state.bad("These are not shadow tables.")
-        tables: dict[View, PageTable] = {}
-        filled: dict[View, set[int]] = {}
-        used: list[int] = []
-        try:
-            for (mode, paged, sum_, mxr), root, shadow, below, pages in rows:
-                view = View(Key(Mode(mode), bool(paged), bool(sum_), bool(mxr)), int(root))
-                tables[view] = PageTable(self._host, root=int(shadow), frames=self._frames)
-                tables[view].tables = {int(address): int(size) for address, size in below}
-                filled[view] = {int(page) for page in pages}
-                used += [int(shadow) // PAGE, *(int(address) // PAGE for address, _size in below)]
-            if sorted([*map(int, free), *used]) != sorted(frames):
-                raise problem
-        except (TypeError, ValueError):
-            raise problem from None
-        self.tables, self.filled, self._frames.free = tables, filled, list(free)
+    def restore(self, state: Checker, frames: list[int]) -> None:
+        """Be as `state` says; VlabError unless its tables and free frames are just these `frames`."""
+        free, rows = state.part("free").state, state.part("shadows").state
+        if not isinstance(rows, list | tuple):
+            raise state.bad(_("These are not shadow tables."))
+        found = [self._restored(Checker(row, f"{state.where}.shadows[{i}]")) for i, row in enumerate(rows)]
+        tables = [at for _view, shadow in found for at in (shadow.table.root, *shadow.table.tables)]
+        places = [*_numbers(state, free), *(address // PAGE for address in tables)]
+        if sorted(places) != sorted(frames) or any(address % PAGE for address in tables):
+            raise state.bad(_("The shadow tables are not where they can be."))
+        self.shadows, self._frames.free = dict(found), list(free)
+
+    def _restored(self, row: Checker) -> tuple[View, Shadow]:
+        mode, *settings = _numbers(row, row.part("key").state, 4)
+        tables, filled = _numbers(row, row.part("tables").state), row.part("filled").state
+        if mode not in list(Mode) or any(type(on) is not bool for on in settings) or not tables:
+            raise row.bad(_("These are not shadow tables."))
+        shadow = Shadow(PageTable(self._host, root=tables[0], frames=self._frames))
+        shadow.table.tables = dict.fromkeys(tables[1:], PAGE)
+        if not isinstance(filled, list | tuple):
+            raise row.bad(_("These are not shadow tables."))
+        for page in filled:
+            if not isinstance(page, list | tuple) or len(page) != 3:
+                raise row.bad(_("These are not shadow tables."))
+            start, span = _numbers(row, page[:2])
+            shadow.filled[start, span] = set(_numbers(row, page[2]))
+        return View(Key(Mode(mode), *map(bool, settings)), row.number("root")), shadow
+
+
+def _numbers(where: Checker, values: object, count: int | None = None) -> list[int]:
+    """A list of whole numbers below 2^64 (True and False are some); VlabError if it is none."""
+    right = isinstance(values, list | tuple) and count in (None, len(values))
+    if not right or any(not isinstance(n, int) or not 0 <= n < WORD for n in values):
+        raise where.bad(_("These are not shadow tables."))
+    return list(values)

@@ -1,32 +1,40 @@
 """A virtual machine: the whole virtual computer as one visible struct, with the specification's names."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from vlab.events import Injection
+from vlab.events import Trap as TrapEvent
 from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.guestmemory import GuestMemory
-from vlab.language import _
-from vlab.machine import Computer, Snapshot, standing
+from vlab.language import VlabError, _
+from vlab.machine import Computer, Resident, Snapshot
 from vlab.machine.hart import Hart
 from vlab.machine.restoring import restore_computer, restore_core, restore_residents
-from vlab.machine.snapshot import Checker, computer_state, hart_state
+from vlab.machine.snapshot import WORD, Checker, computer_state, hart_state, residents_state
 from vlab.paging import access_of
-from vlab.riscv import Access, Mode, Program
+from vlab.riscv import Access, Interrupt, Mode, Program
 from vlab.riscv.privilege import INTERRUPT_BIT
 
 if TYPE_CHECKING:
+    from vlab.machine.history import History
     from vlab.hypervisor.hypervisor import Hypervisor
-    from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
+    from vlab.hypervisor.techniques import TrapAndEmulate
+
+_KICK = INTERRUPT_BIT | Interrupt.SSI  # by which a hypervisor takes the hart from its guest
+_LONGEST_TIME = 1 << 63
 
 
 class VirtualMachine(Computer):
-    """A virtual computer: virtual M, S and U modes, memory, console and timer; made by `Hypervisor.create_vm`.
+    """A virtual computer: virtual M, S and U modes, memory, console, timer; made by `Hypervisor.create_vm`.
 
-    While it runs directly (`running`), the real hart holds its registers, pc and time; looking at them through `hart`
-    and `time` takes that into account. `exits` counts why it stopped running directly.
+    While it runs directly (`running`), the real hart holds its registers, pc and time; looking at them through
+    `hart` and `time` takes that into account. `exits` counts why it stopped running directly.
     """
 
     technique: "TrapAndEmulate"
+    memory: GuestMemory
 
     def __init__(self, hypervisor: "Hypervisor", name: str, frames: list[int]):
         self.hypervisor, self.name = hypervisor, name
@@ -35,14 +43,15 @@ class VirtualMachine(Computer):
         self.events = self.host.events
         self.ram = self.memory = GuestMemory(self.host.memory, frames)
         self.exits: Counter[str] = Counter()
-        self.running = False
-        self.asleep = False
         self._time = 0
-        self._entered = 0  # the host's time when it last began to run directly
+        self._entered = 0  # the host's timer when it last began to run directly
+        self._held: tuple[int, int] | None = None  # what it will have reserved when its turn comes
         self._build(cached=False)
 
     def __repr__(self) -> str:
-        return _("VM {name}: level {level}, {size} MiB, virtual {mode} mode at {pc:#x}, {exits} exits").format(
+        return _(
+            "VM {name}: level {level}, {size} MiB, virtual {mode} mode at {pc:#x}, {exits} exits"
+        ).format(
             name=self.name,
             level=self.level,
             size=self.memory.size >> 20,
@@ -54,36 +63,39 @@ class VirtualMachine(Computer):
     # The Computer contract
 
     @property
+    def running(self) -> bool:
+        """Whether it runs directly, and the real hart has its registers."""
+        return self.hypervisor.inside is self
+
+    @property
     def mode(self) -> Mode:
         """The virtual mode. It changes only by traps and returns, which the hypervisor sees all."""
         return self._hart.mode
 
     @property
     def registers(self) -> list[int]:
-        """The one real hart's registers."""
-        return self.host.registers
-
-    @property
-    def time(self) -> int:
-        """The guest's own time: what it ran directly, what was emulated for it, and what its `wfi` skipped."""
-        if not self.running:
-            return self._time
-        return self._time + self.host.time - self._entered - self._pending_attempt()
+        """The registers that its software uses now: the one real hart's, while it runs directly."""
+        return self.host.registers if self.running else self._hart.x
 
     @property
     def hart(self) -> Hart:
         """The virtual hart as it stands at this moment."""
         if self.running:
             self._hart.x[:] = self.registers
-            self._hart.pc = self._real_pc()
+            self._hart.pc = self._pc()
         return self._hart
 
-    def load(
-        self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
-    ) -> Program:
-        """See `Computer.load`."""
-        self._stop()
-        return super().load(image, next_stage=next_stage, dtb=dtb, bootargs=bootargs)
+    @property
+    def time(self) -> int:
+        """The guest's own time: what it ran directly, what was emulated for it, what its `wfi` skipped."""
+        if not self.running:
+            return self._time
+        return self._time + (self.host.mtime - self._entered - self._open_attempts()) % WORD
+
+    @property
+    def history(self) -> "History":  # type: ignore[override]
+        """The past of the machine under all levels, which types again what was typed here."""
+        return self.host.history
 
     def issue(self, instruction: str, value: int | None = None) -> int:
         """See `Computer.issue`: it is the very same hart."""
@@ -91,14 +103,21 @@ class VirtualMachine(Computer):
 
     @property
     def reservation(self) -> tuple[int, int] | None:  # type: ignore[override]
-        """What `lr` reserved, as a guest-physical address: there is only the real hart's reservation."""
+        """What `lr` reserved, guest-physical. The one real hart has one reservation, the current VM's."""
+        if self.hypervisor.running is not self:
+            return self._held
         held = self.host.reservation
         address = None if held is None else self.memory.guest_address(held[0])
         return None if held is None or address is None else (address, held[1])
 
     @reservation.setter
     def reservation(self, held: tuple[int, int] | None) -> None:
-        self.host.reservation = None if held is None else (self.memory.host_address(held[0]), held[1])
+        if self.hypervisor.running is not self:
+            self._held = held
+        elif held is not None and self.memory.holds(*held):
+            self.host.reservation = (self.memory.host_address(held[0]), held[1])
+        else:
+            self.host.reservation = None
 
     def translations_changed(self, reason: str, address: int | None) -> None:
         """The guest executed a fence, or changed its PMP: its shadows follow."""
@@ -108,74 +127,116 @@ class VirtualMachine(Computer):
         """Set the guest's time."""
         self._time = time
 
-    # Entering and leaving
-
-    def enter(self, host_time: int) -> None:
-        """The guest begins to run directly when the host's time is `host_time`."""
-        self._entered, self.running = host_time, True
-
-    def leave(self, host_time: int, pc: int) -> None:
-        """It has stopped, at `pc`; the real registers are its own."""
-        self._hart.x[:] = self.registers
-        self._hart.pc = pc
-        self._time += host_time - self._entered
-        self.running = False
-
-    def hidden_attempt(self) -> None:
-        """The last attempt was repeated because of the hypervisor alone, so it is not the guest's."""
-        self._time -= 1
-
-    def sleep_until(self, deadline: int) -> None:
-        """Its `wfi` ends at `deadline`."""
-        self.skipped += deadline - self._time
-        self._time = deadline
-
-    @property
-    def root(self) -> Computer:
-        """The machine under all levels."""
-        computer: Computer = self.host
-        while isinstance(computer, VirtualMachine):
-            computer = computer.host
-        return computer
-
-    def _outer(self) -> Computer | None:
-        """The computer below whose resident has the hart now, this VM's exit still before it; None if there is none."""
-        resident = standing(self.root)
-        computer = None if resident is None else resident.computer
-        return computer if computer is not None and computer.level < self.level else None
-
-    def _real_pc(self) -> int:
-        """Where the guest stands: the real pc, or the one saved by the trap that has not been dealt with yet."""
-        outer = self._outer()
-        return self.root.hart.pc if outer is None else outer._hart.csr.values["sepc"]
-
-    def _pending_attempt(self) -> int:
-        """1 if the last attempt trapped and nobody has dealt with it yet: the guest will make it again."""
-        outer = self._outer()
-        if outer is not self.host:
-            return 0
-        return 0 if outer._hart.csr.values["scause"] & INTERRUPT_BIT else 1
-
-    def _stop(self) -> None:
-        """Between two instructions, give the hart back to the hypervisor: something about the guest is replaced."""
-        if self.running:
-            self.hypervisor.take_back(self)
-            self.leave(self.host.time - self._pending_attempt(), self._real_pc())
-        self.asleep = False
-        self.hypervisor.wake()
-
     def woken(self) -> None:
         """Its own software has something to do again."""
         self.hypervisor.wake()
 
-    # Looking
+    # What its hypervisor does with it
+
+    def enter(self, host_time: int) -> None:
+        """The guest begins to run directly when the host's timer shows `host_time`."""
+        self._entered = host_time
+
+    def leave(self, host_time: int, pc: int, registers: list[int]) -> None:
+        """It has stopped at `pc`, when the host's timer showed `host_time`."""
+        self._hart.x[:] = registers
+        self._hart.pc = pc
+        self._time += (host_time - self._entered) % WORD
+
+    def hidden_attempt(self) -> None:
+        """The last attempt is repeated because of the hypervisor alone, so it is not the guest's."""
+        self._time -= 1
+
+    def sleep_until(self, deadline: int) -> None:
+        """Its `wfi` lasts until `deadline`, or longer."""
+        self.skipped += deadline - self._time
+        self._time = deadline
+
+    def take_reservation(self) -> tuple[int, int] | None:
+        """What it has reserved as its turn comes: nothing, unless it was restored since its last one."""
+        held, self._held = self._held, None
+        return held
+
+    def _pc(self) -> int:
+        """Where it stands while it runs directly: at the host's pc, or where its last trap left it."""
+        host = self.host.hart
+        return host.csr.values["sepc"] if self.hypervisor.in_control else host.pc
+
+    def _open_attempts(self) -> int:
+        """1 if its last attempt trapped, and its hypervisor has not dealt with that: it will be made again."""
+        exited = self.hypervisor.in_control and not self.host.hart.csr.values["scause"] & INTERRUPT_BIT
+        return 1 if exited else 0
+
+    def stop(self) -> None:
+        """Take the hart from the guest between two of its instructions, as an interrupt would.
+
+        Nothing about the guest changes by it; its hypervisor goes on, and will let it run again.
+        """
+        if not self.running:
+            return
+        host = self.host
+        if isinstance(host, VirtualMachine):
+            host.stop()
+        if not self.hypervisor.in_control:
+            host.hart.trap(_KICK, 0, Injection if host.level else TrapEvent)
+        self.leave(host.mtime - self._open_attempts(), self._pc(), host.registers)
+        self.hypervisor.inside = None
+
+    # What readers do with it
+
+    def load(
+        self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
+    ) -> Program:
+        """See `Computer.load`."""
+        self._expect_to_exist()
+        self.stop()
+        program = super().load(image, next_stage=next_stage, dtb=dtb, bootargs=bootargs)
+        self._begin_anew()
+        return program
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Be again as the snapshot says; VlabError, and no change, if it is damaged or does not fit."""
+        self._expect_to_exist()
+        self.stop()
+        restore_computer(self, snapshot)
+        self._begin_anew()
+
+    def settle(self, resident: Resident, *modes: Mode) -> None:
+        """See `Computer.settle`."""
+        self.stop()
+        super().settle(resident, *modes)
+        self._begin_anew()
+
+    def _power_off(self) -> None:
+        super()._power_off()
+        self.exits.clear()
+
+    def _begin_anew(self) -> None:
+        """Something was put in the guest's place: nothing that was open is any more, and it wants to run."""
+        self.events.forget(self.level)
+        self.hypervisor.wake()
+
+    def _expect_to_exist(self) -> None:
+        if self not in self.hypervisor.vms or self.hypervisor not in self.host.residents.values():
+            raise VlabError(
+                _("This virtual machine is no more: its computer was rewound, or runs something else."),
+                where=self.name,
+                mend=_("Create another one."),
+            )
+        if isinstance(self.host, VirtualMachine):
+            self.host._expect_to_exist()
 
     def chain(self, address: int, access: Access | str = Access.LOAD) -> Chain:
-        """Follow one guest-virtual address: guest table → guest-physical → host-physical, and the shadow beside it."""
+        """Follow one guest-virtual address: guest table → guest-physical → host-physical, and the shadow.
+
+        Raises VlabError for what is no 64-bit address, or no kind of access.
+        """
         access = access_of(access)
-        hart = self.hart
-        context = hart.mmu.fetches if access is Access.FETCH else hart.mmu.data
-        guest = hart.mmu.walk(address, access, context.key) if context.key.paged else None
+        if not isinstance(address, int) or not 0 <= address < WORD:
+            raise VlabError(_("{address!r} is not an address.").format(address=address))
+        mmu = self.hart.mmu
+        context = mmu.fetches if access is Access.FETCH else mmu.data
+        guest = mmu.walk(address, access, context.key) if context.key.paged else None
         gpa = address if guest is None else guest.physical
         held = gpa is not None and self.memory.holds(gpa)
         return Chain(
@@ -203,44 +264,33 @@ class VirtualMachine(Computer):
         """The whole virtual computer, and nothing of what lies below it: it can go on elsewhere."""
         return Snapshot(computer_state(self))
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Be again as the snapshot says; VlabError, and no change, if it is damaged or does not fit."""
-        self._stop()
-        restore_computer(self, snapshot)
-
     def state(self) -> dict[str, Any]:
         """What the hypervisor keeps of it, as plain data. Its memory is in the host's."""
         return {
             "name": self.name,
             "frames": list(self.memory.frames),
-            "hart": hart_state(self._hart),
+            "hart": hart_state(self.hart),
             "devices": self.bus.state(),
-            "htif": self.htif,
+            "htif": self.htif.state(),
             "time": self._time,
-            "skipped": self.skipped,
             "entered": self._entered,
-            "running": self.running,
-            "asleep": self.asleep,
+            "skipped": self.skipped,
+            "held": None if self._held is None else list(self._held),
             "exits": dict(sorted(self.exits.items())),
             "technique": self.technique.state(),
-            "residents": computer_residents(self),
+            "residents": residents_state(self),
         }
 
     def restore_state(self, state: Checker) -> None:
-        """Be as the hypervisor's state says."""
+        """Be as the hypervisor's state says; a bad part leaves it half done."""
         restore_residents(self, state.part("residents"))
         restore_core(self, state)
-        self._time, self._entered = state.number("time"), state.number("entered")
-        self.skipped = state.number("skipped")
-        self.running, self.asleep = state.flag("running"), state.flag("asleep")
+        self._time, self._entered = state.number("time", _LONGEST_TIME), state.number("entered")
+        self.skipped = state.number("skipped", _LONGEST_TIME)
+        held = None if state.part("held").state is None else state.numbers("held", 2)
+        self._held = None if held is None else (held[0], held[1])
         exits = state.part("exits")
-        self.exits = Counter({str(reason): exits.number(reason) for reason in exits.state})
+        if not isinstance(exits.state, Mapping) or any(not isinstance(reason, str) for reason in exits.state):
+            raise exits.bad(_("These are not counts of exits."))
+        self.exits = Counter({reason: exits.number(reason) for reason in exits.state})
         self.technique.restore(state.part("technique"))
-
-
-def computer_residents(computer: Computer) -> dict[str, Any]:
-    """The residents of a computer, as a snapshot keeps them."""
-    return {
-        mode.name: {"kind": resident.kind, "state": resident.state()} for mode, resident in computer.residents.items()
-    }
-

@@ -6,6 +6,16 @@ from vlab.machine.machine import Machine, Stop
 from vlab.machine.snapshot import Snapshot
 
 __all__ = [
-    *("CHOICES", "Choice", "Computer", "GATE", "Machine", "RESIDENTS", "Resident", "Snapshot", "Stop"),
-    *("gate", "parse_size", "standing"),
+    "CHOICES",
+    "GATE",
+    "RESIDENTS",
+    "Choice",
+    "Computer",
+    "Machine",
+    "Resident",
+    "Snapshot",
+    "Stop",
+    "gate",
+    "parse_size",
+    "standing",
 ]

@@ -1,9 +1,8 @@
-"""What the specification leaves to the implementer, and what this machine chose. One table; tests hold each row."""
+"""What the specification leaves to the implementer, and what this machine chose: one table; tests hold it."""
 
 from typing import NamedTuple
 
 TLB_ENTRIES = 1024  # a context; direct-mapped by the low bits of the virtual page number
-TIME_DIVIDER = 1  # k: instructions attempted per tick of mtime; 1, so that an alarm can stop a guest at any instruction
 GATE = 1 << 62  # where a trap vector points when the software behind it is a resident, written in Python
 
 
@@ -19,15 +18,16 @@ CHOICES: tuple[Choice, ...] = (
     Choice("A and D bits", "set by hardware"),
     Choice("mtime", "one tick an attempted instruction (k = 1), and what wfi skips"),
     Choice("TLB", f"{TLB_ENTRIES} entries a context, direct-mapped; misses and faults are never remembered"),
-    Choice("xtval", "the address for address faults, the instruction's word for illegal ones, pc for ebreak, else 0"),
+    Choice("xtval", "the address for address faults, the word for illegal ones, pc for ebreak, else 0"),
     Choice("PMP", "16 entries, 4-byte grain"),
     Choice("misaligned loads and stores", "done in hardware in RAM; access fault on devices"),
-    Choice("misaligned atomics", "address-misaligned exception"),
+    Choice("misaligned atomics", "address-misaligned exception, before any page fault"),
     Choice("atomics on devices", "access fault"),
     Choice("reservation", "the exact address and size; kept over traps, lost by any sc and by a world switch"),
+    Choice("a failing sc", "faults and sets D as one that stores"),
     Choice("wfi in U", "illegal instruction: its bounded wait is zero"),
     Choice("wfi elsewhere", "time jumps to the next deadline"),
     Choice("stores to code", "seen by the next fetch, with or without fence.i"),
     Choice("a satp write with an unsupported mode", "changes nothing"),
-    Choice("vectored traps", "supported: MODE 0 and 1"),
+    Choice("vectored traps", "supported: MODE 0 and 1; other modes leave MODE as it was"),
 )

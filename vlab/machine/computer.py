@@ -9,7 +9,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from vlab.display import Drawn
 from vlab.events import EventSource
@@ -19,10 +19,14 @@ from vlab.machine.choices import GATE
 from vlab.machine.devices import Clint, Finisher, Uart
 from vlab.machine.devicetree import device_tree, with_bootargs
 from vlab.machine.hart import Hart
+from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.snapshot import Snapshot
 from vlab.riscv import Mode, Program, assemble
+
+if TYPE_CHECKING:
+    from vlab.machine.history import History
 
 CLINT_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x1000_0000, 0x0010_0000
 NEXT_STAGE = 0x8020_0000  # where what firmware starts begins, if it is a raw image
@@ -58,7 +62,7 @@ class PhysicalMemory(Protocol):
 
     base: int
     size: int
-    views: dict[int, Any]
+    views: Mapping[int, Any]
 
     def holds(self, address: int, size: int = 1) -> bool: ...
     def load(self, address: int, size: int) -> int: ...
@@ -66,6 +70,7 @@ class PhysicalMemory(Protocol):
     def peek(self, address: int, size: int) -> bytes: ...
     def poke(self, address: int, data: bytes) -> None: ...
     def watch(self, address: int, callback: Callable[[int, int], None]) -> None: ...
+    def unwatch(self, address: int) -> None: ...
     def fast(self, address: int) -> bool: ...
     def hold_code(self, address: int) -> None: ...
     def pages(self) -> dict[int, bytes]: ...
@@ -80,6 +85,7 @@ class Computer(Drawn, ABC):
 
     level: int
     events: EventSource
+    history: "History"  # the past of the machine under all levels
     memory: PhysicalMemory
     skipped: int  # time that wfi jumped over
     reservation: tuple[int, int] | None  # what lr reserved: physical address and size
@@ -96,7 +102,8 @@ class Computer(Drawn, ABC):
         self.bus.attach(CLINT_BASE, self.clint)
         self.bus.attach(UART_BASE, self.uart)
         self.bus.attach(FINISHER_BASE, self.finisher)
-        self.htif: int | None = None
+        self.htif = Htif(self)
+        self._new_devices = self.bus.state()
         self._hart = Hart(self, cached=cached)
         self._hart.reset(GATE)
 
@@ -142,6 +149,7 @@ class Computer(Drawn, ABC):
 
     def settle(self, resident: Resident, *modes: Mode) -> None:
         """Power on with a resident behind the vectors of these modes, standing at GATE."""
+        self._power_off()
         self.residents = dict.fromkeys(modes, resident)
         self._hart.reset(GATE)
 
@@ -162,18 +170,19 @@ class Computer(Drawn, ABC):
         return self.uart.output.decode("utf-8", "replace")
 
     def type(self, text: str) -> None:
-        """Type text at the console. It waits until the guest reads it."""
+        """Type text at the console. It waits until the guest reads it, and is typed again in a replay."""
+        self.history.typed(self, text)
         self.uart.type(text)
 
     @property
     def status(self) -> int | None:
         """The exit status with which the guest powered off; None while it is on."""
-        return self.finisher.status if self.htif is None else self.htif
+        return self.finisher.status if self.htif.status is None else self.htif.status
 
     def load(
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
     ) -> Program:
-        """Put an image into memory and power on at its entry, in M mode, a0 = 0 and a1 = the device tree.
+        """Switch off, put an image into the empty memory and power on at its entry, in M mode, a0 = 0, a1 = device tree.
 
         `image` is a Program, the path of an ELF file or of a raw one (which begins at 0x80000000), or such bytes.
         With a `next_stage` (a raw one begins at 0x80200000) the image is firmware that will start it in S mode:
@@ -202,33 +211,32 @@ class Computer(Drawn, ABC):
                 ),
                 mend=_("Give the computer more memory."),
             )
+        self._power_off()
         for address, content in program.segments:
             self.memory.poke(address, content)
         self.memory.poke(place, tree)
         if info:
             self.memory.poke(info_place, info)
-        self._watch_htif(program)
+        self.htif.connect(program)
         self._hart.reset(program.entry, a1=place, a2=info_place)
         return program
+
+    def _power_off(self) -> None:
+        """Forget whatever ran here before: an image starts on a new computer."""
+        self.htif.connect(None)
+        self.memory.set_pages({})
+        for name, state in self._new_devices.items():
+            self.bus.devices[name][1].restore(state)
+        self.residents = {}
+        self.reservation = None
+        self.skipped = 0
+        self.set_clock(0)
+        self.translations_changed("power", None)
 
     def _device_tree(self, dtb: bytes | None, bootargs: str) -> bytes:
         if dtb is None:
             return device_tree(self.memory.base, self.memory.size, bootargs, self.bus.devices)
         return with_bootargs(dtb, bootargs)
-
-    def _watch_htif(self, program: Program) -> None:
-        """The convention of RISC-V test programs: a word stored to `tohost` with bit 0 set ends the run."""
-        address = program.symbols.get("tohost")
-        if address is not None and self.memory.holds(address, 8):
-            self.memory.watch(address, self._htif_store)
-
-    def _htif_store(self, address: int, value: int) -> None:
-        if value & 1:
-            self.htif = value >> 1 & 0xFFFF_FFFF
-            self._hart.changed = True  # so that nothing more is run
-        elif value >> 48 == 0x0101:  # device 1 (console), command 1 (put a character)
-            self.uart.show(value & 0xFF)
-            self.memory.poke(address, bytes(8))  # "taken": software waits for it before the next one
 
 
 def gate(computer: Computer) -> Resident | None:

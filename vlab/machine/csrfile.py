@@ -2,17 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from vlab.machine.pmp import LOCKED, Pmp, legal_config
+from vlab.machine.pmp import LOCKED, TOR, Pmp, legal_config, matching
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import BY_NUMBER, CSRS, PMP_ENTRIES, RESET, Csr
+from vlab.riscv.csrs import BY_NUMBER, CSRS, PMP_ENTRIES, RESET, STORED, Csr
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
 ALL_ONES = (1 << 64) - 1
-FOR_EVER = 1 << 63  # software that wants no alarm sets one that far away
+FOR_EVER = 1 << 63  # software that wants no alarm sets one that far away; no computer's time gets there
+LONGEST_SLEEP = 1 << 62  # a `wfi` skips no further: so what is left until FOR_EVER can't be attempted in any run
 STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
+_TVM = CSRS["mstatus"]["TVM"].mask
 _COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
 _TM = CSRS["mcounteren"]["TM"].mask
 
@@ -35,8 +37,8 @@ class CsrFile:
 
     def reset(self) -> None:
         """Be as at power-on."""
-        self.values = dict(RESET)
-        self.pmp = Pmp([0] * PMP_ENTRIES, [0] * PMP_ENTRIES)
+        self.values = {name: RESET[name] for name in STORED}
+        self.rebuild_pmp()
 
     def __getitem__(self, name: str) -> int:
         """A debugger's read, by name: nothing is checked."""
@@ -49,16 +51,18 @@ class CsrFile:
             Trap: illegal instruction, if it doesn't exist or isn't allowed (Privileged ISA, 2.1).
         """
         csr = BY_NUMBER.get(number)
-        if csr is None or self._hart.mode < csr.privilege or (writes and csr.read_only) or not self._enabled(csr):
-            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        allowed = csr is not None and self._hart.mode >= csr.privilege and not (writes and csr.read_only)
+        if csr is None or not allowed or not self._enabled(csr):
+            raise Trap(Cause.ILLEGAL_INSTRUCTION, self._hart.word)
         return csr
 
     def _enabled(self, csr: Csr) -> bool:
+        """Whether M mode lets the modes below it touch this one (3.1.6.6, 3.1.11, and Sstc)."""
         mode, values = self._hart.mode, self.values
         if mode == Mode.M:
             return True
         if csr.name == "satp":
-            return not values["mstatus"] & CSRS["mstatus"]["TVM"].mask
+            return not values["mstatus"] & _TVM
         if csr.name == "stimecmp":
             return bool(values["menvcfg"] & STCE and values["mcounteren"] & _TM)
         if bit := _COUNTERS.get(csr.number, 0):
@@ -66,41 +70,50 @@ class CsrFile:
         return True
 
     def read(self, csr: Csr) -> int:
-        """What software reads from a CSR that it may touch."""
-        values, hart = self.values, self._hart
+        """What a CSR holds now."""
+        values, computer = self.values, self._hart.computer
         match csr.name:
             case "time":
-                return hart.computer.mtime
+                return computer.mtime
             case "mcycle" | "cycle":
-                return hart.computer.time + values["mcycle"] & ALL_ONES
+                return computer.time + values["mcycle"] & ALL_ONES
             case "minstret" | "instret":
-                return hart.retired - 1 + values["minstret"] & ALL_ONES
+                return self._hart.retired + values["minstret"] & ALL_ONES
             case "mip":
                 return self.pending()
             case "sip":
                 return self.pending() & values["mideleg"]
             case "sie":
                 return values["mie"] & values["mideleg"]
-        return values[csr.view_of or csr.name] & csr.visible
+        return csr.read(values.get(csr.view_of or csr.name, csr.fixed))
 
     def write(self, csr: Csr, value: int) -> None:
         """What a write does to a CSR that may be written; the table's WARL rules and the rest."""
         name = csr.view_of or csr.name
+        if not csr.writable:
+            return
         old = self.values[name]
-        if csr.name.startswith("pmp"):
-            new = self._legal_pmp(csr, old, value)
-        elif csr.name in ("sie", "sip"):
-            mask = self.values["mideleg"] & csr.writable
-            new = old & ~mask | value & mask
-        elif csr.name == "mcycle":
-            new = value - self._hart.computer.time & ALL_ONES
-        elif csr.name == "minstret":
-            new = value - self._hart.retired & ALL_ONES
-        else:
-            new = csr.legalize(old, value)
-        self.values[name] = new
+        self.values[name] = self._legal(csr, old, value & ALL_ONES)
+        if name.startswith("pmp"):
+            self.rebuild_pmp()
         if name not in QUIET:
-            self._hart.control_changed(csr.name)
+            self._hart.control_changed(name)
+
+    def _legal(self, csr: Csr, old: int, value: int) -> int:
+        """What the storage behind a CSR holds after a write."""
+        match csr.name:
+            case "sie" | "sip":
+                writable = self.values["mideleg"] & csr.writable
+                return old & ~writable | value & writable
+            case "mip" if self.values["menvcfg"] & STCE:
+                return csr.legalize(old, value & ~STIP | old & STIP)  # then STIP is read-only (3.1.9)
+            case "mcycle":
+                return value - self._hart.computer.time & ALL_ONES
+            case "minstret":
+                return value - self._hart.retired & ALL_ONES
+        if csr.name.startswith("pmp"):
+            return self._legal_pmp(csr, old, value)
+        return csr.legalize(old, value)
 
     def pending(self) -> int:
         """`mip` as it stands: what software set, what devices assert, and the alarm of `stimecmp`."""
@@ -111,26 +124,40 @@ class CsrFile:
         return pending
 
     def deadline(self) -> int | None:
-        """The next time at which `pending` may change by itself; None if it won't."""
+        """The next time at which `pending` may change by itself; None if it won't.
+
+        For a hart that waits: the time until which its `wfi` skips; None if it won't end.
+        """
         computer, values = self._hart.computer, self.values
         deadline = computer.bus.deadline(computer.time)
         if values["menvcfg"] & STCE and computer.mtime < values["stimecmp"]:
             alarm = computer.time + values["stimecmp"] - computer.mtime
             deadline = alarm if deadline is None else min(alarm, deadline)
-        return None if deadline is None or deadline >= FOR_EVER else deadline
+        never = LONGEST_SLEEP if self._hart.waiting else FOR_EVER
+        return None if deadline is None or deadline >= never else deadline
+
+    # Physical memory protection (3.7)
 
     def _legal_pmp(self, csr: Csr, old: int, value: int) -> int:
         if csr.name.startswith("pmpcfg"):
             return sum(legal_config(part.get(old), part.get(value)) << part.low for part in csr.fields)
         entry = int(csr.name.removeprefix("pmpaddr"))
-        configs = self.pmp_configs() + [0]
-        tops_locked = configs[entry + 1] & LOCKED and configs[entry + 1] >> 3 & 3 == 1
-        return old if configs[entry] & LOCKED or tops_locked else csr.legalize(old, value)
+        own, above = [*self._pmp_configs(), 0][entry : entry + 2]
+        locked = own & LOCKED or (above & LOCKED and matching(above) == TOR)  # a top's bottom is locked with it
+        return old if locked else csr.legalize(old, value)
 
-    def pmp_configs(self) -> list[int]:
-        """The configuration bytes of all PMP entries."""
+    def _pmp_configs(self) -> list[int]:
+        """The configuration bytes of all entries."""
         return [self.values[f"pmpcfg{i // 8 * 2}"] >> i % 8 * 8 & 0xFF for i in range(PMP_ENTRIES)]
 
     def rebuild_pmp(self) -> None:
         """Decode the PMP registers again."""
-        self.pmp = Pmp(self.pmp_configs(), [self.values[f"pmpaddr{i}"] for i in range(PMP_ENTRIES)])
+        self.pmp = Pmp(self._pmp_configs(), [self.values[f"pmpaddr{i}"] for i in range(PMP_ENTRIES)])
+
+
+def restorable(name: str, value: int) -> bool:
+    """Whether software could have left this value in the storage of that name."""
+    csr = CSRS[name]
+    if name.startswith("pmpcfg"):
+        return all(legal_config(0, part.get(value)) == part.get(value) for part in csr.fields)
+    return csr.legalize(csr.fixed, value) == value

@@ -4,7 +4,7 @@ The same class is a machine's real hart and a virtual machine's virtual one: emu
 hart executing that row of the table. A real hart has a TLB and is driven by the engine's loop; a virtual one has none.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlab.events import CsrWrite, DeviceAccess, Return
 from vlab.events import Trap as TrapEvent
@@ -12,7 +12,7 @@ from vlab.machine.bus import BusError
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
 from vlab.machine.memory import PAGE
-from vlab.machine.mmu import Context, Mmu
+from vlab.machine.mmu import Mmu
 from vlab.riscv import Access, Cause, Mode, Trap
 from vlab.riscv.csrs import CSRS, Csr
 from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, Interrupt
@@ -25,10 +25,33 @@ _PRIORITY = (Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interru
 MASK = (1 << 64) - 1
 
 
+class Stack(NamedTuple):
+    """Where `mstatus` keeps what a trap into one mode sets aside, and which CSRs tell of that trap (3.1.6.1)."""
+
+    enabled: int  # xIE: the mode's interrupts are on
+    before: int  # xPIE: they were, before the trap
+    origin: int  # xPP: the mode that trapped
+    shift: int
+    epc: str
+    cause: str
+    tval: str
+    tvec: str
+
+
+def _stack(mode: Mode) -> Stack:
+    letter, prefix = mode.name, mode.name.lower()
+    origin = CSRS["mstatus"][f"{letter}PP"]
+    csrs = (prefix + name for name in ("epc", "cause", "tval", "tvec"))
+    return Stack(_STATUS[f"{letter}IE"], _STATUS[f"{letter}PIE"], origin.mask, origin.low, *csrs)
+
+
+_STACKS = {mode: _stack(mode) for mode in (Mode.S, Mode.M)}
+
+
 class Hart:
     """The state of one hart: registers `x`, `pc`, `mode`, CSRs, and the TLB if it is a real one (`cached`).
 
-    `x` has a 33rd place, where writes to x0 go.
+    `x` has a 33rd place, where writes to x0 go. `word` is the instruction being executed, where that matters.
     """
 
     def __init__(self, computer: "Computer", *, cached: bool):
@@ -38,11 +61,12 @@ class Hart:
         self.x = [0] * 33
         self.mode = Mode.M
         self.pc = 0
+        self.word = 0
         self.waiting = False
         self.changed = False
         self.unretired = 0
-        self.mmu = Mmu(self, cached)
         self.interpreter = Interpreter(self)
+        self.mmu = Mmu(self, cached)
 
     def reset(self, pc: int, a0: int = 0, a1: int = 0, a2: int = 0) -> None:
         """Power on: M mode at `pc`, with a0, a1 and a2 as given, everything else 0."""
@@ -88,60 +112,54 @@ class Hart:
         """Enter the handler of an exception, or of an interrupt, in the mode that it is delegated to."""
         cause = int(cause)
         interrupt, code = bool(cause & INTERRUPT_BIT), cause & ~INTERRUPT_BIT
-        values = self.csr.values
+        values, origin = self.csr.values, self.mode
         delegated = values["mideleg" if interrupt else "medeleg"] >> code & 1
-        target = Mode.S if delegated and self.mode <= Mode.S else Mode.M
-        self.emit(kind, cause, value, self.pc, str(self.mode), str(target))
+        target = Mode.S if delegated and origin != Mode.M else Mode.M
+        if self.computer.events.on:
+            self.emit(kind, cause, value, self.pc, str(origin), str(target))
         if not interrupt:
             self.unretired += 1
-        level = "s" if target == Mode.S else "m"
-        values[f"{level}epc"] = self.pc & ~3
-        values[f"{level}cause"] = cause
-        values[f"{level}tval"] = value
-        self._push(target)
-        vector = values[f"{level}tvec"]
-        self.pc = (vector & ~3) + (4 * code if interrupt and vector & 1 else 0)
+        stack, status = _STACKS[target], values["mstatus"]
+        before = stack.before if status & stack.enabled else 0
+        cleared = status & ~(stack.enabled | stack.before | stack.origin)
+        values["mstatus"] = cleared | before | origin << stack.shift
+        values[stack.epc], values[stack.cause], values[stack.tval] = self.pc, cause, value
+        vector = values[stack.tvec]
+        self.pc = (vector & ~3) + (4 * code if interrupt and vector & 1 else 0) & MASK
+        self.mode = target
         self.waiting = False
         self.mmu.select()
 
-    def _push(self, target: Mode) -> None:
-        values = self.csr.values
-        status = values["mstatus"]
-        letter = target.name
-        on, before = _STATUS[f"{letter}IE"], _STATUS[f"{letter}PIE"]
-        status = status & ~before | (before if status & on else 0)
-        previous = _STATUS[f"{letter}PP"]
-        shift = (previous & -previous).bit_length() - 1
-        values["mstatus"] = status & ~on & ~previous | self.mode << shift
-        self.mode = target
-
     def _return(self, source: Mode) -> int:
-        values = self.csr.values
-        status, origin, letter = values["mstatus"], self.mode, source.name
-        on, before, previous = (_STATUS[f"{letter}{name}"] for name in ("IE", "PIE", "PP"))
-        shift = (previous & -previous).bit_length() - 1
-        self.mode = Mode((status & previous) >> shift)
-        status = status & ~on & ~previous | (on if status & before else 0) | before
-        if self.mode != Mode.M:
-            status &= ~_STATUS["MPRV"]
-        values["mstatus"] = status
-        there = values[f"{letter.lower()}epc"]
-        self.control_changed(f"{letter.lower()}ret")
-        self.emit(Return, f"{letter.lower()}ret", there, str(origin), str(self.mode))
+        """Leave a handler that ran in `source`: the pc to go on at."""
+        values, origin, stack = self.csr.values, self.mode, _STACKS[source]
+        status = values["mstatus"]
+        self.mode = Mode((status & stack.origin) >> stack.shift)
+        enabled = stack.enabled if status & stack.before else 0
+        status = status & ~(stack.enabled | stack.origin) | stack.before | enabled  # the mode before becomes U
+        values["mstatus"] = status if self.mode == Mode.M else status & ~_STATUS["MPRV"]
+        there = values[stack.epc]
+        self.control_changed("mstatus")
+        if self.computer.events.on:
+            self.emit(Return, f"{source.name.lower()}ret", there, str(origin), str(self.mode))
         return there
 
     # What the table's meanings call
 
+    def _need(self, lowest: Mode, trapped_by: str = "") -> None:
+        """Illegal instruction below the mode `lowest`, and in S while this bit of mstatus is set (3.1.6.6)."""
+        caught = self.mode == Mode.S and trapped_by and self.csr.values["mstatus"] & _STATUS[trapped_by]
+        if self.mode < lowest or caught:
+            raise Trap(Cause.ILLEGAL_INSTRUCTION, self.word)
+
     def sret(self) -> int:
-        """`sret`: the pc to go on at. Illegal in U, and in S under TSR (3.1.6.6)."""
-        if self.mode == Mode.U or (self.mode == Mode.S and self.csr.values["mstatus"] & _STATUS["TSR"]):
-            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        """`sret`: the pc to go on at. Illegal in U, and in S under TSR."""
+        self._need(Mode.S, "TSR")
         return self._return(Mode.S)
 
     def mret(self) -> int:
         """`mret`: the pc to go on at. Illegal below M."""
-        if self.mode != Mode.M:
-            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        self._need(Mode.M)
         return self._return(Mode.M)
 
     def ecall(self) -> None:
@@ -153,54 +171,53 @@ class Hart:
         raise Trap(Cause.BREAKPOINT, self.pc)
 
     def wfi(self) -> None:
-        """`wfi`: illegal in U, where its bounded wait is zero, and in S under TW (3.1.6.6)."""
-        if self.mode == Mode.U or (self.mode == Mode.S and self.csr.values["mstatus"] & _STATUS["TW"]):
-            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        """`wfi`: illegal in U, where its bounded wait is zero, and in S under TW."""
+        self._need(Mode.S, "TW")
         self.waiting = not self.csr.pending() & self.csr.values["mie"]
         self.changed = True
 
     def sfence_vma(self, address: int, asid: int, every: bool) -> None:
         """`sfence.vma`: illegal in U, and in S under TVM. The TLB forgets all; who keeps shadows is told more."""
-        if self.mode == Mode.U or (self.mode == Mode.S and self.csr.values["mstatus"] & _STATUS["TVM"]):
-            raise Trap(Cause.ILLEGAL_INSTRUCTION)
+        self._need(Mode.S, "TVM")
         self.mmu.flush("sfence.vma")
         self.computer.translations_changed("sfence.vma", None if every else address)
-
-    def fence_i(self) -> None:
-        """`fence.i`: nothing to do, as stores to decoded code are seen anyway."""
 
     def csr_write(self, number: int, value: int) -> int:
         """`csrrw`: the old value."""
         csr = self.csr.touch(number, True)
-        return self._write_csr(csr, value, self.csr.read(csr))
+        return self._write_csr(csr, value, self._read_csr(csr))
 
     def csr_set(self, number: int, bits: int, writes: bool) -> int:
         """`csrrs`: the old value."""
         csr = self.csr.touch(number, writes)
-        old = self.csr.read(csr)
-        return self._write_csr(csr, self._writable_base(csr, old) | bits, old) if writes else old
+        old = self._read_csr(csr)
+        return self._write_csr(csr, self._base(csr, old) | bits, old) if writes else old
 
     def csr_clear(self, number: int, bits: int, writes: bool) -> int:
         """`csrrc`: the old value."""
         csr = self.csr.touch(number, writes)
-        old = self.csr.read(csr)
-        return self._write_csr(csr, self._writable_base(csr, old) & ~bits, old) if writes else old
+        old = self._read_csr(csr)
+        return self._write_csr(csr, self._base(csr, old) & ~bits, old) if writes else old
 
-    def _writable_base(self, csr: Csr, read: int) -> int:
+    def _base(self, csr: Csr, read: int) -> int:
         """What a set or clear starts from: for mip and sip not what devices assert, but what software set (3.1.9)."""
         return self.csr.values["mip"] if csr.name in ("mip", "sip") else read
 
+    def _read_csr(self, csr: Csr) -> int:
+        """What software reads. The instruction that reads minstret has been attempted, but is not retired yet."""
+        value = self.csr.read(csr)
+        return value - 1 & MASK if csr.name in ("minstret", "instret") else value
+
     def _write_csr(self, csr: Csr, value: int, old: int) -> int:
-        self.csr.write(csr, value & MASK)
+        self.csr.write(csr, value)
         if self.computer.events.on:
             self.emit(CsrWrite, csr.name, old, self.csr.read(csr), self.pc)
         return old
 
-    def control_changed(self, what: str) -> None:
-        """A write changed what the engine goes by: modes, enables, alarms, translation."""
+    def control_changed(self, name: str) -> None:
+        """A write to this register changed what the engine goes by: modes, enables, alarms, translation."""
         self.changed = True
-        if what.startswith("pmp"):
-            self.csr.rebuild_pmp()
+        if name.startswith("pmp"):
             self.mmu.flush("pmp")
             self.computer.translations_changed("pmp", None)
         self.mmu.select()
@@ -210,47 +227,42 @@ class Hart:
     def load(self, address: int, size: int) -> int:
         """Load `size` bytes from a virtual address: unsigned. Traps as the access deserves."""
         if address % PAGE + size > PAGE:
-            return self._load_across(address, size)
+            pieces = self._pieces(address, size, Access.LOAD)
+            low, high = (self.memory.load(physical, length) for physical, length in pieces)
+            return low | high << 8 * pieces[0][1]
         physical = self.mmu.translate(address, Access.LOAD, size)
-        if self.memory.holds(physical, size):
-            self.mmu.quicken(self.mmu.data.reads, address, physical)
-            return self.memory.load(physical, size)
-        return self._device_load(address, physical, size)
+        if not self.memory.holds(physical, size):
+            return self._device_load(address, physical, size)
+        self.mmu.quicken(Access.LOAD, address, physical)
+        return self.memory.load(physical, size)
 
     def store(self, address: int, size: int, value: int) -> None:
         """Store the low `size` bytes of `value` at a virtual address."""
         if address % PAGE + size > PAGE:
-            self._store_across(address, size, value)
+            for physical, length in self._pieces(address, size, Access.STORE):
+                self.memory.store(physical, length, value)
+                value >>= 8 * length
             return
         physical = self.mmu.translate(address, Access.STORE, size)
-        if self.memory.holds(physical, size):
-            self.memory.store(physical, size, value)
-            if self.memory.fast(physical):
-                self.mmu.quicken(self.mmu.data.writes, address, physical)
-        else:
+        if not self.memory.holds(physical, size):
             self._device_store(address, physical, size, value & (1 << 8 * size) - 1)
+            return
+        self.memory.store(physical, size, value)
+        if self.memory.fast(physical):
+            self.mmu.quicken(Access.STORE, address, physical)
 
-    def _pieces(self, address: int, size: int, access: Access) -> list[int]:
-        """The physical addresses of all bytes of an access that crosses a page; both pages checked before any is used."""
-        pieces: list[int] = []
-        for offset in range(size):
-            byte = address + offset & MASK
-            if offset == 0 or byte % PAGE == 0:
-                physical = self.mmu.translate(byte, access)
-                if not self.memory.holds(physical):
-                    raise Trap(ACCESS_FAULT[access], byte)
-            else:
-                physical = pieces[-1] + 1
-            pieces.append(physical)
-        return pieces
+    def _in_ram(self, address: int, size: int, access: Access) -> int:
+        """The physical address of bytes in one page that must be RAM; traps as the access deserves."""
+        physical = self.mmu.translate(address, access, size)
+        if not self.memory.holds(physical, size):
+            raise Trap(ACCESS_FAULT[access], address)
+        return physical
 
-    def _load_across(self, address: int, size: int) -> int:
-        pieces = self._pieces(address, size, Access.LOAD)
-        return sum(self.memory.load(physical, 1) << 8 * i for i, physical in enumerate(pieces))
-
-    def _store_across(self, address: int, size: int, value: int) -> None:
-        for i, physical in enumerate(self._pieces(address, size, Access.STORE)):
-            self.memory.store(physical, 1, value >> 8 * i)
+    def _pieces(self, address: int, size: int, access: Access) -> list[tuple[int, int]]:
+        """Where the two parts of an access across a page lie, and their sizes; both checked before either is used."""
+        length = PAGE - address % PAGE
+        parts = (address, length), (address + length & MASK, size - length)
+        return [(self._in_ram(start, part, access), part) for start, part in parts]
 
     def _device_load(self, address: int, physical: int, size: int) -> int:
         try:
@@ -270,18 +282,15 @@ class Hart:
         self.changed = True
 
     def _tell_device_access(self, physical: int, size: int, value: int, *, store: bool) -> None:
-        if self.computer.events.on:
-            device, offset = self.computer.bus.find(physical)  # type: ignore[misc]  # it has just answered
+        if self.computer.events.on and (found := self.computer.bus.find(physical)) is not None:
+            device, offset = found
             self.emit(DeviceAccess, device.name, offset, size, value, store)
 
     def _atomic(self, address: int, size: int, access: Access) -> int:
         if address % size:
             misaligned = Cause.STORE_MISALIGNED if access is Access.STORE else Cause.LOAD_MISALIGNED
             raise Trap(misaligned, address)
-        physical = self.mmu.translate(address, access, size)
-        if not self.memory.holds(physical, size):
-            raise Trap(ACCESS_FAULT[access], address)
-        return physical
+        return self._in_ram(address, size, access)
 
     def amo_load(self, address: int, size: int) -> int:
         """The load of an AMO: traps as a store would."""
@@ -309,10 +318,7 @@ class Hart:
 
     def fetch_address(self, pc: int) -> int:
         """The physical address, in RAM, of the instruction at a virtual one; traps as the fetch deserves."""
-        physical = self.mmu.translate(pc, Access.FETCH, 4)
-        if not self.memory.holds(physical, 4):
-            raise Trap(Cause.INSTRUCTION_ACCESS_FAULT, pc)
-        return physical
+        return self._in_ram(pc, 4, Access.FETCH)
 
     def execute(self, word: int) -> None:
         """Execute one instruction that stands at `pc`, and move on.
@@ -325,10 +331,6 @@ class Hart:
             self.pc = operation()
         except Leave as leave:
             self.pc = leave.pc
-        except Trap as trap:
-            if trap.cause == Cause.ILLEGAL_INSTRUCTION:
-                trap.value = word
-            raise
 
     def leave(self, pc: int) -> int:
         """`pc`, or Leave if something changed that the engine goes by."""
@@ -336,10 +338,3 @@ class Hart:
             self.changed = False
             raise Leave(pc)
         return pc
-
-    def forget_code(self, context: Context | None = None, page: int | None = None) -> None:
-        """Drop decoded instructions: all of them from the quick tables, or those of one virtual page."""
-        interpreter: Interpreter | None = getattr(self, "interpreter", None)
-        if interpreter is not None:
-            interpreter.forget(context, page)
-

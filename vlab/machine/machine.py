@@ -3,19 +3,19 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
 from vlab.events import EventSource
 from vlab.language import VlabError, _
 from vlab.machine.choices import GATE
-from vlab.machine.computer import Computer, gate, parse_size, standing, word_of
+from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
+from vlab.machine.hart import MASK
 from vlab.machine.history import History
 from vlab.machine.memory import Memory
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
-from vlab.riscv import Cause, Mode, Program, Trap
+from vlab.riscv import Mode, Program, Trap
 
 QUANTUM = 100_000  # attempts between looks at Ctrl-C and at `until`
 _RETURNS = (word_of("sret"), word_of("mret"))
@@ -28,7 +28,6 @@ class Stop(Enum):
     ASLEEP = "it waits for an interrupt that nothing will send"
     LIMIT = "the limit of instructions was reached"
     CONDITION = "what was waited for has happened"
-    INTERRUPTED = "it was interrupted"
 
 
 class Machine(Computer):
@@ -46,10 +45,10 @@ class Machine(Computer):
         self.events = EventSource(lambda: self.time)
         self.ram = self.memory = Memory(parse_size(memory))
         self.reservation = None
+        self.history = History(self)
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
-        self.history = History(self)
         self.program = None if image is None else self.load(image, dtb=dtb, bootargs=bootargs)
 
     def __repr__(self) -> str:
@@ -84,9 +83,10 @@ class Machine(Computer):
         """Run until power off, or until `instructions` more were attempted, or until `until()` is true.
 
         `until` is asked after each trap, each change of control and each device access, and now and then between.
+        Ctrl-C stops between two instructions, with a KeyboardInterrupt.
         """
         stop = None if instructions is None else self.steps + instructions
-        with _interruptible() as interrupted:
+        with _Interruptible() as interruptible:
             while True:
                 if self.status is not None:
                     return Stop.OFF
@@ -94,26 +94,20 @@ class Machine(Computer):
                     return Stop.CONDITION
                 if stop is not None and self.steps >= stop:
                     return Stop.LIMIT
-                if interrupted():
-                    return Stop.INTERRUPTED
+                interruptible.check()
                 self.history.note()
                 if not self._advance(self._budget(stop)):
                     return Stop.ASLEEP
 
     def _budget(self, stop: int | None) -> int:
-        """How many attempts may be made at once; before that, type what the log says was typed at this step."""
-        budget = QUANTUM if stop is None else min(QUANTUM, stop - self.steps)
-        while (typed := self.history.next_input()) is not None and typed.step <= self.steps:
-            self.uart.type(typed.text)
-            self.history.retyped()
-        return budget if typed is None else min(budget, typed.step - self.steps)
+        """How many attempts may be made at once: up to the limit, and up to what the log will type next."""
+        limits = [limit - self.steps for limit in (stop, self.history.retype()) if limit is not None]
+        return min([QUANTUM, *limits])
 
     def step(self, count: int = 1) -> "Machine":
         """Attempt `count` instructions (a resident's work counts as one step) and be the result."""
         for _step in range(count):
-            before = self.steps
-            while self.steps == before and self.status is None and self._advance(1):
-                pass
+            self.run(1)
         return self
 
     def _advance(self, budget: int) -> bool:
@@ -132,7 +126,7 @@ class Machine(Computer):
             return self._wake()
         deadline = hart.csr.deadline()
         if deadline is not None:
-            budget = min(budget, deadline - self.time)
+            budget = min(budget, max(1, deadline - self.time))
         hart.interpreter.run(self._count(budget), self._uncount)
         return True
 
@@ -146,8 +140,7 @@ class Machine(Computer):
         if deadline is None:
             return False
         self.skipped += deadline - self.time
-        self._goal = deadline
-        self._attempts = iter(range(0))
+        self.set_clock(deadline)
         return True
 
     def _count(self, attempts: int) -> Iterator[int]:
@@ -167,14 +160,14 @@ class Machine(Computer):
             raise VlabError(_("No resident stands in control, so nothing can be issued."))
         hart, word = self._hart, word_of(instruction)
         if value is not None:
-            hart.x[10] = value
+            hart.x[10] = value & MASK
         next(self._count(1))
         try:
             hart.execute(word)
             if word not in _RETURNS:
                 hart.pc = GATE
         except Trap as trap:
-            hart.trap(trap.cause, word if trap.cause == Cause.ILLEGAL_INSTRUCTION else trap.value)
+            hart.trap(trap.cause, trap.value)
             while (outer := gate(self)) is not None and outer.computer.level < issuer.computer.level:
                 if hart.waiting:
                     break  # the levels outside have nothing to run, so this was the issuer's last act
@@ -193,45 +186,66 @@ class Machine(Computer):
         Raises:
             VlabError: if it is damaged or of another kind of computer; the machine is then as it was.
         """
-        restore_computer(self, snapshot)
+        with _Interruptible():
+            restore_computer(self, snapshot)
+        self.history.begin()
+
+    def settle(self, resident: Resident, *modes: Mode) -> None:
+        """See `Computer.settle`; the history begins anew."""
+        super().settle(resident, *modes)
+        self.history.begin()
+
+    def woken(self) -> None:
+        """Something was done by hand to a computer inside this one; the history begins anew."""
+        self.history.begin()
 
     def set_clock(self, time: int) -> None:
         """Set `time` (restoring does)."""
         self._goal, self._attempts = time, iter(range(0))
-
-    def type(self, text: str) -> None:
-        """Type text at the console. It waits until the guest reads it, and is typed again in a replay."""
-        self.history.typed(text)
-        self.uart.type(text)
 
     def load(
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
     ) -> Program:
         """See `Computer.load`; the history begins anew."""
         program = super().load(image, next_stage=next_stage, dtb=dtb, bootargs=bootargs)
-        self.history = History(self)
+        self.history.begin()
         return program
 
     def goto(self, step: int) -> Stop:
         """Go to the state after `step` attempted instructions, back or forth, by replay from a checkpoint."""
-        return self.history.goto(step)
+        with _Interruptible():
+            return self.history.goto(step)
 
     def back(self, steps: int = 1) -> Stop:
         """Go `steps` attempted instructions back."""
-        return self.history.goto(max(0, self.steps - steps))
+        return self.goto(max(0, self.steps - steps))
 
 
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a flag, so that it never falls between an instruction and its pc."""
-    seen: list[bool] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, lambda *_args: seen.append(True))
-    try:
-        yield lambda: bool(seen)
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if seen:
+class _Interruptible:
+    """Keeps Ctrl-C until the machine stands between two instructions: never between one and its pc.
+
+    Only the main thread is interrupted; in another one, this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._pressed = False
+        self._before: Any = None
+
+    def __enter__(self) -> "_Interruptible":
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def _press(self, *_signal: object) -> None:
+        self._pressed = True
+
+    def check(self) -> None:
+        """KeyboardInterrupt, if Ctrl-C was pressed."""
+        if self._pressed:
             raise KeyboardInterrupt
+
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        if kind is None:
+            self.check()

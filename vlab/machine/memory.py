@@ -17,12 +17,20 @@ RAM_BASE = 0x8000_0000
 _ZEROS = bytes(PAGE)
 LIMIT = 1 << 34  # bytes; more than a model on a laptop can hold
 
+# RAM as elements of a size, by which the interpreter reaches it; a negative size means signed ones.
+_FORMATS: dict[int, Any] = {1: "B", 2: "H", 4: "I", 8: "Q", -1: "b", -2: "h", -4: "i"}
+NO_VIEWS: Mapping[int, Any] = dict.fromkeys(_FORMATS, ())  # of a memory with no way round `load` and `store`
+
 
 class Watches:
     """Double words whose stores somebody wants to hear of."""
 
     def __init__(self) -> None:
         self.watched: dict[int, Callable[[int, int], None]] = {}
+
+    def unwatch(self, address: int) -> None:
+        """Call nobody any more."""
+        self.watched.pop(address, None)
 
     def is_watched(self, address: int) -> bool:
         """Whether a double word in the page of `address` is watched."""
@@ -49,13 +57,13 @@ class Memory(Watches):
             )
         super().__init__()
         self.base, self.size = base, size
-        self.ram = bytearray(size)
+        self.ram = _allocate(size)
         whole = memoryview(self.ram)
-        self.views = {1: whole, 2: whole.cast("H"), 4: whole.cast("I"), 8: whole.cast("Q")}
+        self.views: Mapping[int, Any] = {element: whole.cast(code) for element, code in _FORMATS.items()}
         self.dirty: set[int] = set()
         self._saved: dict[int, bytes] = {}
         self.code: set[int] = set()
-        self.on_code_write: Callable[[int], None] = lambda address: None
+        self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
         self.on_slow_page: Callable[[], None] = lambda: None
 
     def holds(self, address: int, size: int = 1) -> bool:
@@ -63,7 +71,7 @@ class Memory(Watches):
         return self.base <= address and address + size <= self.base + self.size
 
     def load(self, address: int, size: int) -> int:
-        """The unsigned little-endian value of `size` bytes (1, 2, 4 or 8).
+        """The unsigned little-endian value of `size` bytes.
 
         Raises:
             Trap: load access fault, where this is not RAM.
@@ -93,8 +101,9 @@ class Memory(Watches):
     def poke(self, address: int, data: bytes) -> None:
         """A debugger's (or a loader's) write; VlabError outside RAM."""
         at = self._inside(address, len(data))
-        self.ram[at : at + len(data)] = data
-        self._written(at, len(data))
+        if data:
+            self.ram[at : at + len(data)] = data
+            self._written(at, len(data))
 
     def _inside(self, address: int, size: int) -> int:
         if not self.holds(address, size):
@@ -107,11 +116,12 @@ class Memory(Watches):
         return address - self.base
 
     def _written(self, at: int, size: int) -> None:
-        for page in range(at // PAGE, (at + max(size, 1) - 1) // PAGE + 1):
+        for page in range(at // PAGE, (at + size - 1) // PAGE + 1):
             self.dirty.add(page)
             if page in self.code:
-                self.code.discard(page)
-                self.on_code_write(self.base + page * PAGE)
+                first, end = max(at, page * PAGE), min(at + size, (page + 1) * PAGE)
+                if not self.on_code_write(self.base + first, end - first):
+                    self.code.discard(page)
         if self.watched:
             self.tell(self, self.base + at, size)
 
@@ -154,3 +164,12 @@ class Memory(Watches):
             content = pages.get(page, _ZEROS)
             if now.get(page, _ZEROS) is not content:
                 self.poke(self.base + page * PAGE, content)
+
+
+def _allocate(size: int) -> bytearray:
+    try:
+        return bytearray(size)
+    except MemoryError:
+        raise VlabError(
+            _("This host does not have so much memory to give."), mend=_("Ask for less.")
+        ) from None

@@ -47,26 +47,40 @@ class Entry(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a translation found: where, with which rights, and whether they hold for the whole page."""
+    """What a translation found: where, with which rights, and whether they hold for the whole page.
+
+    `span` is the size of the guest's page: larger than 4 KiB for a superpage.
+    """
 
     physical: int
     rights: int
     whole: bool
+    span: int = PAGE
 
 
 @dataclass(slots=True)
 class Context:
-    """One TLB: `entries` by index. `reads`/`writes` map a virtual page to (offset in RAM) - (its address)."""
+    """One TLB: `entries` by index. `reads`/`writes`: where a page of RAM lies, less its virtual address, by the latter.
+
+    So a quick access is one look-up. Its key is the virtual address without the offset bits that an aligned access may
+    have set: a misaligned one finds nothing there, and goes the long way.
+    """
 
     key: Key
     entries: dict[int, Entry] = field(default_factory=dict)
     reads: dict[int, int] = field(default_factory=dict)
     writes: dict[int, int] = field(default_factory=dict)
 
-    def holds(self, address: int) -> bool:
-        """Whether the page of a virtual address is remembered."""
-        entry = self.entries.get(address // PAGE % TLB_ENTRIES)
-        return entry is not None and entry.page == address // PAGE
+    def find(self, address: int) -> Entry | None:
+        """What is remembered of the page of a virtual address."""
+        page = address // PAGE
+        entry = self.entries.get(page % TLB_ENTRIES)
+        return entry if entry is not None and entry.page == page else None
+
+    def holds(self, address: int, physical: int, right: int) -> bool:
+        """Whether it remembers that this virtual address leads there, with this right (R, W or X)."""
+        entry = self.find(address)
+        return entry is not None and entry.frame == physical // PAGE and bool(entry.rights & right)
 
     def clear(self) -> None:
         """Forget all translations."""
@@ -89,7 +103,7 @@ class Mmu:
         hart = self._hart
         status = hart.csr.values["mstatus"]
         self.fetches = self._context_of(hart.mode, status)
-        self.data = self._context_of(data_mode(hart.mode, status), status)
+        self.data = self._context_of(data_mode(hart.mode, status), status) if status & _MPRV else self.fetches
 
     def _context_of(self, mode: Mode, status: int) -> Context:
         paged = mode != Mode.M and self._hart.csr.values["satp"] >> 60 != 0
@@ -109,43 +123,41 @@ class Mmu:
             Trap: the page fault or access fault that the access deserves, with the virtual address.
         """
         context = self.fetches if access is Access.FETCH else self.data
-        page = address >> 12
-        entry = context.entries.get(page % TLB_ENTRIES)
-        if entry is not None and entry.page == page and entry.rights & NEEDED[access]:
-            return entry.frame << 12 | address & PAGE - 1
-        return self._fill(context, address, access, size)
-
-    def _fill(self, context: Context, address: int, access: Access, size: int) -> int:
+        entry = context.find(address)
+        if entry is not None and entry.rights & NEEDED[access]:
+            return entry.frame * PAGE | address % PAGE
         found = self.resolve(address, access, size)
-        if self._cached:
-            if found.whole:
-                self._remember(context, Entry(address >> 12, found.physical >> 12, found.rights))
+        if self._cached and found.whole:
+            self._remember(context, Entry(address // PAGE, found.physical // PAGE, found.rights))
             self._hart.emit(TlbFill, address, found.physical, str(access), str(context.key))
         return found.physical
 
-    def resolve(self, address: int, access: Access, size: int = 1) -> Found:
-        """The translation made anew: a walk if paging is on, A and D set, PMP asked. Traps like `translate`."""
+    def resolve(self, address: int, access: Access, size: int = 1, *, touch: bool = True) -> Found:
+        """The translation made anew: a walk if paging is on, PMP asked. Traps like `translate`.
+
+        A and D are set, unless `touch` is false: who only looks changes nothing.
+        """
         key = (self.fetches if access is Access.FETCH else self.data).key
-        physical, could = self._look_up(key, address, access)
+        physical, could, span = self._look_up(key, address, access, touch)
         pmp = self._hart.csr.pmp
         allowed = pmp.allowed(physical, size, key.mode)
         if not allowed & NEEDED[access]:
             raise Trap(ACCESS_FAULT[access], address)
-        return Found(physical, could & allowed, pmp.uniform(physical & -PAGE, PAGE))
+        return Found(physical, could & allowed, pmp.uniform(physical & -PAGE, PAGE), span)
 
-    def _look_up(self, key: Key, address: int, access: Access) -> tuple[int, int]:
-        """The physical address, and the context's rights to its page before PMP."""
+    def _look_up(self, key: Key, address: int, access: Access, touch: bool) -> tuple[int, int, int]:
+        """The physical address, the context's rights to its page before PMP, and the page's size."""
         if not key.paged:
             if address >> PHYSICAL_BITS:
                 raise Trap(ACCESS_FAULT[access], address)
-            return address, R | W | X
+            return address, R | W | X, PAGE
         found = self.walk(address, access, key)
         if found.physical is None:
             assert found.fault is not None
             raise Trap(found.fault, address)
-        self._set_accessed_and_dirty(found)
-        assert found.flags is not None
-        return found.physical, rights(found.flags, key)
+        self._set_accessed_and_dirty(found, touch)
+        assert found.flags is not None and found.page_size is not None
+        return found.physical, rights(found.flags, key), found.page_size
 
     def walk(self, address: int, access: Access, key: Key) -> Walk:
         """The walk of the page table that `satp` names, seen from a context; nothing is written."""
@@ -157,37 +169,39 @@ class Mmu:
             raise Trap(ACCESS_FAULT[Access.LOAD], address)
         return self._hart.memory.load(address, size)
 
-    def _set_accessed_and_dirty(self, found: Walk) -> None:
+    def _set_accessed_and_dirty(self, found: Walk, touch: bool) -> None:
         if found.update is None:
             return
         at, _old, new = found.update
         size = found.scheme.entry_size
         if not self._hart.csr.pmp.allowed(at, size, Mode.S) & W:
             raise Trap(ACCESS_FAULT[found.access], found.address)
-        self._hart.memory.store(at, size, new)
+        if touch:
+            self._hart.memory.store(at, size, new)
 
     def _remember(self, context: Context, entry: Entry) -> None:
         index = entry.page % TLB_ENTRIES
         evicted = context.entries.get(index)
         if evicted is not None:
             if evicted.rights & X and evicted != entry:
-                self._hart.forget_code(context, evicted.page)
-            context.reads.pop(evicted.page, None)
-            context.writes.pop(evicted.page, None)
+                self._hart.interpreter.forget_page(context, evicted)
+            context.reads.pop(evicted.page * PAGE, None)
+            context.writes.pop(evicted.page * PAGE, None)
         context.entries[index] = entry
 
-    def quicken(self, table: dict[int, int], address: int, physical: int) -> None:
-        """Let later accesses to this page go straight to RAM, if the TLB holds it."""
-        if self.data.holds(address):
-            page = address // PAGE
-            table[page] = (physical & -PAGE) - self._hart.memory.base - (page << 12)
+    def quicken(self, access: Access, address: int, physical: int) -> None:
+        """Let later accesses of this kind to this page go straight to RAM, if the TLB holds it."""
+        if self.data.holds(address, physical, NEEDED[access]):
+            table = self.data.reads if access is Access.LOAD else self.data.writes
+            page = address & -PAGE
+            table[page] = (physical & -PAGE) - self._hart.memory.base - page
 
     def flush(self, reason: str) -> None:
         """Forget every translation, in all contexts."""
         for context in self.contexts.values():
             context.clear()
         if self._cached:
-            self._hart.forget_code()
+            self._hart.interpreter.forget_translations()
             self._hart.emit(TlbFlush, reason)
 
     def slow_stores(self) -> None:

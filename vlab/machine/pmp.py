@@ -6,7 +6,8 @@ from vlab.riscv import Access, Mode
 
 R, W, X, LOCKED = 1, 2, 4, 0x80
 NEEDED = {Access.LOAD: R, Access.STORE: W, Access.FETCH: X}
-_OFF, _TOR, _NA4, _NAPOT = range(4)
+OFF, TOR, NA4, NAPOT = range(4)
+_MATCHING = 0x18
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,10 @@ class Pmp:
         """What `mode` may do to all of these bytes, as bits R, W, X. The lowest entry that touches them decides."""
         for region in self.regions:
             if region.first < address + size and address < region.end:
-                whole = region.first <= address and address + size <= region.end
-                if not whole:
-                    return 0
+                if address < region.first or region.end < address + size:
+                    return 0  # an access that it matches in part fails, M mode's too
                 bound = mode != Mode.M or region.config & LOCKED
-                return region.config & 7 if bound else R | W | X
+                return region.config & (R | W | X) if bound else R | W | X
         return R | W | X if mode == Mode.M else 0
 
     def uniform(self, page: int, size: int) -> bool:
@@ -42,22 +42,27 @@ class Pmp:
 
 def _region(configs: list[int], addresses: list[int], i: int) -> Region | None:
     config, address = configs[i], addresses[i]
-    match config >> 3 & 3:
-        case 1:
-            first = addresses[i - 1] << 2 if i else 0
-            return Region(first, address << 2, config) if first < address << 2 else None
-        case 2:
-            return Region(address << 2, (address << 2) + 4, config)
-        case 3:
-            ones = (~address & address + 1).bit_length() - 1  # trailing ones give the size: 2^(ones+3) bytes
-            first = (address & ~((1 << ones) - 1)) << 2
-            return Region(first, first + (1 << ones + 3), config)
+    how = matching(config)
+    if how == TOR:
+        first = addresses[i - 1] << 2 if i else 0
+        return Region(first, address << 2, config) if first < address << 2 else None
+    if how == NA4:
+        return Region(address << 2, (address << 2) + 4, config)
+    if how == NAPOT:
+        ones = (~address & address + 1).bit_length() - 1  # trailing ones give the size: 2^(ones+3) bytes
+        first = (address & ~((1 << ones) - 1)) << 2
+        return Region(first, first + (1 << ones + 3), config)
     return None
+
+
+def matching(config: int) -> int:
+    """How an entry names its addresses, its A field: OFF, TOR, NA4 or NAPOT."""
+    return (config & _MATCHING) >> 3
 
 
 def legal_config(old: int, new: int) -> int:
     """What one configuration byte holds after a write: a locked one stays, and W without R is reserved."""
     if old & LOCKED:
         return old
-    new &= R | W | X | 0x18 | LOCKED
+    new &= R | W | X | _MATCHING | LOCKED
     return new & ~W if new & W and not new & R else new

@@ -23,45 +23,53 @@ def restore_computer(computer: Computer, snapshot: Snapshot) -> None:
     before = computer.snapshot()
     try:
         restore_state(computer, Checker(snapshot.state))
-    except Exception:
+    except BaseException:  # Ctrl-C too
         restore_state(computer, Checker(before.state))
         raise
 
 
 def restore_state(computer: Computer, state: Checker) -> None:
     """Set a computer to a state, checking each part before it is used; a bad part leaves it half done."""
-    time, skipped = state.number("time", _LONGEST_TIME), state.number("skipped", _LONGEST_TIME)
+    time = state.number("time", _LONGEST_TIME)
+    skipped = state.number("skipped", time + 1)
     pages = checked_pages(state.part("memory"), computer.memory.base, computer.memory.size)
+    computer.htif.connect(None)  # what is put into memory now, no guest stores
     computer.memory.set_pages(pages)
     restore_residents(computer, state.part("residents"))
     restore_core(computer, state)
     computer.set_clock(time)
     computer.skipped = skipped
-    reserved = None if state.part("reservation").state is None else state.numbers("reservation", 2)
-    computer.reservation = None if reserved is None else (reserved[0], reserved[1])
+    restore_reservation(computer, state)
     computer.translations_changed("restore", None)
-    if "tlb" in state.state:
+    if "tlb" in state.state and computer.level == 0:  # a virtual hart has none
         restore_tlb(computer.hart, state.part("tlb"))
+
+
+def restore_reservation(computer: Computer, state: Checker) -> None:
+    """What `lr` had reserved."""
+    computer.reservation = None
+    if state.part("reservation").state is not None:
+        address, size = state.numbers("reservation", 2)
+        if size not in (4, 8) or address % size or not computer.memory.holds(address, size):
+            raise state.bad(_("There is nothing to reserve at {address:#x}.").format(address=address))
+        computer.reservation = (address, size)
 
 
 def restore_core(computer: Computer, state: Checker) -> None:
     """Hart, devices, and whether the guest has powered off."""
     restore_hart(computer.hart, state.part("hart"))
-    computer.htif = None if state.part("htif").state is None else state.number("htif", 1 << 32)
+    computer.htif.restore(state.part("htif"))
     computer.bus.restore(state.part("devices").state)
 
 
 def restore_residents(computer: Computer, state: Checker) -> None:
-    """Bring back a computer's residents; those of a kind that is there already stay the same objects.
-
-    This comes before the hart's registers are restored: a new resident powers its computer on.
-    """
+    """Bring back a computer's residents; those of a kind that is there already stay the same objects."""
     wanted = state.state
     if not isinstance(wanted, Mapping) or not set(wanted) <= {mode.name for mode in Mode}:
         raise state.bad(_("These are not the residents of a computer."))
     made: dict[str, Any] = {}
     before = {resident.kind: resident for resident in computer.residents.values()}
-    computer.residents = {}
+    residents: dict[Mode, Resident] = {}
     for name in wanted:
         one = state.part(name)
         kind = one.part("kind").state
@@ -71,4 +79,5 @@ def restore_residents(computer: Computer, state: Checker) -> None:
             resident: Resident = before.get(kind) or RESIDENTS[kind](computer)
             made[kind] = resident
             resident.restore(one.part("state").state)
-        computer.residents[Mode[name]] = made[kind]
+        residents[Mode[name]] = made[kind]
+    computer.residents = residents

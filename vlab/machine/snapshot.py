@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from vlab.display import Drawn
 from vlab.language import VlabError, _
 from vlab.machine.choices import TLB_ENTRIES
+from vlab.machine.csrfile import restorable
 from vlab.machine.memory import PAGE
-from vlab.machine.mmu import Entry, Key
+from vlab.machine.mmu import PHYSICAL_BITS, Entry, Key
+from vlab.machine.pmp import R, W, X
 from vlab.riscv import Mode
-from vlab.riscv.csrs import RESET
+from vlab.riscv.csrs import STORED
 
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer
@@ -53,14 +55,19 @@ def computer_state(computer: "Computer") -> dict[str, Any]:
         "time": computer.time,
         "skipped": computer.skipped,
         "reservation": None if computer.reservation is None else list(computer.reservation),
-        "htif": computer.htif,
+        "htif": computer.htif.state(),
         "hart": hart_state(computer.hart),
         "devices": computer.bus.state(),
         "memory": {"base": computer.memory.base, "size": computer.memory.size, "pages": computer.memory.pages()},
-        "residents": {
-            mode.name: {"kind": resident.kind, "state": resident.state()}
-            for mode, resident in computer.residents.items()
-        },
+        "residents": residents_state(computer),
+    }
+
+
+def residents_state(computer: "Computer") -> dict[str, Any]:
+    """The residents behind each mode, with all that they remember."""
+    return {
+        mode.name: {"kind": resident.kind, "state": resident.state()}
+        for mode, resident in computer.residents.items()
     }
 
 
@@ -77,9 +84,15 @@ def hart_state(hart: "Hart") -> dict[str, Any]:
 
 
 def tlb_state(hart: "Hart") -> list[Any]:
-    """What the TLB remembers: for each context its key and its entries."""
+    """What the TLB remembers: for each context its key and its entries, each of which is page, frame and rights."""
     return [
-        [list(key), [list(entry) for _index, entry in sorted(context.entries.items())]]
+        {
+            "mode": int(key.mode),
+            "paged": key.paged,
+            "sum": key.sum,
+            "mxr": key.mxr,
+            "entries": [list(entry) for _index, entry in sorted(context.entries.items())],
+        }
         for key, context in sorted(hart.mmu.contexts.items())
         if context.entries
     ]
@@ -110,6 +123,10 @@ class Checker:
             raise self.bad(_("{name} must be a whole number below {bound:#x}.").format(name=name, bound=bound))
         return value
 
+    def optional(self, name: str, bound: int = WORD) -> int | None:
+        """Such a number, or None."""
+        return None if self.part(name).state is None else self.number(name, bound)
+
     def flag(self, name: str) -> bool:
         """True or False."""
         value = self.part(name).state
@@ -119,25 +136,42 @@ class Checker:
 
     def numbers(self, name: str, count: int, bound: int = WORD) -> list[int]:
         """Exactly `count` whole numbers below `bound`."""
-        value = self.part(name).state
-        right = isinstance(value, list | tuple) and len(value) == count
-        if not right or any(type(n) is not int or not 0 <= n < bound for n in value):
-            raise self.bad(_("{name} must be {count} numbers.").format(name=name, count=count))
-        return list(value)
+        return self.part(name).all_numbers(count, bound)
+
+    def all_numbers(self, count: int, bound: int = WORD) -> list[int]:
+        """This part itself, if it is exactly `count` whole numbers below `bound`."""
+        right = isinstance(self.state, list | tuple) and len(self.state) == count
+        if not right or any(type(n) is not int or not 0 <= n < bound for n in self.state):
+            raise self.bad(_("It must be {count} numbers.").format(count=count))
+        return list(self.state)
+
+    def rows(self) -> "list[Checker]":
+        """The parts of this part itself, if it is a list."""
+        if not isinstance(self.state, list | tuple):
+            raise self.bad(_("It must be a list."))
+        return [Checker(row, f"{self.where}[{i}]") for i, row in enumerate(self.state)]
+
+    def mode(self) -> Mode:
+        """The mode of this part."""
+        number = self.number("mode", Mode.M + 1)
+        if number not in list(Mode):
+            raise self.bad(_("There is no mode {number}.").format(number=number))
+        return Mode(number)
 
 
 def restore_hart(hart: "Hart", state: Checker) -> None:
     """Set a hart to a checked state; its TLB is empty afterwards."""
-    x = state.numbers("x", 32)
-    pc, unretired = state.number("pc"), state.number("unretired")
-    mode = state.number("mode", 4)
-    waiting = state.flag("waiting")
+    x, mode = state.numbers("x", 32), state.mode()
+    pc, unretired, waiting = state.number("pc"), state.number("unretired"), state.flag("waiting")
     csr = state.part("csr")
-    if x[0] or mode not in list(Mode) or not isinstance(csr.state, Mapping) or set(csr.state) != set(RESET):
+    if x[0] or pc % 4 or not isinstance(csr.state, Mapping) or set(csr.state) != set(STORED):
         raise state.bad(_("These are not the registers of a hart."))
-    values = {name: csr.number(name) for name in RESET}
+    values = {name: csr.number(name) for name in STORED}
+    for name, value in values.items():
+        if not restorable(name, value):
+            raise csr.bad(_("{name} can never hold {value:#x}.").format(name=name, value=value))
     hart.x[:] = [*x, 0]
-    hart.pc, hart.mode, hart.waiting, hart.unretired, hart.changed = pc, Mode(mode), waiting, unretired, False
+    hart.pc, hart.mode, hart.waiting, hart.unretired, hart.changed = pc, mode, waiting, unretired, False
     hart.csr.values = values
     hart.csr.rebuild_pmp()
     hart.mmu.flush("restore")
@@ -146,16 +180,13 @@ def restore_hart(hart: "Hart", state: Checker) -> None:
 
 def restore_tlb(hart: "Hart", state: Checker) -> None:
     """Put remembered translations back."""
-    problem = state.bad(_("This is not the state of a TLB."))
-    try:
-        for (mode, paged, sum_, mxr), entries in state.state:
-            context = hart.mmu.context(Key(Mode(mode), bool(paged), bool(sum_), bool(mxr)))
-            for page, frame, rights in entries:
-                if not (0 <= page < WORD // PAGE and 0 <= frame < 1 << 44 and 0 <= rights < 8):
-                    raise problem
-                context.entries[page % TLB_ENTRIES] = Entry(page, frame, rights)
-    except (TypeError, ValueError):
-        raise problem from None
+    for row in state.rows():
+        context = hart.mmu.context(Key(row.mode(), row.flag("paged"), row.flag("sum"), row.flag("mxr")))
+        for entry in row.part("entries").rows():
+            page, frame, rights = entry.all_numbers(3)
+            if page >= WORD // PAGE or frame >= 1 << PHYSICAL_BITS - 12 or rights > R | W | X:
+                raise entry.bad(_("This is no entry of a TLB."))
+            context.entries[page % TLB_ENTRIES] = Entry(page, frame, rights)
 
 
 def checked_pages(state: Checker, base: int, size: int) -> dict[int, bytes]:

@@ -3,7 +3,7 @@
 A row is `name | number | view of | fields`. A field is `NAME[high:low]`, followed by its rule:
 
     nothing       any value may be written
-    {0,1,3}       only these values; a write of another leaves the field as it was
+    {0,1,3}       only these values; a write of another leaves the field as it was (satp: the whole register)
     =2            read-only, always this value
     !             written by hardware alone
 
@@ -13,6 +13,7 @@ register's. Privilege and read-only-ness stand in the number (bits 9:8 and 11:10
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from vlab.riscv.privilege import Mode
 
@@ -72,9 +73,9 @@ def _generated() -> Iterator[str]:
         yield f"hpmcounter{counter} | {0xC00 + counter:#x} | |"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
-    """Some bits of a CSR, and the rule for writing them."""
+    """Some bits of a CSR, and the rule for writing them; `legal` is None where any value may be written."""
 
     name: str
     high: int
@@ -83,7 +84,7 @@ class Field:
     fixed: int | None = None
     hardware: bool = False
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """The field's bits, in place."""
         return (1 << self.high - self.low + 1) - 1 << self.low
@@ -93,7 +94,7 @@ class Field:
         return (value & self.mask) >> self.low
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Csr:
     """One control and status register: what it is called, who may touch it, and what a write changes."""
 
@@ -101,34 +102,51 @@ class Csr:
     number: int
     view_of: str
     fields: tuple[Field, ...] = field(repr=False)
-    writable: int = field(repr=False)
-    fixed: int = field(repr=False)
-    visible: int = field(repr=False)
 
-    @property
+    @cached_property
     def privilege(self) -> Mode:
         """The lowest mode that may touch it."""
         return Mode.M if self.number >> 8 & 3 == 3 else Mode(self.number >> 8 & 1)
 
-    @property
+    @cached_property
     def read_only(self) -> bool:
         """Whether any write is an illegal instruction."""
         return self.number >> 10 == 3
 
-    def legalize(self, old: int, new: int) -> int:
-        """What the register (or, for a view, its owner) holds after `new` was written over `old`."""
-        value = old & ~self.writable | new & self.writable
-        for part in self.fields:
-            if part.legal is not None and part.get(new) not in part.legal:
-                if self.name == "satp":
-                    return old  # an unsupported MODE makes the whole write have no effect (4.1.11)
-                value = value & ~part.mask | old & part.mask
-        return value & ~self.fixed_mask | self.fixed
+    @cached_property
+    def writable(self) -> int:
+        """The bits that software may change."""
+        return sum(part.mask for part in self.fields if part.fixed is None and not part.hardware)
 
-    @property
+    @cached_property
+    def visible(self) -> int:
+        """The bits that are not always zero."""
+        return sum(part.mask for part in self.fields)
+
+    @cached_property
+    def fixed(self) -> int:
+        """The value of the bits that are read-only constants."""
+        return sum(part.fixed << part.low for part in self.fields if part.fixed is not None)
+
+    @cached_property
     def fixed_mask(self) -> int:
         """The bits that are read-only constants."""
         return sum(part.mask for part in self.fields if part.fixed is not None)
+
+    def legalize(self, old: int, new: int) -> int:
+        """What the register (or, for a view, its owner) holds after `new` was written over `old`."""
+        writable = self.writable
+        for mask, low, legal in self._choosy:
+            if (new & mask) >> low not in legal:
+                if self.name == "satp":
+                    return old  # an unsupported MODE makes the whole write have no effect (4.1.11)
+                writable &= ~mask
+        return (old & ~writable | new & writable) & ~self.fixed_mask | self.fixed
+
+    @cached_property
+    def _choosy(self) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+        """Mask, lowest bit and legal values of each field that doesn't take all values."""
+        return tuple((part.mask, part.low, part.legal) for part in self.fields if part.legal is not None)
 
     def read(self, owner: int) -> int:
         """What software reads, given the value of the register that stores it."""
@@ -141,13 +159,7 @@ class Csr:
 def _rows() -> Iterator[Csr]:
     for line in [*_TABLE.strip().splitlines(), *_generated()]:
         name, number, view_of, fields = (part.strip() for part in line.split("|"))
-        yield _csr(name, int(number, 16), view_of, tuple(_field(text) for text in fields.split()))
-
-
-def _csr(name: str, number: int, view_of: str, fields: tuple[Field, ...]) -> Csr:
-    writable = sum(f.mask for f in fields if f.fixed is None and not f.hardware)
-    fixed = sum(f.fixed << f.low for f in fields if f.fixed is not None)
-    return Csr(name, number, view_of, fields, writable, fixed, sum(f.mask for f in fields))
+        yield Csr(name, int(number, 16), view_of, tuple(_field(text) for text in fields.split()))
 
 
 def _field(text: str) -> Field:
@@ -161,6 +173,7 @@ def _field(text: str) -> Field:
 
 CSRS: dict[str, Csr] = {csr.name: csr for csr in _rows()}
 BY_NUMBER: dict[int, Csr] = {csr.number: csr for csr in CSRS.values()}
-RESET: dict[str, int] = {
-    csr.name: csr.fixed if csr.name != "stimecmp" else (1 << 64) - 1 for csr in CSRS.values() if not csr.view_of
-}
+# At power-on; no alarm rings before software sets one.
+RESET: dict[str, int] = {csr.name: csr.fixed for csr in CSRS.values() if not csr.view_of}
+RESET["stimecmp"] = (1 << 64) - 1
+STORED = tuple(name for name in RESET if CSRS[name].writable)  # the registers that are more than constants

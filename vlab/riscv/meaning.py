@@ -5,7 +5,7 @@ Every engine visits the same tree. The language is a small part of Python: assig
 """
 
 import ast
-from functools import lru_cache
+from functools import cache
 
 from vlab.riscv.instructions import Row
 
@@ -44,13 +44,14 @@ CONTROL = {
 OPERANDS = {"rd", "rs1", "rs2", "imm", "shamt", "zimm", "csr", "source", "pc", "next", "old", "there"}
 TARGETS = {"rd", "pc", "old", "there"}
 
-_NODES = (
-    *(ast.Assign, ast.Expr, ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant),
-    *(ast.operator, ast.unaryop, ast.cmpop, ast.expr_context),
+_OPERATORS = (
+    *(ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift, ast.Invert, ast.USub),
+    *(ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE),
 )
+_NODES = (ast.BinOp, ast.UnaryOp, ast.IfExp, ast.expr_context, *_OPERATORS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def meaning(row: Row) -> tuple[ast.stmt, ...]:
     """The statements of a row's meaning.
 
@@ -60,7 +61,7 @@ def meaning(row: Row) -> tuple[ast.stmt, ...]:
     statements = tuple(ast.parse(row.meaning).body)
     for node in (n for statement in statements for n in ast.walk(statement)):
         if not _allowed(node):
-            raise ValueError(f"{row.name}: {ast.unparse(node)} is not in the language of meanings")
+            raise ValueError(f"{row.name}: {ast.unparse(node) or type(node).__name__} is not in the language of meanings")
     return statements
 
 
@@ -68,10 +69,14 @@ def _allowed(node: ast.AST) -> bool:
     match node:
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name in TARGETS
+        case ast.Expr(value=ast.Call()):
+            return True
         case ast.Call(func=ast.Name(id=name), keywords=[]):
             return name in PURE or name in MEMORY or name in CONTROL
         case ast.Name(id=name):
             return name in OPERANDS or name in PURE or name in MEMORY or name in CONTROL
         case ast.Constant(value=value):
             return type(value) is int
-    return isinstance(node, _NODES) and not isinstance(node, ast.Assign | ast.Call)
+        case ast.Compare(ops=[_one]):
+            return True
+    return isinstance(node, _NODES)

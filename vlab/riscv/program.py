@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from vlab.display import Drawn
 from vlab.language import _
@@ -64,8 +65,8 @@ class Program(Drawn):
 
     def _listed(self, start: int, data: bytes) -> list[str]:
         marks = [address for address in self.lines if start <= address < start + len(data)]
-        ends = [*marks[1:], start + len(data)]
-        return [self._row(at, data[at - start : end - start]) for at, end in zip(marks, ends, strict=True)]
+        parts = pairwise([*marks, start + len(data)])
+        return [self._row(at, data[at - start : end - start]) for at, end in parts]
 
     def _row(self, address: int, data: bytes) -> str:
         file, number = self.lines[address]

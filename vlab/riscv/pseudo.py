@@ -211,7 +211,7 @@ def _built(register: int, value: int) -> list[Step]:
     if -(1 << 31) <= value < 1 << 31:
         upper = (value - low) & 0xFFFF_F000
         steps = [Step(ROWS["lui"], {"rd": register, "imm": upper})] if upper else []
-        if low or not upper:
+        if low:
             source = register if upper else 0
             steps.append(Step(ROWS["addiw"], {"rd": register, "rs1": source, "imm": low}))
         return steps

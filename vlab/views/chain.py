@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vlab.hypervisor.chain import Chain
 from vlab.language import _
-from vlab.paging import Flags, Step, Walk, rule_text
+from vlab.paging import SV39, Flags, Step, Walk, rule_text
 from vlab.views.grammar import ADDRESSES, LOOKS
 from vlab.views.metrics import wrap
 from vlab.views.picture import Picture
@@ -73,17 +73,16 @@ def walk_picture(walk: Walk, at: int | None = None) -> Picture:
 
 
 def chain_picture(chain: Chain) -> Picture:
-    """The guest's table above, GPA and HPA to its right, and the shadow table below, which leads to HPA at
-    once."""
-    known = chain.guest or chain.shadow
-    grid = Grid(known.scheme.levels if known else 3)
+    """The guest's table above, GPA and HPA to its right; below, the shadow, which leads to HPA at once."""
+    walks = [walk for walk in (chain.guest, chain.shadow) if walk]
+    grid = Grid(max((walk.scheme.levels for walk in walks), default=SV39.levels))
     width, below = grid.width(True), TABLE + CARD_HEIGHT + 44
     start = _("{access} of GVA {gva:#x} in {mode}").format(
         access=chain.access, gva=chain.gva, mode=chain.mode
     )
     shapes = [
         _title(start, width),
-        *(_fields(grid, known, "GVA", reads=chain.guest is not None) if known else ()),
+        *(_fields(grid, walks[0], "GVA", reads=chain.guest is not None) if walks else ()),
         *_guest_row(grid, chain),
         *_shadow_row(grid, chain, below),
         _host(grid.host, below + CARD_HEIGHT - TABLE, chain),
@@ -120,7 +119,7 @@ def _shadow_row(grid: Grid, chain: Chain, y: float) -> Iterator[Element]:
     if chain.shadow is None:
         yield from _note(grid, _("no shadow table is loaded"), "hypervisor", y)
         return
-    yield from _root(grid, chain.shadow, _("real satp"), _("shadow page table"), "hypervisor", y)
+    yield from _root(grid, chain.shadow, _("shadow's root"), _("shadow page table"), "hypervisor", y)
     yield from _cards(grid, chain.shadow, "hypervisor", y)
     yield from _arrows(grid, chain.shadow, "hypervisor", y, grid.host)
     if chain.shadow.fault is None:
@@ -130,9 +129,7 @@ def _shadow_row(grid: Grid, chain: Chain, y: float) -> Iterator[Element]:
     else:
         words = "✗ " + chain.shadow.fault.title
         yield text(grid.end, y + 40, words, room=END + MAP - 12, size=11, ink="fault", bold=True)
-        for number, line in enumerate(
-            wrap(_("the real machine traps to the hypervisor"), END + MAP - 12, 11)
-        ):
+        for number, line in enumerate(wrap(_("the hart traps to the hypervisor"), END + MAP - 12, 11)):
             yield text(grid.end, y + 40 + LINE * (number + 1), line, size=11, ink="fault")
 
 
@@ -190,14 +187,15 @@ def _cards(grid: Grid, walk: Walk, who: str, y: float, *, at: int | None = None)
         card = _card(grid.column(number), y, step, who, walk.scheme.ppn_mask)
         yield _mark(number, at, group([_halo(grid.column(number), y, CARD, CARD_HEIGHT), *card]))
     for number in range(len(walk.steps), walk.scheme.levels) if walk.fault is not None else ():
-        yield from _ghost(grid.column(number), y, CARD, CARD_HEIGHT)
+        yield from _ghost(grid.column(number), y, CARD, CARD_HEIGHT, _("not reached"))
 
 
-def _ghost(x: float, y: float, width: float, height: float) -> Iterator[Element]:
+def _ghost(x: float, y: float, width: float, height: float, words: str) -> Iterator[Element]:
     """The empty place of what a fault kept from being reached."""
     yield rect(x, y, width, height, "l-rule dashed", radius=4)
-    middle, words = y + height / 2 + 4, _("not reached")
-    yield text(x + width / 2, middle, words, room=width - 12, size=11, ink="muted", anchor="middle")
+    yield text(
+        x + width / 2, y + height / 2 + 4, words, room=width - 12, size=11, ink="muted", anchor="middle"
+    )
 
 
 def _arrows(grid: Grid, walk: Walk, who: str, y: float, end: float) -> Iterator[Element]:
@@ -257,7 +255,7 @@ def _host(x: float, height: float, chain: Chain) -> Element:
     if chain.hpa is not None:
         return _box(x, TABLE, height, "HPA", "machine", [f"{chain.hpa:#x}"], mono=True)
     if chain.gpa is None:
-        return group(_ghost(x, TABLE, END, height))
+        return group(_ghost(x, TABLE, END, height, _("HPA: not reached")))
     if chain.place == "nothing":
         who, words = "fault", _("nothing is there: an access fault for the guest")
     else:

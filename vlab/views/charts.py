@@ -1,5 +1,4 @@
-"""Charts by matplotlib, which is imported when a chart is asked for; and what a chart looks like as a
-value."""
+"""Charts by matplotlib, which is imported when one is asked for, and the chart as a value."""
 
 from base64 import b64encode
 from collections import Counter
@@ -14,6 +13,7 @@ from vlab.display import Bundle
 from vlab.events import Exit, Recording
 from vlab.language import _
 from vlab.views.grammar import LOOKS, colour
+from vlab.views.metrics import fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _STYLE = Path(__file__).parent / "vlab.mplstyle"
 _CSS_INCH = 96  # pixels of a page
+_NAME = 250  # the longest name beside a bar, in pixels
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ def vlab_style() -> Iterator[None]:
 
 
 def new_plot(sentence: str, width: float, height: float, axes: "Axes | None" = None) -> Plot:
-    """An empty plot of so many inches, or one on axes that exist. It is no figure of pyplot's, so it shows
-    once."""
+    """An empty plot of so many inches, or one on the reader's axes. Not being pyplot's, it shows once."""
     if axes is not None:
         return Plot(axes.get_figure(root=True), axes, sentence, owned=False)  # type: ignore[arg-type]
     from matplotlib.figure import Figure
@@ -95,7 +95,7 @@ def chart_exits(counts: Mapping[str, int] | Recording, ax: "Axes | None" = None)
     with vlab_style():
         plot = new_plot(sentence, 9, 1.1 + 0.36 * max(1, len(rows)), ax)
         bars = plot.axes.barh(
-            [cause for cause, _count in rows],
+            range(len(rows)),
             [count for _cause, count in rows],
             hatch=LOOKS["hypervisor"].hatch,
             height=0.7,
@@ -104,6 +104,8 @@ def chart_exits(counts: Mapping[str, int] | Recording, ax: "Axes | None" = None)
             linewidth=1.5,
         )
         plot.axes.bar_label(bars, padding=4)
+        names = [fit(cause, _NAME) for cause, _count in rows]
+        plot.axes.set_yticks(range(len(rows)), names, parse_math=False)
         plot.axes.invert_yaxis()
         plot.axes.set_xlabel(_("exits"))
         plot.axes.locator_params(axis="x", integer=True)

@@ -21,8 +21,7 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
 
 
 def picture_of(thing: Any) -> Picture:
-    """The picture of a Walk, a Chain, a Recording, or of a Picture itself. Raises VlabError for other
-    things."""
+    """The picture of a Walk, a Chain, a Recording, or a Picture itself. Raises VlabError for others."""
     if isinstance(thing, Picture):
         return thing
     for kind in type(thing).__mro__:

@@ -15,8 +15,7 @@ from vlab.views.metrics import MONO, SANS
 
 
 class Look(NamedTuple):
-    """How one actor is drawn: dashes of its lines, slope of its hatch (None: plain), its hatch in
-    matplotlib."""
+    """An actor's look: dashes of its lines, slope of its hatch (None: plain), its hatch in matplotlib."""
 
     dashes: str
     slope: int | None

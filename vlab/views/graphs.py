@@ -1,5 +1,4 @@
-"""networkx graphs of events, walks and other things, drawn by matplotlib in the same grammar as the
-pictures."""
+"""networkx graphs of events, walks and other things, drawn by matplotlib in the grammar of the pictures."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,9 +50,8 @@ _MARKS = {
 def draw(graph: "networkx.DiGraph[Any]", ax: "Axes | None" = None, pos: Positions | None = None) -> Plot:
     """Draw a graph of vlab's, such as `run.graph()`, `run.exits.graph()` or `walk.graph()`, or a part of one.
 
-    Causes stand to the left of their effects. An event graph is drawn as an outline, one event a row, in
-    order of time; others in networkx's multipartite layout. `pos` takes positions of your own: {node: (x,
-    y)}.
+    Causes stand to the left of their effects. An event graph is drawn as an outline, one event a row under
+    its cause; others in networkx's multipartite layout. `pos` takes positions of your own: {node: (x, y)}.
     """
     nodes = list(graph)[:MOST]
     shown = graph.subgraph(nodes)
@@ -166,6 +164,7 @@ def _node(axes: "Axes", place: tuple[float, float], mark: Mark, label: str, outl
         textcoords="offset points",
         ha=align[0],
         va=align[1],
+        parse_math=False,
         fontsize=10,
         color=colour(f"{mark.who}-ink"),
         zorder=3,

@@ -25,8 +25,8 @@ HEAD = 128  # the lanes' names
 SLOT = 31  # one event
 LANE = 50
 TOP = 58
-LABEL = 190  # the words under the lanes at most; and the degrees by which they fall to the left
-TURN = -40
+LABEL = 190  # the longest words under the lanes
+TURN = -40  # the degrees by which they fall to the left
 FALL = 138  # the room that they need
 _R = 6  # half a mark
 

@@ -36,6 +36,8 @@ class Lanes:
         self.depth = max((event.level for event in recording), default=0)
         self.lanes = [Lane("machine", who_name("machine")), *self._supervisors(), self._process()]
         self._modes = self._first_modes(recording)
+        self._guests: dict[int, str] = {}
+        self._inside: dict[tuple[int, str], list[str]] = {}
         self.places = [self._place(event) for event in recording]
 
     def _supervisors(self) -> list[Lane]:
@@ -67,9 +69,7 @@ class Lanes:
     def _place(self, event: Event) -> Place:
         """Where an event happens; and the modes change as it says."""
         before = self._control()
-        host = (
-            event.level
-        )  # the lane that works for a level: the machine for itself, a VM's hypervisor for the VM
+        host = event.level  # whoever works for a level: the machine for itself, a hypervisor for its VM
         match event:
             case ev.Injection():
                 self._modes[event.level] = event.target
@@ -79,9 +79,20 @@ class Lanes:
                 return Place(before, self._control(), before, self._control())
             case ev.Return() | ev.Trap():
                 self._modes[event.level] = event.target
-            case ev.Entry() | ev.Exit():
+            case ev.Exit():
                 self._modes[event.level] = event.mode
+            case ev.Entry():
+                self._modes[event.level] = event.mode
+                self._switch(event.level, event.vm)
         return Place(host, host, before, self._control())
+
+    def _switch(self, level: int, vm: str) -> None:
+        """Another VM has other VMs inside, or none; what is inside the last one waits for its return."""
+        last = self._guests.setdefault(level, vm)
+        if vm != last:
+            self._inside[level, last] = self._modes[level + 1 :]
+            self._modes[level + 1 :] = self._inside.get((level, vm), ["U"] * (self.depth - level))
+            self._guests[level] = vm
 
 
 def _mode_before(event: Event) -> str | None:

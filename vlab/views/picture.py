@@ -45,20 +45,18 @@ class Picture:
         """The picture as a file of its own: on light paper, with its styles."""
         paper = rect(0, 0, self.width, self.height, "f-paper", radius=6)
         classes = {name for shape in (paper, *self.shapes) for name in _classes(shape)}
-        root = self._root(el("style", sheet(classes)), paper, xmlns="http://www.w3.org/2000/svg")
-        return str(root)
+        first = (el("title", self.sentence), el("style", sheet(classes)), paper)
+        return str(self._root(*first, role="img", xmlns="http://www.w3.org/2000/svg"))
 
     @property
     def inline(self) -> str:
-        """The picture for a page that has `grammar.live_sheet()`: no paper, the page's theme."""
-        return str(self._root())
+        """The picture for a page with `grammar.live_sheet()`: no paper; what it stands in says what it is."""
+        return str(self._root(aria_hidden="true"))
 
-    def _root(self, *first: Element, xmlns: str | None = None) -> Element:
+    def _root(self, *first: Element, **attributes: str) -> Element:
         box = f"0 0 {number(self.width)} {number(self.height)}"
-        title = el("title", self.sentence) if xmlns else None
-        shapes = (*(part for part in (title, *first) if part), *self.shapes)
-        size = {"width": self.width, "height": self.height}
-        return el("svg", *shapes, xmlns=xmlns, class_="vlab", viewBox=box, **size, role="img")
+        size = {"width": number(self.width), "height": number(self.height)}
+        return el("svg", *first, *self.shapes, class_="vlab", viewBox=box, **size, **attributes)
 
     def png(self) -> bytes | None:
         """The picture as PNG, drawn by resvg with matplotlib's DejaVu; None where either is missing."""

@@ -8,6 +8,7 @@ from itertools import islice
 from vlab import events as ev
 from vlab.events import Event, EventId, Recording
 from vlab.language import _
+from vlab.riscv import Cause, disassemble
 from vlab.riscv.csrs import CSRS
 from vlab.riscv.privilege import cause_title
 from vlab.views.svg import escape
@@ -66,7 +67,9 @@ def _short_cause(cause: int) -> str:
 def event_sentence(event: Event) -> str:
     """What happened, in one sentence."""
     facts = {f.name: getattr(event, f.name) for f in fields(event)}
-    facts |= {"vm": vm_name(event.level), "below": vm_name(event.level - 1)}
+    facts["vm"] = vm_name(event.level)
+    if isinstance(event, ev.Entry) and event.vm:
+        facts["vm"] = event.vm
     if isinstance(event, ev.Trap | ev.Exit):
         facts["cause"] = cause_title(event.cause)
     return _sentence(event).format(**facts)
@@ -82,6 +85,8 @@ def _sentence(event: Event) -> str:
             return _("The hypervisor emulates {instruction} for {vm}: its virtual mode is {target} now.")
         case ev.Return():
             return _("The real hart executes {instruction}: from {origin} to {target}.")
+        case ev.Exit() if event.reason == cause_title(event.cause):
+            return _("An exit of {vm} at {pc:#x}, in virtual mode {mode}: {reason}.")
         case ev.Exit():
             return _("An exit of {vm} at {pc:#x}, in virtual mode {mode}: {reason} ({cause}).")
         case ev.Entry():
@@ -111,17 +116,18 @@ def changed_fields(name: str, before: int, after: int) -> str:
     if row is None or len(row.fields) < 2:
         return ""
     return ", ".join(
-        f"{part.name} {part.get(before):#x} → {part.get(after):#x}".replace("0x0 ", "0 ").replace(
-            "0x1 ", "1 "
-        )
+        f"{part.name} {_digits(part.get(before))} → {_digits(part.get(after))}"
         for part in row.fields
         if part.get(before) != part.get(after)
     )
 
 
+def _digits(value: int) -> str:
+    return str(value) if value < 10 else f"{value:#x}"
+
+
 def event_rows(event: Event) -> Iterator[tuple[str, str]]:
-    """Every field of an event by its name, decoded into words; the registers that changed have rows of their
-    own."""
+    """Every field of an event by its name, decoded; registers that changed have rows of their own."""
     yield "time", str(event.time)
     yield "level", f"{event.level} ({vm_name(event.level)})"
     for part in fields(event):
@@ -130,6 +136,8 @@ def event_rows(event: Event) -> Iterator[tuple[str, str]]:
             continue
         if part.name == "cause":
             yield "cause", f"{value:#x} ({cause_title(value)})"
+        elif part.name == "value" and getattr(event, "cause", None) == Cause.ILLEGAL_INSTRUCTION:
+            yield "value", f"{value:#x} ({disassemble(value)})"
         elif isinstance(value, bool):
             yield part.name, _("yes") if value else _("no")
         elif isinstance(value, int):

@@ -66,3 +66,17 @@ elsewhere:
 7:  bleu a2, a3, 7b
     .text
     nop
+    beq a0, a1, 4 + below
+    beq a0, a1, below + 4
+    .equ shifted, below + 8
+    .equ shifted_again, 4 + shifted
+    beq a0, a1, shifted
+    beq a0, a1, shifted_again
+    beq a0, a1, 0x80000000
+    j 0x80000000
+    call 0x80000000
+below:
+    nop
+    nop
+    nop
+    nop

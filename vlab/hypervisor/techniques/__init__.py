@@ -1,7 +1,7 @@
 """The techniques, one file each: how a guest enters, and what its exits mean."""
 
-from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate, exit_reason
+from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
 
 TECHNIQUES = {TrapAndEmulate.name: TrapAndEmulate}
 
-__all__ = ["TECHNIQUES", "TrapAndEmulate", "exit_reason"]
+__all__ = ["TECHNIQUES", "TrapAndEmulate"]

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 from vlab.machine.execute.lowering import Operation, factory
 from vlab.machine.memory import PAGE
-from vlab.machine.mmu import Context, Key
+from vlab.machine.mmu import Context, Entry, Key
+from vlab.machine.pmp import X
 from vlab.riscv import Cause, Trap
 from vlab.riscv.instructions import decode
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
-_MOST_OPERATIONS = 200_000  # decoded instructions kept; a guest that jumps everywhere must not fill the host's memory
+MOST_OPERATIONS = 100_000  # decoded instructions kept; a guest that jumps everywhere must not fill the host's memory
+_MOST_SINGLE = 4096  # those executed by themselves, as a hypervisor's emulation does
+_MOST_PLACES = 16  # where one page of code is mapped at more places, a store to it drops it from all of them
 _SINK = 32  # where writes to x0 go
 
 
@@ -30,12 +33,15 @@ class Leave(Exception):
 
 @dataclass(slots=True)
 class View:
-    """The code that one pair of contexts sees: `code` by virtual pc; `decoded` by (virtual, physical) page."""
+    """The code that one pair of contexts sees: `code` by virtual pc, and all that is `decoded`.
+
+    `decoded` is by physical page, then by virtual page (a page may be mapped twice), then by pc.
+    """
 
     fetches: Context
     data: Context
     code: dict[int, Operation] = field(default_factory=dict)
-    decoded: dict[tuple[int, int], dict[int, Operation]] = field(default_factory=dict)
+    decoded: dict[int, dict[int, dict[int, Operation]]] = field(default_factory=dict)
 
 
 class Interpreter:
@@ -45,14 +51,14 @@ class Interpreter:
         self._hart = hart
         self._views: dict[tuple[Key, Key], View] = {}
         self._single: dict[tuple[int, int, Key], Operation] = {}
-        self._operations = 0
+        self._count = 0  # operations kept in all views
 
     def operation(self, word: int, pc: int) -> Operation:
         """The operation of one instruction, to be executed by itself."""
         key = (word, pc, self._hart.mmu.data.key)
         found = self._single.get(key)
         if found is None:
-            if len(self._single) > 4096:
+            if len(self._single) >= _MOST_SINGLE:
                 self._single.clear()
             found = self._single[key] = self._build(word, pc, self._hart.mmu.data)
         return found
@@ -60,14 +66,16 @@ class Interpreter:
     def _build(self, word: int, pc: int, data: Context) -> Operation:
         instruction = decode(word)
         if instruction is None:
-            return _illegal
-        hart, values, views = self._hart, instruction.values, self._hart.memory.views
+            return _illegal(word)
+        hart, values = self._hart, instruction.values
         return factory(instruction.row)(
-            *(hart, hart.x, data.reads, data.writes, views[1], views[2], views[4], views[8]),
+            *(hart, hart.x, data.reads, data.writes, hart.memory.views),
             values.get("rd", 0) or _SINK,
             *(values.get(name, 0) for name in ("rs1", "rs2", "imm", "shamt", "zimm", "csr", "source")),
-            *(pc, pc + 4 & (1 << 64) - 1),
+            *(word, pc, pc + 4 & (1 << 64) - 1),
         )
+
+    # The loop
 
     def run(self, attempts: Iterator[int], uncount: Callable[[], None]) -> None:
         """Attempt instructions, one for each that `attempts` gives; stop early at a trap (taken) or change of control.
@@ -90,37 +98,33 @@ class Interpreter:
             hart.pc = leave.pc
         except Trap as trap:
             hart.pc = pc
-            self.take(trap)
-
-    def take(self, trap: Trap) -> None:
-        """Enter the handler of an exception raised by the instruction at `pc`."""
-        if trap.cause == Cause.ILLEGAL_INSTRUCTION:
-            trap.value = self._hart.fetch(self._hart.pc)
-        self._hart.trap(trap.cause, trap.value)
+            hart.trap(trap.cause, trap.value)
 
     def _miss(self, pc: int, uncount: Callable[[], None]) -> None:
-        """Decode what stands at `pc`. This is no attempt yet, unless the fetch itself traps."""
+        """Decode what stands at `pc`. This is no attempt yet, unless the fetch traps or the TLB can't keep the page."""
         hart = self._hart
         try:
-            self._decode(pc)
+            physical = hart.fetch_address(pc)
+            if self._view().fetches.holds(pc, physical, X):
+                self._keep(pc, physical)
+                uncount()
+            else:
+                hart.execute(hart.memory.load(physical, 4))
         except Trap as trap:
             hart.trap(trap.cause, trap.value)
-        else:
-            uncount()
 
-    def _decode(self, pc: int) -> None:
-        hart = self._hart
-        physical = hart.fetch_address(pc)
+    def _keep(self, pc: int, physical: int) -> None:
+        """Put the operation at `pc` where the loop finds it, and all others of a page that was decoded before."""
+        if self._count >= MOST_OPERATIONS:
+            self._drop_all()
         view = self._view()
-        if self._operations >= _MOST_OPERATIONS:
-            self.forget_all()
-        page = view.decoded.setdefault((pc // PAGE, physical // PAGE), {})
-        if pc not in page:
-            hart.memory.hold_code(physical)
-            page[pc] = self._build(hart.memory.load(physical, 4), pc, view.data)
-            self._operations += 1
-        # The whole page may be used if the TLB holds it; if PMP cuts it in pieces, only what was checked just now.
-        view.code.update(page if view.fetches.holds(pc) else {pc: page[pc]})
+        page = view.decoded.setdefault(physical // PAGE, {}).setdefault(pc // PAGE, {})
+        if pc in page:
+            view.code.update(page)
+        else:
+            self._hart.memory.hold_code(physical)
+            view.code[pc] = page[pc] = self._build(self._hart.memory.load(physical, 4), pc, view.data)
+            self._count += 1
 
     def _view(self) -> View:
         mmu = self._hart.mmu
@@ -130,29 +134,55 @@ class Interpreter:
             view = self._views[key] = View(mmu.fetches, mmu.data)
         return view
 
-    def forget(self, context: Context | None = None, page: int | None = None) -> None:
-        """Take code out of the quick tables: everywhere, or one virtual page in the views of one context."""
-        for view in self._views.values():
-            if page is None:
-                view.code.clear()
-            elif view.fetches is context:
-                for pc in range(page * PAGE, (page + 1) * PAGE, 4):
-                    view.code.pop(pc, None)
+    # Forgetting
 
-    def written(self, address: int) -> None:
-        """A page that holds decoded code was written: decode it again when it is next fetched."""
+    def forget_translations(self) -> None:
+        """The TLB is empty: no code is to be found without asking it again."""
         for view in self._views.values():
             view.code.clear()
-            for key in [key for key in view.decoded if key[1] == address // PAGE]:
-                self._operations -= len(view.decoded.pop(key))
 
-    def forget_all(self) -> None:
-        """Drop all decoded instructions."""
+    def forget_page(self, context: Context, entry: Entry) -> None:
+        """This TLB has forgotten one entry: the code behind it is to be found no more."""
+        for view in self._views.values():
+            if view.fetches is context:
+                for pc in view.decoded.get(entry.frame, {}).get(entry.page, ()):
+                    view.code.pop(pc, None)
+
+    def written(self, address: int, size: int) -> bool:
+        """Bytes of one page that holds decoded instructions were written: decode these again when next fetched.
+
+        Returns whether the page still holds others.
+        """
+        frame, first = address // PAGE, address % PAGE & ~3
+        end = address % PAGE + size
+        return any([self._drop(view, frame, first, end) for view in self._views.values()])
+
+    def _drop(self, view: View, frame: int, first: int, end: int) -> bool:
+        """Forget what a view has decoded between two offsets of a physical page; say whether it has more of it."""
+        pages = view.decoded.get(frame, {})
+        if len(pages) > _MOST_PLACES:
+            first, end = 0, PAGE
+        for page in list(pages):
+            for pc in range(page * PAGE + first, page * PAGE + end, 4):
+                if pages[page].pop(pc, None) is not None:
+                    view.code.pop(pc, None)
+                    self._count -= 1
+            if not pages[page]:
+                del pages[page]
+        if not pages:
+            view.decoded.pop(frame, None)
+        return bool(pages)
+
+    def _drop_all(self) -> None:
+        """Forget all decoded instructions."""
         for view in self._views.values():
             view.code.clear()
             view.decoded.clear()
-        self._operations = 0
+        self._count = 0
 
 
-def _illegal() -> int:
-    raise Trap(Cause.ILLEGAL_INSTRUCTION)
+def _illegal(word: int) -> Operation:
+    def operation() -> int:
+        raise Trap(Cause.ILLEGAL_INSTRUCTION, word)
+
+    return operation

@@ -8,6 +8,8 @@ The bytes are those of GNU `as` and `ld`, for texts that both take. What differs
   instruction at an address that is no multiple of 4.
 - `.align 2` in code aligns; without compressed instructions GNU takes code to be aligned always.
 - Names of macros keep their case.
+- Where branches stand at the very edge of their reach with large alignments between, GNU may take a long form
+  that it could do without.
 - No `.include`, no compressed instructions, no thread-local or position-independent symbols, no `.comm`.
 """
 

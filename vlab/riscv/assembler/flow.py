@@ -14,8 +14,9 @@ from vlab.riscv.assembler.macros import NAME, Macro, arguments, parameters, roun
 from vlab.riscv.assembler.problems import Mistake, suggestion
 from vlab.riscv.pseudo import FORMS
 
-_MOST_STATEMENTS = 100_000
+_MOST_STATEMENTS = 50_000
 _DEEPEST = 60
+_MOST_NOTES = 4
 _HEAD = re.compile(r"(?:[\w.$]+\s*:\s*)*([\w.$]+)")
 _ENDS = {
     ".macro": (".endm", ".endmacro"),
@@ -23,7 +24,8 @@ _ENDS = {
     ".irp": (".endr",),
     ".irpc": (".endr",),
 }
-FLOW_WORDS = (*WORDS, *_ENDS, ".endm", ".endmacro", ".endr", ".exitm", ".purgem", ".end")
+_CLOSING = (".endm", ".endmacro", ".endr", ".exitm")
+FLOW_WORDS = (*WORDS, *_ENDS, *_CLOSING, ".purgem", ".end")
 
 
 class _TooMany(Exception):
@@ -75,7 +77,7 @@ class Flow:
         try:
             self._statement(statement, following)
         except Mistake as mistake:
-            self._assembly.report(self._assembly.statement, mistake)
+            self._assembly.report(statement, mistake)
             if self._assembly.problems.full:
                 raise _TooMany from None
 
@@ -83,6 +85,8 @@ class Flow:
         head = _HEAD.match(statement.text)
         word = head[1].lower() if head else ""
         if head and word in WORDS:
+            if self._conditions.reading:
+                self._labels_before(statement, head)
             self._conditions.step(word, statement, head.end())
         elif not self._conditions.reading:
             return
@@ -96,6 +100,8 @@ class Flow:
             raise _End
         elif head and word == ".purgem":
             self._macros.pop(statement.text[head.end() :].strip(), None)
+        elif word in _CLOSING:
+            raise Mistake(_("There is nothing here that `{word}` could end.").format(word=word))
         else:
             self._plain(statement)
 
@@ -152,7 +158,7 @@ class Flow:
             self._bound(len(values) * len(body))
         line = statement.line
         note = _("in the `{word}` at {file}:{line}").format(word=word, file=line.file, line=line.number)
-        self._expand([(inner, each) for each in values for inner in body], self._uses, note)
+        self._expand([(inner, each) for each in values for inner in body], self._uses, (note, *line.notes))
 
     def _labels_before(self, statement: Statement, head: re.Match[str]) -> None:
         if head.start(1):
@@ -195,7 +201,7 @@ class Flow:
         shown = note.format(name=macro.name, file=line.file, line=line.number)
         self._bound(len(macro.body))
         self._uses += 1
-        self._expand([(inner, values) for inner in macro.body], self._uses - 1, shown)
+        self._expand([(inner, values) for inner in macro.body], self._uses - 1, (shown, *line.notes))
 
     def _bound(self, count: int) -> None:
         if self._made + count > _MOST_STATEMENTS:
@@ -204,13 +210,14 @@ class Flow:
         self._made += max(count, 0)
 
     def _expand(
-        self, body: Iterable[tuple[Statement, Mapping[str, str] | None]], count: int, note: str
+        self, body: Iterable[tuple[Statement, Mapping[str, str] | None]], count: int, notes: tuple[str, ...]
     ) -> None:
+        """Read a body once more. `notes` say how its lines came about: this use, and those it stands in."""
         if self._depth >= _DEEPEST:
             what = _("Macros use each other more than {most} deep.").format(most=_DEEPEST)
             raise Mistake(what, None, _("A macro that uses itself needs an `.if` that ends it."))
         self._depth += 1
         try:
-            self._run(substitute(inner, values, count, note) for inner, values in body)
+            self._run(substitute(inner, values, count, notes[:_MOST_NOTES]) for inner, values in body)
         finally:
             self._depth -= 1

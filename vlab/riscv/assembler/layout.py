@@ -96,7 +96,6 @@ class Section:
         for attempt in range(_PASSES):
             at, moved = 0, False
             for chunk in self.chunks:
-                moved |= chunk.start != at
                 chunk.start = at
                 at += len(chunk.data)
                 if chunk.stretch:

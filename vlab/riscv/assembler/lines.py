@@ -46,6 +46,7 @@ _TOKEN = re.compile(
     r"|(?P<space>\s+)"
     r"|(?P<strange>.)"
 )
+_WHOLE_STRING = re.compile(_STRING.rstrip("?"), re.DOTALL)
 _ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "a": 7, "e": 27}
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|[xX][0-9a-fA-F]+|.)", re.DOTALL)
 
@@ -105,7 +106,7 @@ def tokens(statement: Statement) -> list[Token]:
 
 
 def _closed(token: Token) -> bool:
-    return token.kind == "character" or (len(token.text) > 1 and token.text[-1] == '"')
+    return token.kind == "character" or _WHOLE_STRING.fullmatch(token.text) is not None
 
 
 def _not_a_word(token: Token) -> Mistake:

@@ -9,7 +9,6 @@ from vlab.riscv.assembler.lines import Line, Statement
 from vlab.riscv.assembler.problems import Mistake
 
 _LONGEST_LINE = 4096
-_MOST_NOTES = 4
 _NAME = r"[^\W\d][\w$]*"
 NAME = re.compile(r"\s*([^\W\d][\w.$]*)\s*,?")
 _PARAMETER = re.compile(rf"({_NAME})\s*(?::\s*(req|vararg))?\s*(?:=\s*(\"[^\"]*\"|[^\s,]*))?")
@@ -109,14 +108,14 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def substitute(statement: Statement, values: Mapping[str, str] | None, count: int, note: str) -> Statement:
+def substitute(
+    statement: Statement, values: Mapping[str, str] | None, count: int, notes: tuple[str, ...]
+) -> Statement:
     """A statement of a body, with the values of the arguments put in; without them (`.rept`) as it stands.
 
-    `count` is what `\\@` becomes, `note` says where the body is used.
+    `count` is what `\\@` becomes, `notes` say where the body is used.
     """
-    line = statement.line
-    notes = (*line.notes, note)[:_MOST_NOTES]
-    text = statement.text
+    line, text = statement.line, statement.text
     if values is not None and "\\" in text:
         text = _INSERTION.sub(lambda found: _inserted(found, values, count), text)
     if len(text) > _LONGEST_LINE:

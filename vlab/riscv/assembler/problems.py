@@ -122,7 +122,7 @@ def _window(text: str, column: int) -> tuple[int, int]:
 
 
 def printable(text: str) -> str:
-    """The text with stand-ins for control characters: a file must not be able to steer a reader's terminal."""
+    """The text with stand-ins for control characters: a file must not steer a reader's terminal."""
     return "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

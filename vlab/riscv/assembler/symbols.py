@@ -18,6 +18,7 @@ from vlab.riscv.assembler.expressions import (
 )
 from vlab.riscv.assembler.lines import Line, Token
 from vlab.riscv.assembler.problems import Mistake, suggestion
+from vlab.riscv.registers import NUMBERS
 
 _NUMBER = re.compile("[0-9]{1,9}")
 _DEEPEST = 300
@@ -108,11 +109,22 @@ class Symbols:
         if isinstance(expression, Name):
             known = self._known.get(expression.key)
             return self.point(known.value, depth + 1) if known else None
-        if isinstance(expression, Binary) and isinstance(expression.right, int):
-            left = self.point(expression.left, depth + 1)
-            folded = combine(expression.operator, left, expression.right, expression.column) if left else None
-            return folded if isinstance(folded, Point) else None
-        return None
+        return self._shifted(expression, depth + 1) if isinstance(expression, Binary) else None
+
+    def _shifted(self, shift: Binary, depth: int) -> Point | None:
+        """A place and a number, in either order."""
+        left: Expression | None = shift.left
+        right: Expression | None = shift.right
+        if isinstance(right, int):
+            left = self.point(shift.left, depth)
+        elif isinstance(left, int):
+            right = self.point(shift.right, depth)
+        else:
+            return None
+        if left is None or right is None:
+            return None
+        folded = combine(shift.operator, left, right, shift.column)
+        return folded if isinstance(folded, Point) else None
 
     def value(self, name: Name) -> int:
         """A symbol's final value. All chunks have their addresses now."""
@@ -142,11 +154,16 @@ class Symbols:
         if name.text != name.key:
             return Mistake(_("There is no label `{label}:` below.").format(label=name.text[:-1]), name.column)
         what = _("The symbol `{name}` is not defined.").format(name=name.text)
-        return Mistake(what, name.column, suggestion(name.text, (k for k in self._known if ":" not in k)))
+        # A register may have been meant where an instruction takes either.
+        return Mistake(what, name.column, suggestion(name.text, [*NUMBERS, *self._own_names()]))
+
+    def _own_names(self) -> list[str]:
+        """The symbols that are not numbered labels."""
+        return [name for name in self._known if ":" not in name]
 
     def table(self) -> tuple[dict[str, int], frozenset[str]]:
         """The symbols with a name of their own, labels first, by address; and which of them aren't labels."""
-        own = [name for name in self._known if ":" not in name and not name.startswith(".L")]
+        own = [name for name in self._own_names() if not name.startswith(".L")]
         values = {name: self.value(Name(name, name, 0)) & (1 << 64) - 1 for name in own}
         constants = frozenset(name for name in own if not self._known[name].is_label)
         ordered = sorted(values, key=lambda name: (name in constants, values[name]))

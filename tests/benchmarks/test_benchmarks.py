@@ -1,0 +1,229 @@
+"""The measurements measure what they say. Speed is compared in the same run, never with a time in seconds."""
+
+import sys
+
+import pytest
+
+from tests.benchmarks import __main__, bench_exits, bench_interpreter, bench_snapshot, naive
+from tests.benchmarks.measuring import geometric_mean, in_turns, spread, table
+from tests.benchmarks.peers import Lap, Naive, Vlab
+from vlab.machine import Machine
+from vlab.riscv import Cause, assemble
+
+RA, GP = 1, 3
+
+# One of each kind of instruction that the naive loop knows. Its answers are compared register by register.
+EVERY_KIND = """
+_start:
+    lui   s0, 0x40040
+    slli  s0, s0, 1
+    lui   t0, 0x87654
+    auipc t1, 0xfffff
+    addi  t0, t0, -0x321
+    sub   t2, t1, t0
+    sd    t0, 0(s0)
+    sw    t2, 8(s0)
+    sh    t2, 12(s0)
+    sb    t2, -1(s0)
+    lb    a2, 3(s0)
+    lbu   a3, -1(s0)
+    lh    a4, 2(s0)
+    lhu   a5, 2(s0)
+    lw    a6, 0(s0)
+    lwu   a7, 0(s0)
+    ld    s2, 0(s0)
+    slli  s3, t0, 33
+    srli  s4, t0, 33
+    srai  s5, t0, 33
+    sll   s6, t0, s4
+    srl   s7, t0, s4
+    sra   s8, t0, s4
+    slti  s9, t0, -1
+    sltiu s10, t0, -1
+    slt   s11, t0, t2
+    sltu  t3, t0, t2
+    slt   s1, t0, t0
+    sltu  sp, t0, t0
+    xori  t4, t0, -5
+    ori   t5, t0, 0x555
+    andi  t6, t0, -256
+    mul   a0, t0, t2
+    xor   a0, a0, t4
+    or    a0, a0, t5
+    and   a1, a0, t6
+    blt   t0, zero, 1f
+    ecall
+1:  bge   t0, zero, 2f
+    bltu  zero, t0, 1f
+2:  ecall
+1:  bgeu  zero, t0, 2b
+    beq   t0, t1, 2b
+    bne   t0, t0, 2b
+    blt   t0, t0, 2b
+    bltu  t0, t0, 2b
+    bge   t0, t0, 1f
+    ecall
+1:  bgeu  t0, t0, 1f
+    ecall
+1:
+    li    tp, 3
+3:  addi  tp, tp, -1
+    bne   tp, zero, 3b
+    beq   tp, zero, 4f
+    ecall
+5:  add   gp, gp, ra
+    jalr  zero, 1(ra)
+4:  jal   ra, 5b
+    ecall
+"""
+
+
+@pytest.fixture(scope="module")
+def measured() -> list[bench_interpreter.Measured]:
+    return bench_interpreter.measure((Vlab, Naive), repetitions=5, quick=True)
+
+
+# --- The interpreter
+
+
+def test_naive_loop_and_interpreter_agree_on_every_kind_of_instruction():
+    machine = Machine(assemble(EVERY_KIND), memory="1M")
+    x, memory = machine.hart.x[:32], bytearray(machine.memory.peek(naive.BASE, 1 << 20))
+    machine.run(until=lambda: machine.hart.csr["mcause"] == Cause.ECALL_FROM_M)
+    assert naive.run(memory, x, naive.BASE) == machine.steps
+    assert x == machine.hart.x[:32]
+    assert bytes(memory) == machine.memory.peek(naive.BASE, 1 << 20)
+    assert x[GP] == x[RA] != 0, "it did not come as far as the end"
+
+
+def test_naive_loop_says_what_it_does_not_know():
+    with pytest.raises(ValueError, match="0x00000000 at 0x80000000 is no instruction"):
+        naive.run(bytearray(4), [0] * 32, naive.BASE)
+
+
+def test_both_ran_the_same_instructions_to_the_same_results(measured):
+    assert [one.loop for one in measured] == sorted(bench_interpreter.LOOPS)
+    for one in measured:
+        assert len({lap.instructions for turn in one.turns for lap in turn}) == 1
+        assert 5_000 < one.instructions < 50_000
+
+
+def test_a_peer_that_differs_is_found_out():
+    class Wrong(Naive):
+        def run(self, laps: int) -> Lap:
+            lap = super().run(laps)
+            return lap._replace(result=lap.result ^ 1)
+
+    with pytest.raises(ValueError, match="arithmetic: the peers do not agree"):
+        bench_interpreter.measure((Vlab, Wrong), repetitions=1, quick=True)
+
+
+def test_interpreter_is_far_ahead_of_the_naive_loop(measured):
+    """The aim is five times; what falls under three is broken, on however busy a host."""
+    assert bench_interpreter.overall(measured, 1).median > 3
+
+
+def test_report_on_the_interpreter_has_a_row_for_each_loop():
+    lines = bench_interpreter.report((Vlab, Naive), repetitions=1, quick=True).splitlines()
+    assert lines[2].split() == ["loop", "instructions", "vlab", "naive", "over", "naive"]
+    assert [line.split()[0] for line in lines[3:9]] == [*bench_interpreter.LOOPS, "geometric"]
+    assert lines[-1] == "The aim: 5 × naive."
+
+
+@pytest.mark.slow
+def test_interpreter_reaches_its_aims():
+    measured = bench_interpreter.measure()
+    for peer, aim in bench_interpreter.AIMS.items():
+        place = bench_interpreter.PEERS.index(peer)
+        assert bench_interpreter.overall(measured, place).median >= aim, peer.__name__
+
+
+# --- Exits
+
+
+def test_exits_of_a_vm_do_not_depend_on_what_lies_below_it():
+    runs = bench_exits.measure({"tiny": 3})
+    assert list(bench_exits.exceptions(runs)) == []
+    assert [one.outcome for one in runs] == [(0, 125, "?!\n")] * 4
+    levels = runs[-1].exits
+    assert len(levels) == 3
+    assert levels[0] > 5 * levels[1] > 25 * levels[2] > 0  # each level multiplies them
+
+
+@pytest.mark.slow
+def test_exits_of_the_kernel_do_not_depend_on_what_lies_below_it():
+    assert list(bench_exits.exceptions(bench_exits.measure({"kernel": 3}))) == []
+
+
+def test_exits_that_depend_on_what_lies_below_are_found_out():
+    def run(exits: tuple[int, ...], console: str) -> bench_exits.Run:
+        return bench_exits.Run("tiny", len(exits), exits, 1, 1.0, (0, 125, console))
+
+    assert list(bench_exits.exceptions([run((), "?"), run((39,), "?"), run((400, 40), "!")])) == [
+        "tiny: the VM with 0 more in it has, depending on depth, [39, 40] exits.",
+        "tiny: its status, time or console are not the same at all depths.",
+    ]
+
+
+def test_report_on_exits_has_a_row_for_each_depth():
+    lines = bench_exits.report(quick=True).splitlines()
+    assert [line.split()[:2] for line in lines[3:6]] == [["tiny", "0"], ["tiny", "1"], ["tiny", "2"]]
+    assert lines[-1].startswith("A VM's exits are the same whatever lies below it")
+
+
+# --- Snapshots
+
+
+def test_report_on_snapshots_has_its_rows():
+    lines = bench_snapshot.report(quick=True).splitlines()
+    acts = ["snapshot,", "snapshot,", "restore,", "restore,", "snapshot", "restore"]
+    assert [line.split()[0] for line in lines[3:9]] == acts
+    assert lines[-1].startswith("One step back after 50,000 instructions is ")
+
+
+def test_snapshot_costs_what_was_written():
+    costs = bench_snapshot.measure_snapshots(megabytes=4, repetitions=3)
+    assert costs["snapshot, 16 pages written"].median < costs["snapshot, every page written"].median / 2
+
+
+def test_step_back_costs_less_than_to_run_all_again():
+    assert bench_snapshot.measure_step_back(instructions=400_000, repetitions=3).median > 1.5
+
+
+# --- What they share
+
+
+def test_first_round_is_not_counted_and_all_take_turns():
+    told: list[str] = []
+
+    def act(name: str) -> str:
+        told.append(name)
+        return name + str(len(told))
+
+    assert in_turns([lambda: act("a"), lambda: act("b")], 2) == [("a3", "b4"), ("a5", "b6")]
+
+
+def test_a_tracer_is_put_aside_while_measuring_and_comes_back():
+    def tracer(*_event: object) -> None:
+        pass
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        assert in_turns([sys.gettrace], 1) == [(None,)]
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
+
+
+def test_spread_mean_and_table():
+    assert str(spread([3, 1, 1.96])) == "2.0 (1.0–3.0)"
+    assert geometric_mean([2, 8]) == 4
+    assert table("Title", ["a", "b"], [["long", 1], ["x", 10]], ["note"]).splitlines() == [
+        *("Title", "", "a      b", "long   1", "x     10", "", "note")
+    ]
+
+
+def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(SystemExit, match=r"no measurement speed\. There are: exits, interpreter, snapshot"):
+        __main__.main(["exits", "speed"])

@@ -1,0 +1,161 @@
+"""The page's side of the stepper, in a real browser, with a model in place of the notebook's."""
+
+import shutil
+from base64 import b64encode
+
+import pytest
+
+from tests.views.recordings import Script
+from vlab.views import Stepper
+from vlab.views.frames import STRIDE
+
+pytestmark = pytest.mark.requires("chromium")
+
+# Enough of anywidget's model: it holds state, tells of changes, and passes messages on.
+_MODEL = """
+([state, source]) => {
+  const listeners = {};
+  window.model = {
+    get: (name) => state[name],
+    set(name, value) { state[name] = value; window.model.tell("change:" + name); },
+    save_changes() {},
+    on: (event, listener) => (listeners[event] ??= []).push(listener),
+    off: (event, listener) => (listeners[event] = listeners[event].filter((one) => one !== listener)),
+    tell: (event, content) => (listeners[event] ?? []).forEach((listener) => listener(content)),
+    send: (message) => window.kernel(message.chunk).then((chunk) => window.model.tell("msg:custom", chunk)),
+    listening: () => Object.values(listeners).flat().length,
+  };
+  return import("data:text/javascript;base64," + source).then((module) => {
+    window.leave = module.default.render({ model: window.model, el: document.body });
+  });
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def stepper():
+    return Stepper(Script(1).record(12), at=6)
+
+
+@pytest.fixture
+def page(browser, stepper):
+    widget = stepper.widget
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    asked = []
+
+    def answer(number):
+        asked.append(number)
+        return widget.chunk(number)
+
+    page.expose_function("kernel", answer)
+    page.asked = asked
+    page.set_content(f"<html><style>{widget._css}</style><body></body></html>")
+    names = ("at", "count", "stride", "stops", "words", "ahead")
+    source = b64encode(widget._esm.encode()).decode()
+    page.evaluate(_MODEL, [{name: getattr(widget, name) for name in names}, source])
+    yield page
+    page.close()
+
+
+def place(page):
+    return int(page.locator("output").inner_text().split(" / ")[0])
+
+
+def press(page, *keys):
+    page.locator(".vlab-stepper").focus()
+    for key in keys:
+        page.keyboard.press(key)
+    return place(page)
+
+
+def test_keys_go_both_ways(page, stepper):
+    exits = stepper._frames.stops["exit"]
+    assert press(page, "ArrowRight", "ArrowRight", "ArrowLeft") == 7
+    assert press(page, "e") == next(at for at in exits if at > 7)
+    assert press(page, "End") == len(stepper) - 1
+    assert press(page, "ArrowRight") == len(stepper) - 1
+    assert press(page, "e") == len(stepper) - 1
+    assert press(page, "Home", "ArrowLeft") == 0
+    assert press(page, "t") == 5
+
+
+def test_buttons_go_both_ways(page, stepper):
+    def click(name):
+        page.get_by_role("button", name=name, exact=True).first.click()
+        return place(page)
+
+    assert [click(name) for name in ("Next", "Next", "Back", "First", "Next trap")] == [7, 8, 7, 0, 5]
+    assert click("Last") == len(stepper) - 1
+    assert page.get_by_role("button", name="Next", exact=True).get_attribute("aria-disabled") == "true"
+
+
+def test_the_slider_moves_by_mouse_and_by_key(page, stepper):
+    slider = page.get_by_role("slider", name="Position")
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    middle = place(page)
+    assert abs(middle - len(stepper) // 2) <= 2
+    page.keyboard.press("ArrowRight")
+    assert place(page) == middle + 1
+
+
+def test_a_click_on_an_event_chooses_it_and_keeps_the_keyboard(page):
+    page.locator("svg [data-event='9']").first.click(position={"x": 9, "y": 9})
+    assert place(page) == 9
+    page.keyboard.press("ArrowLeft")
+    assert place(page) == 8
+
+
+def test_an_events_cause_is_one_click_away(page):
+    page.locator(".vlab-detail button").first.click()
+    assert place(page) == 5
+    page.keyboard.press("ArrowRight")
+    assert place(page) == 6
+
+
+def test_what_stands_there_is_lit_said_and_told(page, stepper):
+    press(page, "End")
+    stepper.last()
+    page.wait_for_function(
+        "says => document.querySelector('[role=status]').textContent === says", arg=stepper.sentence
+    )
+    assert page.get_by_role("img").get_attribute("aria-label") == stepper.sentence
+    lit = page.locator("svg .lit").evaluate_all("marks => marks.map(mark => mark.dataset.event)")
+    assert set(lit) == {str(stepper.at)}
+    assert "instruction" in page.locator(".vlab-detail table").inner_text()
+
+
+def test_frames_are_asked_for_ahead_and_once(page, stepper):
+    chunks = -(-len(stepper) // STRIDE)
+    page.wait_for_timeout(300)
+    press(page, "End", "Home")
+    assert sorted(page.asked) == list(range(2, chunks))
+
+
+def test_a_move_from_code_shows(page):
+    page.evaluate("model.set('at', 20)")
+    assert place(page) == 20
+
+
+def test_the_stepper_leaves_nothing_behind(page):
+    assert page.evaluate("(window.leave(), window.model.listening())") == 0
+
+
+def test_no_text_is_cut_with_this_browsers_fonts(page):
+    cut = """() => [...document.querySelectorAll('svg text')].filter((text) => {
+        const [inner, outer] = [text, text.ownerSVGElement].map((part) => part.getBoundingClientRect());
+        return inner.left < outer.left || inner.right > outer.right || inner.bottom > outer.bottom;
+    }).map((text) => text.textContent)"""
+    assert page.evaluate(cut) == []
+    assert page.locator("svg text").count() > 20

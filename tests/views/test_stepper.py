@@ -1,0 +1,120 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.views.recordings import Script
+from tests.views.structure import check
+from vlab.events import Recording
+from vlab.language import VlabError
+from vlab.paging import PageTable
+from vlab.views import Stepper
+from vlab.views.words import event_sentence
+
+
+@pytest.fixture
+def run():
+    return Script(1).record(3)
+
+
+def test_the_verbs_move_and_return_what_stands_there(run):
+    stepper = Stepper(run)
+    assert stepper.next() is run[1]
+    assert stepper.back() is run[0]
+    assert stepper.back() is run[0]
+    assert stepper.last() is run[-1]
+    assert stepper.next() is run[-1]
+    assert stepper.goto(7) is run[7]
+    assert (stepper.at, len(stepper)) == (7, len(run))
+    assert stepper.first() is run[0]
+
+
+def test_next_exit_and_next_trap_stop_there_and_stay_after_the_last(run):
+    stepper = Stepper(run)
+    exits = [number for number, event in enumerate(run) if event.kind == "Exit"]
+    assert [stepper.next_exit() and stepper.at for _exit in exits] == exits
+    assert stepper.next_exit() is run[exits[-1]]
+    stepper.first()
+    assert stepper.next_trap().kind == "Trap"
+    assert stepper.at == 5
+    assert Stepper([PageTable().walk(0, "load", mode="S")]).next_exit() is not None
+
+
+def test_sentence_and_picture_belong_to_the_position(run):
+    stepper = Stepper(run, at=30)
+    assert stepper.sentence == event_sentence(run[30])
+    assert repr(stepper) == f"Stepper over {len(run)} positions, at 30: {stepper.sentence}"
+    assert 'class="lit" data-event="30"' in stepper.picture.svg
+    check(stepper.strip())
+    assert stepper.strip().sentence == repr(stepper)
+
+
+@pytest.mark.parametrize("at", [-1, 1000, "3", None, 2.5])
+def test_a_position_that_is_not_there_is_said(run, at):
+    stepper = Stepper(run, at=3)
+    with pytest.raises(VlabError, match="Choose one from 0 to 107"):
+        stepper.goto(at)
+    assert stepper.at == 3
+
+
+@pytest.mark.parametrize("nothing", [Recording(), []])
+def test_nothing_to_step_through_is_said(nothing):
+    with pytest.raises(VlabError, match="nothing to step through"):
+        Stepper(nothing)
+
+
+def test_it_shows_a_widget_and_what_is_stored_of_it(run):
+    stepper = Stepper(run)
+    shown, metadata = stepper._repr_mimebundle_()
+    assert set(shown) == {"text/plain", "text/html", "image/png", "application/vnd.jupyter.widget-view+json"}
+    assert shown["text/plain"] == repr(stepper)
+    assert shown["text/html"].startswith(f'<img alt="{stepper!r}')
+    assert "image/png" in metadata
+    json.dumps(shown)
+
+
+def test_without_anywidget_the_film_strip_is_left(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vlab.views.widget", None)
+    shown, _metadata = Stepper(run)._repr_mimebundle_()
+    assert set(shown) == {"text/plain", "text/html", "image/png"}
+
+
+def test_what_is_stored_passes_strict_nbval(run, tmp_path, repository):
+    from nbformat import v4, write
+
+    stepper = Stepper(run, at=4)
+    setup = "from tests.views.recordings import Script\nfrom vlab.views import Stepper\n"
+    setup += "run = Script(1).record(3)\nstepper = Stepper(run, at=4)\nstepper"
+    cells = [
+        _cell(1, setup, stepper),
+        _cell(2, "stepper.next_exit()", stepper.next_exit()),
+        _cell(3, "run", run),
+    ]
+    write(v4.new_notebook(cells=cells), tmp_path / "stepper.ipynb")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-p",
+            "no:cacheprovider",
+            str(tmp_path / "stepper.ipynb"),
+        ],
+        env=os.environ | {"PYTHONPATH": str(repository), "JUPYTER_PLATFORM_DIRS": "1"},
+        cwd=repository,
+        capture_output=True,
+        text=True,
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
+def _cell(count, source, shown):
+    """A cell as it is stored after it has run."""
+    from nbformat import v4
+
+    data, metadata = shown._repr_mimebundle_()
+    output = v4.new_output("execute_result", data=data, metadata=metadata, execution_count=count)
+    return v4.new_code_cell(source, outputs=[output], execution_count=count)

@@ -1,0 +1,134 @@
+"""What `vlab run` starts: which computer, how many hypervisors deep, and the program that is put into it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlab.cli.parser import suggestion
+from vlab.language import VlabError, _
+
+if TYPE_CHECKING:
+    from vlab.machine import Computer, Machine
+    from vlab.riscv import Program
+
+DEEPEST = 8
+PLANNED = ("binary-translation", "paravirtual", "hardware-assisted")
+
+
+def chosen_techniques(names: str | None, depth: int | None) -> list[str]:
+    """One technique a level, outermost first, from what the reader said; VlabError if that isn't a choice."""
+    from vlab.hypervisor.techniques import TECHNIQUES
+
+    if names is None:
+        return ["trap-and-emulate"] * (depth or 0)
+    chosen = [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name in PLANNED:
+            raise VlabError(
+                _("The technique {name} isn't there yet.").format(name=name),
+                where="--technique",
+                mend=_("There are: {known}.").format(known=", ".join(TECHNIQUES)),
+            )
+        if name not in TECHNIQUES:
+            known = (*TECHNIQUES, *PLANNED)
+            there_are = _("There are: {known}.").format(known=", ".join(known))
+            raise VlabError(
+                _("There is no technique {name!r}.").format(name=name),
+                where="--technique",
+                mend=suggestion(name, known).rstrip() or there_are,
+            )
+    count = len(chosen)
+    if depth is not None and depth != count and (count > 1 or not depth):
+        raise VlabError(
+            _("{count} levels have a technique, and the depth is {depth}.").format(count=count, depth=depth),
+            where="--technique, --depth",
+            mend=_("Leave --depth out, or name one technique for all levels."),
+        )
+    if len(chosen) > DEEPEST:
+        raise VlabError(too_deep(len(chosen)), where="--technique")
+    return chosen * (depth or 1) if len(chosen) == 1 else chosen
+
+
+def too_deep(depth: int) -> str:
+    """Why such a depth is refused."""
+    return _(
+        "{depth} levels are refused: each one multiplies the work by about ten, and {deepest} is the limit."
+    ).format(depth=depth, deepest=DEEPEST)
+
+
+def build(memory: int, techniques: Sequence[str]) -> "tuple[Machine, list[Computer]]":
+    """A machine, and the computers from it to the guest's, each in a hypervisor on the one before.
+
+    The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides.
+    """
+    from vlab.hypervisor import Hypervisor
+    from vlab.machine import Machine
+
+    sizes = [memory]
+    for _level in techniques:
+        sizes.append(Hypervisor.memory_for(sizes[-1]))
+    try:
+        machine = Machine(memory=sizes.pop())
+        computers: list[Computer] = [machine]
+        for technique in techniques:
+            hypervisor = Hypervisor(computers[-1])
+            computers.append(hypervisor.create_vm(memory=sizes.pop(), technique=technique))
+    except VlabError as error:
+        raise VlabError(error.what, where="--memory", mend=error.mend) from None
+    except MemoryError:
+        raise VlabError(
+            _("This host does not have so much memory to give."), where="--memory", mend=_("Ask for less.")
+        ) from None
+    return machine, computers
+
+
+def read_program(name: str, computer: "Computer", base: int, notes: list[str]) -> "Program":
+    """The program in a file, for this computer's memory; where there is no such file, the guest of this name.
+
+    A file `*.s` is assembled; `base` is where it begins, and where a raw image does. `notes` are as in
+    `load_image`.
+    """
+    from vlab import guests
+    from vlab.machine.loading import load_image, read_file
+    from vlab.riscv import assemble
+
+    path, memory = Path(name), (computer.memory.base, computer.memory.size)
+    if not path.is_file() and name in guests.names():
+        return _placed(guests.load(name), memory, name)
+    if not path.exists():
+        raise VlabError(
+            _("There is no such file, and no guest of this name."),
+            where=name,
+            mend=suggestion(name, guests.names()).rstrip()
+            or _("The guests are: {names}.").format(names=", ".join(guests.names())),
+        )
+    if path.suffix not in (".s", ".S"):
+        return load_image(path, base=base, memory=memory, notes=notes)
+    try:
+        source = read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = _("This isn't text in UTF-8: byte {place} can't be read.").format(place=error.start)
+        raise VlabError(what, where=name) from None
+    return _placed(assemble(source, filename=name, base=base), memory, name)
+
+
+def _placed(program: "Program", memory: tuple[int, int], name: str) -> "Program":
+    """The program, if it fits into the memory."""
+    from vlab.machine.loading import load_image
+
+    try:
+        return load_image(program, memory=memory)
+    except VlabError as error:
+        raise VlabError(error.what, where=name, mend=error.mend) from None
+
+
+def read_device_tree(name: str, bootargs: str) -> bytes:
+    """The device tree in a file, with these boot arguments."""
+    from vlab.machine.devicetree import with_bootargs
+    from vlab.machine.loading import read_file
+
+    content = read_file(name)
+    try:
+        return with_bootargs(content, bootargs)
+    except VlabError as error:
+        raise VlabError(error.what, where=name, mend=error.mend) from None

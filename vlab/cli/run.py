@@ -1,0 +1,327 @@
+"""`vlab run`: a program on a computer, or in virtual machines inside each other."""
+
+import re
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from vlab.cli.computers import DEEPEST, build, chosen_techniques, read_device_tree, read_program, too_deep
+from vlab.cli.results import (
+    TrapCounter,
+    check_apart,
+    signature_place,
+    statistics,
+    whole_file,
+    write_json,
+    write_signature,
+)
+from vlab.cli.running import End, Run, is_terminal
+from vlab.language import VlabError, _
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from vlab.cli.parser import Parser
+    from vlab.machine import Computer
+    from vlab.riscv import Program
+
+DEFAULT_LIMIT = 1_000_000_000
+AT_LIMIT, ENDLESS, INTERRUPTED = 124, 125, 130
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.?)", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "e": "\x1b", "\\": "\\"}
+
+
+def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
+    """Say what `vlab run` takes."""
+    parser = commands.add_parser(
+        "run",
+        help=_("run a program on a computer, or in virtual machines inside each other"),
+        description=_(
+            "Run a program on a RISC-V computer, or in virtual machines inside each other. "
+            "What it prints on its console appears here."
+        ),
+        epilog=_(
+            "Exit status: the guest's own when it switches its computer off, 255 at most; with --expect, 0 "
+            "if the text came and 1 if it did not; 2 for a mistake that you can mend; 124 when "
+            "--max-instructions is reached; 125 when nothing can happen any more; 130 when interrupted."
+        ),
+    )
+    parser.add_argument(
+        "image",
+        metavar=_("IMAGE"),
+        help=_(
+            "an ELF file; an assembly file (*.s), which is assembled first; any other file, as a raw image "
+            "for 0x80000000; or the name of one of vlab's guests, such as hello or kernel. It starts in "
+            "M mode, a0 = hart, a1 = device tree"
+        ),
+    )
+    _add_start(parser)
+    _add_computer(parser)
+    _add_course(parser)
+    _add_results(parser)
+    return parser
+
+
+def _add_start(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(_("what starts"))
+    first = group.add_mutually_exclusive_group()
+    first.add_argument(
+        "--bios",
+        metavar=_("FW"),
+        help=_(
+            "firmware that starts first, in M mode; IMAGE (a raw one at 0x80200000) is its next stage, "
+            "and a2 points to what OpenSBI's fw_dynamic asks for"
+        ),
+    )
+    first.add_argument(
+        "--sbi", action="store_true", help=_("enter IMAGE in S mode, above an SBI (not there yet)")
+    )
+    group.add_argument("--dtb", metavar=_("FILE"), help=_("a device tree in place of the computer's own"))
+    group.add_argument(
+        "--append",
+        metavar=_("ARGUMENTS"),
+        default="",
+        help=_("the kernel's arguments, put into the device tree"),
+    )
+
+
+def _add_computer(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(_("on which computer"))
+    group.add_argument(
+        "--memory",
+        metavar=_("SIZE"),
+        type=_size,
+        default="64M",
+        help=_("the guest's memory, the same at every depth; 64M by default"),
+    )
+    group.add_argument("--disk", metavar=_("FILE"), help=_("a disk (not there yet)"))
+    group.add_argument(
+        "--depth",
+        metavar="N",
+        type=_depth,
+        help=_("how many virtual machines inside each other: 0, the bare machine, to {deepest}").format(
+            deepest=DEEPEST
+        ),
+    )
+    group.add_argument(
+        "--technique",
+        metavar="T[,T…]",
+        help=_(
+            "how to virtualize: trap-and-emulate; binary-translation, paravirtual and hardware-assisted "
+            "are not there yet. One for all levels, or one a level, the outermost first. Without --depth, "
+            "one means --depth 1"
+        ),
+    )
+    group.add_argument(
+        "--engine",
+        choices=("interpreter", "native"),
+        default="interpreter",
+        help=_("what executes instructions: interpreter; native is not there yet"),
+    )
+
+
+def _add_course(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(_("how it goes"))
+    group.add_argument(
+        "--max-instructions",
+        metavar="N",
+        type=_count,
+        default=DEFAULT_LIMIT,
+        help=_(
+            "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit:_}"
+        ).format(limit=DEFAULT_LIMIT),
+    )
+    group.add_argument(
+        "--input",
+        metavar=_("TEXT"),
+        type=_text,
+        help=_(r"type this, as the guest reads it; \n, \r, \t, \e, \\ and \xHH stand for characters"),
+    )
+    group.add_argument(
+        "--expect",
+        metavar=_("TEXT"),
+        type=_text,
+        help=_("end the run with status 0 as soon as the console has printed this; written as for --input"),
+    )
+
+
+def _add_results(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(_("what is written down"))
+    group.add_argument(
+        "--stats", metavar=_("FILE"), help=_("counts of each level as JSON: instructions, time, traps, exits")
+    )
+    group.add_argument(
+        "--trace",
+        metavar=_("FILE"),
+        help=_("every event, in the format that ui.perfetto.dev opens; 1 µs there is one instruction"),
+    )
+    group.add_argument(
+        "--signature",
+        metavar=_("FILE"),
+        help=_("the words between the symbols begin_signature and end_signature, in hexadecimal, one a line"),
+    )
+
+
+def main(args: Namespace) -> int:
+    """Build the computers, run the program, write what was asked for, and be the guest."""
+    _refuse_what_is_not_there(args)
+    techniques = chosen_techniques(args.technique, args.depth)
+    results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
+    check_apart(results, [name for name in (args.image, args.bios, args.dtb) if name is not None])
+    machine, computers = build(args.memory, techniques)
+    guest = computers[-1]
+    program = _load(guest, args)
+    run = Run(machine, guest, args.expect, args.max_instructions)
+    with ExitStack() as files:
+        finish = _results(args, computers, program, files)
+        if args.input is not None:
+            guest.type(args.input)
+        end = run.go()
+        for write in finish:
+            write(end)
+    return _status(end, run, program, expected=args.expect is not None)
+
+
+def _refuse_what_is_not_there(args: Namespace) -> None:
+    missing = {"--sbi": args.sbi, "--disk": args.disk is not None, "--engine native": args.engine == "native"}
+    for option, wanted in missing.items():
+        if wanted:
+            raise VlabError(_("This isn't there yet."), where=option, mend=_("Leave it out."))
+
+
+def _load(guest: "Computer", args: Namespace) -> "Program":
+    """Power the guest's computer on with what the reader named."""
+    from vlab.machine.computer import NEXT_STAGE, RAM_BASE
+
+    notes: list[str] = []
+    image = read_program(args.image, guest, NEXT_STAGE if args.bios is not None else RAM_BASE, notes)
+    firmware = None if args.bios is None else read_program(args.bios, guest, RAM_BASE, notes)
+    dtb = None if args.dtb is None else read_device_tree(args.dtb, args.append)
+    for note in notes:
+        _say(note)
+    if firmware is None:
+        return guest.load(image, dtb=dtb, bootargs=args.append)
+    return guest.load(firmware, next_stage=image, dtb=dtb, bootargs=args.append)
+
+
+def _results(
+    args: Namespace, computers: "list[Computer]", program: "Program", files: ExitStack
+) -> "list[Callable[[End], None]]":
+    """Open the files that were asked for, before anything runs; what has to be done at the end."""
+    guest, finish = computers[-1], []
+    if args.signature is not None:
+        place = signature_place(program, guest)
+        signature = files.enter_context(whole_file(args.signature))
+        finish.append(lambda end: write_signature(signature, guest, place))
+    if args.trace is not None:
+        from vlab.views.perfetto import PerfettoTrace
+
+        trace = PerfettoTrace(files.enter_context(whole_file(args.trace)).write, len(computers))
+        guest.events.listen(trace)
+        finish.append(lambda end: trace.close())
+    if args.stats is not None:
+        counts = files.enter_context(whole_file(args.stats))
+        counter = TrapCounter(len(computers))
+        guest.events.listen(counter)
+
+        def write_counts(end: End) -> None:
+            levels = statistics(computers, counter.traps)
+            write_json(counts, {"image": args.image, "end": end, "status": guest.status, "levels": levels})
+
+        finish.append(write_counts)
+    return finish
+
+
+def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
+    """The exit status, and on stderr a sentence where it doesn't speak for itself."""
+    guest = run.guest
+    if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
+        print()
+    place = _place(guest, program)
+    match end:
+        case End.LIMIT:
+            said = _("The limit of {limit:_} instructions is reached; the guest is at {place}.")
+            mend = _("--max-instructions sets another limit.")
+            _say(said.format(limit=run.limit, place=place) + "\n" + mend)
+        case End.ENDLESS:
+            _say(_("The guest {why}; it is at {place}.").format(why=run.why, place=place))
+        case End.INTERRUPTED:
+            _say(_("Interrupted; the guest is at {place}.").format(place=place))
+            return INTERRUPTED
+    if expected:
+        if end is not End.EXPECTED:
+            _say(_("The run ended before the console printed what --expect says."))
+        return 0 if end is End.EXPECTED else 1
+    if guest.status is not None:
+        return min(guest.status, 255)
+    return AT_LIMIT if end is End.LIMIT else ENDLESS
+
+
+def _place(guest: "Computer", program: "Program") -> str:
+    """Where the guest stands, in numbers and in words."""
+    pc = guest.hart.pc
+    symbol = program.symbol_at(pc)
+    return f"{pc:#x}" if symbol is None else f"{pc:#x} ({symbol[0]}+{symbol[1]:#x})"
+
+
+def _say(message: str) -> None:
+    if sys.stderr is not None:
+        print(f"vlab: {message}", file=sys.stderr)
+
+
+# What options take
+
+
+def _size(text: str) -> int:
+    from vlab.machine import parse_size
+    from vlab.machine.memory import PAGE
+
+    try:
+        size = parse_size(text)
+    except VlabError as error:
+        raise VlabError(error.what, where="--memory", mend=error.mend) from None
+    if size <= 0 or size % PAGE:
+        raise ArgumentTypeError(_("{text!r} is not a whole number of pages of 4096 bytes").format(text=text))
+    return size
+
+
+def _number(text: str) -> int | None:
+    digits = text.replace("_", "")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+
+
+def _depth(text: str) -> int:
+    depth = _number(text)
+    if depth is None:
+        what = _("{text!r} is not a depth; depths are 0 to {deepest}")
+        raise ArgumentTypeError(what.format(text=text, deepest=DEEPEST))
+    if depth > DEEPEST:
+        raise ArgumentTypeError(too_deep(depth).rstrip("."))
+    return depth
+
+
+def _count(text: str) -> int:
+    count = _number(text)
+    if not count:
+        raise ArgumentTypeError(_("{text!r} is not a number of instructions").format(text=text))
+    return count
+
+
+def _text(text: str) -> str:
+    """A text with its escapes replaced."""
+
+    def character(found: re.Match[str]) -> str:
+        word = found[1]
+        if word.startswith("x") and len(word) == 3:
+            return chr(int(word[1:], 16))
+        if word not in _ESCAPED:
+            raise ArgumentTypeError(
+                _(r"{escape!r} stands for nothing; write \\ for a backslash").format(escape=found[0])
+            )
+        return _ESCAPED[word]
+
+    if not text:
+        raise ArgumentTypeError(_("the text is empty"))
+    return _ESCAPE.sub(character, text)

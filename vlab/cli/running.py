@@ -1,0 +1,127 @@
+"""One run of `vlab run`: the guest's console on this terminal, what is waited for, and when it is over."""
+
+import codecs
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from vlab.language import _
+
+if TYPE_CHECKING:
+    from vlab.machine import Computer, Machine
+
+_CHUNK = 20_000  # instructions between looks at whether the guest still gets anywhere
+_ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
+_JUMP_TO_ITSELF = 0x0000_006F
+
+
+class End(StrEnum):
+    """How a run ended."""
+
+    OFF = "off"
+    EXPECTED = "expected"
+    LIMIT = "limit"
+    ENDLESS = "endless"
+    INTERRUPTED = "interrupted"
+
+
+class Run:
+    """One run: the console, what it waits for, and when it is over."""
+
+    def __init__(self, machine: "Machine", guest: "Computer", expected: str | None, limit: int):
+        self.machine, self.guest, self.limit = machine, guest, limit
+        self.why = ""  # what the guest does, if the run ended because it will do so for ever
+        self._expected = None if expected is None else expected.encode("utf-8", "replace")
+        self._found = False
+        self._retired = self._attempted = 0
+        self._show = _showing()
+        guest.uart.listener = self._printed
+
+    def _printed(self, byte: bytes) -> None:
+        self._show(byte)
+        if self._expected is not None and self.guest.uart.output.endswith(self._expected):
+            self._found = True
+
+    def _over(self) -> bool:
+        return self._found or self.guest.status is not None
+
+    def go(self) -> End:
+        """Run to an end."""
+        from tqdm import tqdm
+
+        # A bar would run into what the guest prints, where both go to one terminal.
+        hidden = not is_terminal(sys.stderr) or is_terminal(sys.stdout)
+        with tqdm(disable=hidden, unit=_(" instructions"), unit_scale=True, leave=False) as progress:
+            try:
+                return self._go(progress)
+            except KeyboardInterrupt:
+                return End.INTERRUPTED
+
+    def _go(self, progress: Any) -> End:
+        from vlab.machine import Stop
+
+        while (left := self.limit - self.machine.steps) > 0:
+            before = self.machine.steps
+            stop = self.machine.run(min(left, _CHUNK), until=self._over)
+            progress.update(self.machine.steps - before)
+            if self._over():
+                return End.EXPECTED if self._found else End.OFF
+            asleep = stop is Stop.ASLEEP
+            self.why = _("waits for an interrupt that nothing will send") if asleep else self._endless()
+            if self.why:
+                return End.ENDLESS
+        return End.LIMIT
+
+    def _endless(self) -> str:
+        """Why nothing will ever happen again, as far as that is easily seen; else an empty text.
+
+        If no interrupt is pending and no alarm is set, nothing will interrupt the guest: what it does now
+        over and over, it does for ever.
+        """
+        guest, hart = self.guest, self.guest.hart
+        attempted, retired = guest.time - guest.skipped, hart.retired
+        if retired != self._retired:
+            self._retired, self._attempted = retired, attempted
+        if hart.csr.deadline() is not None or hart.interrupt() is not None:
+            return ""
+        if attempted - self._attempted >= _ENOUGH_TRAPS:
+            return _traps_for_ever(guest)
+        stands = not hart.mmu.fetches.key.paged and guest.memory.holds(hart.pc, 4)
+        if stands and int.from_bytes(guest.memory.peek(hart.pc, 4), "little") == _JUMP_TO_ITSELF:
+            return _("jumps to where it stands, and has not switched its computer off")
+        return ""
+
+
+def _traps_for_ever(guest: "Computer") -> str:
+    from vlab.riscv import Mode
+    from vlab.riscv.privilege import cause_title
+
+    csr, level = guest.hart.csr, "m" if guest.hart.mode == Mode.M else "s"
+    vector, cause = csr[f"{level}tvec"] & -4, cause_title(csr[f"{level}cause"])
+    return _("traps for ever: its trap handler, at {vector:#x}, begins with another trap ({cause})").format(
+        vector=vector, cause=cause
+    )
+
+
+def _showing() -> Callable[[bytes], None]:
+    """How to show a byte of the console at once."""
+    stream = sys.stdout
+    if stream is None:
+        return lambda byte: None
+    raw = getattr(stream, "buffer", None)
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def show(byte: bytes) -> None:
+        if raw is None:
+            stream.write(decode(byte))
+        else:
+            raw.write(byte)
+        stream.flush()
+
+    return show
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream, which may be missing, is one that a person looks at."""
+    return stream is not None and bool(stream.isatty())

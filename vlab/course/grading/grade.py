@@ -1,0 +1,123 @@
+"""Grading the blanks of one submission, in the worker."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from vlab.course import students
+from vlab.course.asking import Reply, plain, read_transcript, transcript
+from vlab.course.checking import key
+from vlab.course.exercises import Exercise, find
+from vlab.course.grading.bank import Bank, blanks, given
+from vlab.course.grading.rules import objections, without_markers
+from vlab.course.grading.runs import Confines, Run, run
+from vlab.course.grading.submissions import Cell, taken
+from vlab.course.grading.worker import Job
+from vlab.course.judging import judge
+from vlab.language import _
+
+_CELL_SHARE = 4  # one cell may take this part of the time of all
+
+Result = dict[str, Any]
+
+
+class Grading:
+    """One submission against one pristine notebook."""
+
+    def __init__(self, job: Job, bank: Bank, pristine: Any):
+        self._job, self._bank, self._pristine = job, bank, pristine
+        self._cells = blanks(pristine)
+        self._exercises = {name: find(name) for name in self._cells}
+        self._runs = 0
+
+    def results(self, cells: list[Cell]) -> dict[str, Result]:
+        """The result of each exercise, by its name.
+
+        All are run together. If one of them takes the kernel with it, each is run once more by itself, so that
+        one bad blank doesn't cost the others.
+        """
+        found: dict[str, Result] = {}
+        sources: dict[str, str] = {}
+        for name, exercise in self._exercises.items():
+            source, found[name] = self._taken(cells, exercise)
+            if source is not None:
+                sources[name] = source
+        if not sources:
+            return found
+        ran = self._run(sources)
+        for name in sources:
+            alone = ran
+            if ran.ended != "well" and len(sources) > 1:
+                alone = self._run({name: sources[name]})
+            found[name] = self._result(self._exercises[name], alone)
+        return found
+
+    def _taken(self, cells: list[Cell], exercise: Exercise) -> tuple[str | None, Result]:
+        """The source to run, or None and the result that stands without running it."""
+        source, why = taken(cells, self._cells[exercise.id])
+        if source is None:
+            return None, _result("missing", f"{exercise.id}: {why}.")
+        source = without_markers(source)
+        if not source.strip() or source.split() == self._stub(exercise.id).split():
+            return None, _result("pending", _("{id} is not written yet.").format(id=exercise.id))
+        if self._job.careful and (found := objections(source, exercise, given(self._pristine))):
+            return None, _result("refused", f"{exercise.id}: {'; '.join(found[:5])}.")
+        return source, {}
+
+    def _stub(self, name: str) -> str:
+        cell = next(cell for cell in self._pristine["cells"] if cell["id"] == self._cells[name])
+        return students.stub("".join(cell["source"]))
+
+    def _run(self, sources: dict[str, str]) -> Run:
+        job = self._job
+        self._runs += 1
+        confines = Confines(
+            hidden=self._hidden(),
+            separate=job.separate,
+            memory=job.memory,
+            seconds=job.seconds / _CELL_SHARE,
+            questions=self._bank.questions,
+        )
+        expected = {name: self._expected(name) if name in sources else "" for name in self._exercises}
+        return run(self._pristine, sources, expected, job.seed, job.place / str(self._runs), confines)
+
+    def _hidden(self) -> tuple[Path, ...]:
+        """What the kernel must not see: answers, submissions, and what else Python can do without."""
+        job = self._job
+        needed = [Path(place).resolve() for place in (sys.prefix, sys.base_prefix, __file__)]
+        others = [Path.home(), Path(tempfile.gettempdir()), job.path.parent]
+        spare = [other.resolve() for other in others]
+        spare = [other for other in spare if not any(place.is_relative_to(other) for place in needed)]
+        return (*self._bank.hidden(), job.place.parent, *spare)
+
+    def _expected(self, name: str) -> str:
+        """What the check cell shows if the blank is right."""
+        exercise, right = self._exercises[name], key(name)
+        replies = [Reply("value", plain(right.answer(case))) for case in exercise.cases(self._job.seed)]
+        return transcript(replies)
+
+    def _result(self, exercise: Exercise, ran: Run) -> Result:
+        blank = self._cells[exercise.id]
+        check = next(c["id"] for c in self._pristine["cells"] if students.role(c) == ("check", exercise.id))
+        if ran.ended != "well" and ran.ended_in in (blank, check) and check not in ran.passed:
+            return _result("broken", f"{exercise.id}: {_LOST[ran.ended]()}")
+        for cell in (blank, check):
+            if cell in ran.errors:
+                error = " ".join(ran.errors[cell].split())[:200]
+                return _result("broken", _("{id} ends in an error: {error}").format(id=exercise.id, error=error))
+        verdict = judge(exercise, key(exercise.id), self._job.seed, read_transcript(ran.shown.get(check, "")))
+        if verdict.state == "right" and check not in ran.passed:
+            said = _("{id} wrong: something else is shown with the replies.")
+            return _result("wrong", said.format(id=exercise.id))
+        return _result(verdict.state, str(verdict))
+
+
+def _result(state: str, message: str) -> Result:
+    return {"state": state, "message": message}
+
+
+_LOST = {
+    "died": lambda: _("it ended the kernel, or needed more memory than it may."),
+    "late": lambda: _("it does not come to an end in time."),
+}

@@ -1,0 +1,126 @@
+"""Judging replies: they are compared with the key, and the smallest case that differs is explained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from vlab.course.asking import Reply, plain, transcript
+from vlab.course.exercises import Case, Exercise, shown
+from vlab.language import _
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a reply is wrong: the rule that it breaks, and the step at which it parts from the right one."""
+
+    rule: str
+    step: str = ""
+
+
+def _shown_apart(right: Any, given: Any) -> tuple[str, str]:
+    """Two plain values as text, each reduced to where they differ."""
+    return tuple(map(shown, differences(right, given)))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is right. `answer` gives it for a case; `explain` takes the case, the right reply and the reader's.
+
+    `returns` says in words what kind of value is wanted. `show` gives the texts of the right reply and the reader's.
+    `picture` gives something to draw, or None.
+    """
+
+    answer: Callable[[Case], Any]
+    explain: Callable[[Case, Any, Any], Why]
+    returns: Callable[[], str]
+    show: Callable[[Any, Any], tuple[str, str]] = _shown_apart
+    picture: Callable[[Case], Any] = lambda case: None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one exercise. `state` is "right", "wrong" or "pending"; `wrong` counts the cases that differ."""
+
+    exercise: str
+    state: str
+    lines: tuple[str, ...]
+    picture: Any = None
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def judge(exercise: Exercise, key: Key, seed: int, replies: list[Reply]) -> Verdict:
+    """Compare all replies with the key."""
+    cases = exercise.cases(seed)
+    if any(reply.kind == "pending" for reply in replies):
+        return Verdict(exercise.id, "pending", (_("{id} is not written yet.").format(id=exercise.id),))
+    right = [plain(key.answer(case)) for case in cases]
+    replies = [*replies, *[Reply("unasked")] * (len(cases) - len(replies))][: len(cases)]
+    wrong = [at for at, reply in enumerate(replies) if reply.kind != "value" or reply.value != right[at]]
+    if wrong:
+        asked = [at for at in wrong if replies[at].kind != "unasked"]
+        head = _("{id} wrong in {wrong} of {count} cases. The smallest:").format(
+            id=exercise.id, wrong=len(asked), count=len(cases)
+        )
+        at = wrong[0]
+        rows = _rows(exercise, key, cases[at], right[at], replies[at])
+        return Verdict(exercise.id, "wrong", (head, *rows), key.picture(cases[at]))
+    digest = sha256(transcript(replies).encode()).hexdigest()[:8]
+    line = _("{id} right: {count} cases, answers {digest}").format(
+        id=exercise.id, count=len(cases), digest=digest
+    )
+    return Verdict(exercise.id, "right", (line,))
+
+
+def _rows(exercise: Exercise, key: Key, case: Case, right: Any, reply: Reply) -> list[str]:
+    """What a wrong case was, what was expected, what came, and why that is wrong."""
+    if reply.kind == "value" and _kind(reply.value) == _kind(right):
+        why = key.explain(case, right, reply.value)
+        wanted, given = key.show(right, reply.value)
+        more = [(_("differs at"), why.step), (_("rule"), why.rule)]
+    else:
+        wanted, given, more = key.show(right, right)[0], _trouble(key, reply), []
+    rows = [(_("expected"), wanted), (_("yours"), given), *more]
+    width = max(len(name) for name, _text in rows)
+    return [f"  {exercise.show(exercise.name, case)}", *(f"  {n:{width}}  {text}" for n, text in rows if text)]
+
+
+def _kind(value: Any) -> str:
+    """The kind of a plain value, as far as it matters: None may stand beside anything."""
+    return "one" if value is None or isinstance(value, int) else type(value).__name__
+
+
+def _trouble(key: Key, reply: Reply) -> str:
+    """Why a reply is no answer, in words."""
+    match reply.kind:
+        case "value":
+            said = _("returns {value}, which is not {wanted}")
+            return said.format(value=shown(reply.value), wanted=key.returns())
+        case "raised":
+            return _("raises {note}").format(note=reply.note)
+        case "endless":
+            return _("does not come to an end within {note} seconds").format(note=reply.note)
+        case "memory":
+            return _("needs more memory than there is")
+        case "changed":
+            return _("changes its arguments; it should only look at them")
+        case "printed":
+            said = _("prints {note!r} and returns nothing; it should return {wanted}")
+            return said.format(note=reply.note, wanted=key.returns())
+        case "strange":
+            said = _("returns something that can't be compared ({note}); it should return {wanted}")
+            return said.format(note=reply.note, wanted=key.returns())
+        case "misused":
+            return reply.note
+    return _("gives no reply")
+
+
+def differences(right: Any, given: Any) -> tuple[Any, Any]:
+    """Two plain values, each reduced to where they differ: of dictionaries only those entries are kept."""
+    if not isinstance(right, dict) or not isinstance(given, dict) or right == given:
+        return right, given
+    apart = [name for name in {**right, **given} if right.get(name, ...) != given.get(name, ...)]
+    parts = {name: differences(right.get(name), given.get(name)) for name in apart}
+    return tuple({n: pair[at] for n, pair in parts.items() if n in side} for at, side in enumerate((right, given)))  # type: ignore[return-value]
