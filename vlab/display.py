@@ -1,4 +1,4 @@
-"""The hook by which an object draws itself. The pictures live in `vlab.views`, which is imported when first asked."""
+"""The hook by which an object draws itself: the pictures live in `vlab.views`, imported when first asked."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -12,7 +12,7 @@ _renderers: dict[type, Renderer] = {}
 def renders(kind: type) -> Callable[[Renderer], Renderer]:
     """Register the decorated function as the one that draws objects of `kind` (and its subclasses).
 
-    It takes the object and returns a MIME bundle, for example `{"text/html": ...}`, and the bundle's metadata.
+    It takes the object and returns a MIME bundle, for example `{"text/html": ...}`, and its metadata.
     """
 
     def register(renderer: Renderer) -> Renderer:
@@ -23,7 +23,7 @@ def renders(kind: type) -> Callable[[Renderer], Renderer]:
 
 
 def bundle(thing: object) -> Bundle:
-    """The MIME bundle of an object, its sentence and its picture where one is registered, and its metadata."""
+    """An object's MIME bundle (its sentence, and its picture where one is registered) and the metadata."""
     import_module("vlab.views")
     sentence = {"text/plain": repr(thing)}
     for kind in type(thing).__mro__:

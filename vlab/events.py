@@ -1,10 +1,11 @@
 """Event records: what happened, when, at which level, and because of what.
 
-An event is a small frozen record. Its `id` is (time, sequence): the machine's time in attempted instructions, and a
-count within that instant, so that a replay from the same point gives the same ids. `level` says whose event it is: 0
-is the machine, 1 a VM on it, 2 a VM inside that VM. `parent` is the id of the event that it follows from: the
-enclosing one that is still open. A trap opens, a VM's exit opens inside the trap by which its hypervisor heard of it,
-and the return that ends the handler closes both.
+An event is a small frozen record. Its `id` is (time, sequence): the machine's time in attempted instructions,
+and a count within that instant, so that a replay from the same point gives the same ids. `level` says whose
+event it is: 0 is the machine, 1 a VM on it, 2 a VM inside that VM. `parent` is the id of the event that it
+follows from: the enclosing one that is still open. A trap opens, a VM's exit opens inside the trap by which its
+hypervisor heard of it, and the return that ends the handler closes both. An interrupt does not follow from what
+it interrupts.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -56,6 +57,11 @@ class Trap(Event):
     origin: str
     target: str
 
+    @property
+    def interrupt(self) -> bool:
+        """Whether it is an interrupt, not an exception."""
+        return bool(self.cause >> 63)
+
 
 @dataclass(frozen=True, slots=True)
 class Injection(Trap):
@@ -76,13 +82,18 @@ class Return(Event):
 
 @dataclass(frozen=True, slots=True)
 class Exit(Event):
-    """A guest stopped running directly, and its hypervisor took over. `reason` is a short stable word."""
+    """A guest stopped running directly, and its hypervisor took over. `reason` is a few stable words."""
 
     reason: str
     cause: int
     value: int
     pc: int
     mode: str
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether an interrupt ended the guest's run, and not an instruction of its own."""
+        return bool(self.cause >> 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +183,20 @@ Kind = TypeVar("Kind", bound=Event)
 class _Software:
     """What the system software of one level has in hand: its open events, the innermost last."""
 
-    open: tuple[EventId, ...] = ()
-    interrupted: dict[int, tuple[EventId, ...]] = field(default_factory=dict)  # the same, where it was interrupted
+    open: tuple["Trap | Exit", ...] = ()
+    # By pc and stack pointer: what was open in a handler when it was left there by another trap.
+    interrupted: dict[tuple[int, int], tuple["Trap | Exit", ...]] = field(default_factory=dict)
     guest: str = ""  # the VM that it let run last
 
 
 class EventSource:
-    """Where a machine's events come from. With no listener it does nothing, and listening changes nothing."""
+    """Where a machine's events come from. With no listener it does nothing, and listening changes nothing.
 
-    def __init__(self, clock: Callable[[], int]):
-        self._clock = clock
+    `clock` tells the time, and `stack` the stack pointer: two handlers may be left at the same pc.
+    """
+
+    def __init__(self, clock: Callable[[], int], stack: Callable[[], int] = lambda: 0):
+        self._clock, self._stack = clock, stack
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._levels: list[_Software] = []
         self._last: EventId = (-1, 0)
@@ -193,35 +208,43 @@ class EventSource:
             return None
         time = self._clock()
         self._last = (time, self._last[1] + 1 if self._last[0] == time else 0)
-        event = kind(self._last, level, self._parent(), *rest)
+        event = kind(self._last, level, None, *rest)
+        cause = self._cause(event)
+        if cause is not None:
+            event = replace(event, parent=cause.id)
         self._open_and_close(event)
         for listener in self._listeners:
             listener(event)
         return event
 
-    def _parent(self) -> EventId | None:
+    def _cause(self, event: Event) -> "Trap | Exit | None":
         """The innermost open event of the outermost level that has one: its software stands in control."""
-        return next((software.open[-1] for software in self._levels if software.open), None)
+        found = next((software.open[-1] for software in self._levels if software.open), None)
+        if isinstance(event, Trap) and event.interrupt:
+            # A hypervisor may hear of it by an exit that is an interrupt itself.
+            return found if isinstance(found, Exit) and found.interrupt else None
+        return found
 
     def _open_and_close(self, event: Event) -> None:
         match event:
             case Trap():
                 software = self._software(event.level)
-                if event.origin != "U":  # a handler was interrupted, and will go on there
+                if event.origin != "U":  # a handler was left, and will go on there
                     if len(software.interrupted) >= _DEEPEST:
                         software.interrupted.clear()
-                    software.interrupted[event.pc] = software.open
-                software.open = (*software.open[1 - _DEEPEST :], event.id)
+                    software.interrupted[event.pc, self._stack()] = software.open
+                around = () if event.interrupt else software.open[1 - _DEEPEST :]
+                software.open = (*around, event)
             case Exit():
                 software = self._software(event.level - 1)
-                software.open = (*software.open[1 - _DEEPEST :], event.id)
+                software.open = (*software.open[1 - _DEEPEST :], event)
             case Entry() if event.vm != (software := self._software(event.level - 1)).guest:
                 software.guest = event.vm
                 del self._levels[event.level :]  # another guest has its own past
             case Return():
                 software = self._software(event.level)
-                inner = software.open[:-1]
-                software.open = () if event.target == "U" else software.interrupted.pop(event.pc, inner)
+                left = software.interrupted.pop((event.pc, self._stack()), software.open[:-1])
+                software.open = () if event.target == "U" else left
 
     def _software(self, level: int) -> _Software:
         while len(self._levels) <= level:
@@ -269,8 +292,9 @@ class Recording(Drawn):
         return iter(self.events)
 
     def __getitem__(self, index: int | slice) -> Any:
-        found = self.events[index]
-        return Recording(found) if isinstance(index, slice) else found
+        if isinstance(index, slice):
+            return Recording(self.events[index])
+        return self.events[index]
 
     def __repr__(self) -> str:
         kinds: dict[str, int] = {}
@@ -296,7 +320,8 @@ class Recording(Drawn):
 
     def caused_by(self, event: Event) -> "Recording":
         """Everything that follows from an event, directly or not; the event itself is left out."""
-        caused, found = {event.id}, []
+        found: list[Event] = []
+        caused = {event.id}
         for one in self.events:  # an effect never comes before its cause
             if one.parent in caused:
                 caused.add(one.id)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.machine.programs import MASK, OFF, finished, machine, mode, register, write
+from tests.machine.programs import MASK, OFF, machine, mode, write
 from vlab.language import VlabError
 from vlab.machine import GATE, Machine, Stop
 from vlab.machine.csrfile import FOR_EVER, LONGEST_SLEEP, STCE
@@ -253,10 +253,3 @@ def test_random_code_in_any_mode_raises_nothing_and_ends_at_the_limit(m, parts):
     with twin.events.record():
         twin.run(sum(parts))
     assert image(twin) == image(m)  # cut anywhere, listened to or not, restored or not
-
-
-def test_privileged_noise_is_noisy_enough():
-    m = mode(machine("csrr a0, satp\n sfence.vma\n j ."), Mode.S)
-    m.run(3)
-    assert register(m, "a0") == 0
-    assert finished("nop").status == 0

@@ -31,7 +31,8 @@ def test_every_word_of_the_language_is_used():
     "text",
     ["rd = __import__('os')", "rd = rs1.x", "rd = rs1[0]", "rd = [rs1]", "rd = lambda: 0", "rd = load(rs1, size=4)",
      "rd += 1", "rd = pc = 0", "del rd", "import os", "rd = 1.5", "rd = True", "rd = rs1 if rs2 else unknown",
-     "x = 1", "rd = rs1 ** 2", "rd = rs1 / 2", "rd = 1 < rs1 < 3", "rs1", "rd = rs1 and rs2", "rd = not rs1", "rd: int = 1", "for i in rs1: rd = i", "rd = (a := 1)"],
+     "x = 1", "rd = rs1 ** 2", "rd = rs1 / 2", "rd = 1 < rs1 < 3", "rs1", "rd = rs1 and rs2", "rd = not rs1",
+     "rd: int = 1", "for i in rs1: rd = i", "rd = (a := 1)"],
 )  # fmt: skip
 def test_what_is_not_in_it_is_refused(text):
     with pytest.raises(ValueError, match="not in the language"):

@@ -136,6 +136,17 @@ def test_what_stands_there_is_lit_said_and_told(page, stepper):
     assert "instruction" in page.locator(".vlab-detail table").inner_text()
 
 
+def test_on_a_small_screen_the_picture_scrolls_to_what_is_lit(page):
+    page.set_viewport_size({"width": 500, "height": 800})
+    for key in ("Home", "End"):
+        press(page, key)
+        page.wait_for_timeout(100)
+        inner, outer = (page.locator(part).first.bounding_box() for part in ("svg .lit", ".vlab-picture"))
+        assert outer["x"] <= inner["x"]
+        assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_frames_are_asked_for_ahead_and_once(page, stepper):
     chunks = -(-len(stepper) // STRIDE)
     page.wait_for_timeout(300)

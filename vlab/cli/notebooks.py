@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
     """Say what `vlab notebooks` takes."""
-    parser = commands.add_parser("notebooks", help=_("for authors: build the lessons' outputs, or check them"))
+    parser = commands.add_parser(
+        "notebooks", help=_("for authors: build the lessons' outputs, or check them")
+    )
     parser.add_argument("verb", choices=("build", "check"), help=_("what to do"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help=_("lessons, such as 07; all of them by default"))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=_("lessons, such as 07; all of them by default")
+    )
     return parser
 
 

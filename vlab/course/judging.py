@@ -10,6 +10,9 @@ from vlab.course.exercises import Case, Exercise, shown
 from vlab.language import _
 
 
+_LONGEST = 400  # characters of one line of an explanation
+
+
 @dataclass(frozen=True)
 class Why:
     """Why a reply is wrong: the rule that it breaks, and the step at which it parts from the right one."""
@@ -57,8 +60,12 @@ def judge(exercise: Exercise, key: Key, seed: int, replies: list[Reply]) -> Verd
     if any(reply.kind == "pending" for reply in replies):
         return Verdict(exercise.id, "pending", (_("{id} is not written yet.").format(id=exercise.id),))
     right = [plain(key.answer(case)) for case in cases]
-    replies = [*replies, *[Reply("unasked")] * (len(cases) - len(replies))][: len(cases)]
-    wrong = [at for at, reply in enumerate(replies) if reply.kind != "value" or reply.value != right[at]]
+    replies = [*replies, *[Reply("unasked")] * (len(cases) - len(replies))]
+    pairs = enumerate(zip(right, replies, strict=False))
+    wrong = [at for at, (wanted, reply) in pairs if reply.kind != "value" or reply.value != wanted]
+    if len(replies) > len(cases):
+        said = _("{id} wrong: it gives more replies than there are cases.")
+        return Verdict(exercise.id, "wrong", (said.format(id=exercise.id),))
     if wrong:
         asked = [at for at in wrong if replies[at].kind != "unasked"]
         head = _("{id} wrong in {wrong} of {count} cases. The smallest:").format(
@@ -82,9 +89,13 @@ def _rows(exercise: Exercise, key: Key, case: Case, right: Any, reply: Reply) ->
         more = [(_("differs at"), why.step), (_("rule"), why.rule)]
     else:
         wanted, given, more = key.show(right, right)[0], _trouble(key, reply), []
-    rows = [(_("expected"), wanted), (_("yours"), given), *more]
+    rows = [(name, _cut(text)) for name, text in ((_("expected"), wanted), (_("yours"), given), *more)]
     width = max(len(name) for name, _text in rows)
     return [f"  {exercise.show(exercise.name, case)}", *(f"  {n:{width}}  {text}" for n, text in rows if text)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
 def _kind(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The whole way of one guest address: guest-virtual → guest-physical → host-physical, and the shadow's short-cut."""
+"""The way of one guest address: guest-virtual → guest-physical → host-physical, and the shadow's short-cut."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from vlab.riscv import Access
 class Chain(Drawn):
     """One guest address taken through both translations, as values.
 
-    `guest` is the walk of the guest's own table (None where the guest runs unpaged, and GPA = GVA); `place` is what
-    lies at the guest-physical address: "memory", a device's name, or "nothing"; `shadow` is the walk of the shadow
-    table, which leads from GVA to HPA at once, or faults where the hypervisor has not filled it yet.
+    `guest` is the walk of the guest's own table (None where the guest runs unpaged, and GPA = GVA); `place` is
+    what lies at the guest-physical address: "memory", a device's name, or "nothing"; `shadow` is the walk of
+    the shadow table, which leads from GVA to HPA at once, or faults where the hypervisor has not filled it yet.
     """
 
     gva: int

@@ -1,7 +1,6 @@
 """A guest's RAM: frames of the computer that its hypervisor runs on."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from vlab.language import VlabError, _
 from vlab.machine.computer import PhysicalMemory

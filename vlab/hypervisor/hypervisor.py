@@ -1,8 +1,8 @@
 """The hypervisor: system software in Python that gives its guests virtual computers.
 
-It needs a computer and does not know which kind: `Hypervisor(machine)` and `Hypervisor(vm)` are the same program.
-All it does to the hart it does by `issue`, one real instruction at a time; in a VM each of those traps to the
-hypervisor below.
+It needs a computer and does not know which kind: `Hypervisor(machine)` and `Hypervisor(vm)` are the same
+program. All it does to the hart it does by `issue`, one real instruction at a time; in a VM each of those traps
+to the hypervisor below.
 """
 
 from collections.abc import Mapping
@@ -95,8 +95,8 @@ class Hypervisor(Drawn):
         `technique` is a name, or a class of the reader's own.
 
         Raises:
-            VlabError: if the computer has too little memory, the technique isn't there, or the image doesn't fit;
-                then there is no new virtual machine.
+            VlabError: if the computer has too little memory, the technique isn't there, or the image doesn't
+                fit; then there is no new virtual machine.
         """
         chosen = _technique(technique)
         size = parse_size(memory)
@@ -161,7 +161,7 @@ class Hypervisor(Drawn):
         self._installed = True
 
     def _exit(self, vm: VirtualMachine) -> None:
-        """A guest has stopped running directly: save it, see why, and do what its computer would have done."""
+        """A guest stopped running directly: save it, see why, and do what its computer would have done."""
         issue, registers = self.computer.issue, list(self.computer.registers)
         now = issue("csrr a0, time")
         cause = issue("csrr a0, scause")
@@ -177,7 +177,8 @@ class Hypervisor(Drawn):
     def _enter_next(self) -> None:
         """Choose a guest that can run, and go on with it; with none, wait for an interrupt."""
         candidates = [vm for vm in (self._current, *self.vms) if vm is not None]
-        vm = next((vm for vm in candidates if vm.status is None and vm.technique.prepare()), None)
+        ready = (vm for vm in candidates if vm.on and vm.status is None and vm.technique.prepare())
+        vm = next(ready, None)
         if vm is None:
             self.computer.issue("csrw stimecmp, a0", NEVER)
             self.computer.issue("wfi")
@@ -254,17 +255,15 @@ class Hypervisor(Drawn):
             raise
 
     def _restore(self, state: Checker) -> None:
-        rows = state.part("vms").state
-        if not isinstance(rows, list | tuple):
-            raise state.bad(_("The virtual machines are missing."))
+        rows = state.part("vms").rows()
         old, self.vms = self.vms, []
         self._reset()
         for i, row in enumerate(rows):
-            self._restore_vm(Checker(row, f"{state.where}.vms[{i}]"), old[i] if i < len(old) else None)
+            self._restore_vm(row, old[i] if i < len(old) else None)
         self._installed, inside = state.flag("installed"), state.flag("inside")
         self._loaded_satp = state.number("satp")
-        self._fence = _optional(state, "fence", WORD, also=ALL)
-        current = _optional(state, "current", len(self.vms))
+        self._fence = ALL if state.part("fence").state == ALL else state.optional("fence")
+        current = state.optional("current", len(self.vms))
         self._current = None if current is None else self.vms[current]
         self.inside = self._current if inside else None
 
@@ -294,12 +293,6 @@ def _technique(wanted: object) -> type[TrapAndEmulate]:
             mend=_("Choose one of: {names}.").format(names=", ".join(TECHNIQUES)),
         )
     return TECHNIQUES[wanted]
-
-
-def _optional(state: Checker, name: str, bound: int, *, also: int | None = None) -> int | None:
-    """A number that may be missing."""
-    value = state.part(name).state
-    return value if value is None or (type(value) is int and value == also) else state.number(name, bound)
 
 
 RESIDENTS[Hypervisor.kind] = partial(Hypervisor, power_on=False)

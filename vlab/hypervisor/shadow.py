@@ -1,10 +1,10 @@
-"""Shadow page tables: what the real MMU walks while a guest runs, from guest-virtual to host-physical at once.
+"""Shadow page tables: what the real MMU walks while a guest runs, from guest-virtual to host-physical.
 
 The policy here is *lazy*: a table begins empty, one entry is filled at each hidden fault, and a guest's
 `sfence.vma` drops what it names. So the shadow is to the guest as a TLB.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import R, W, X
-from vlab.machine.snapshot import WORD, Checker
+from vlab.machine.snapshot import Checker
 from vlab.paging import SV39, Flags, PageTable, Walk, make_satp
 from vlab.riscv import Access, Mode, Trap
 
@@ -33,7 +33,7 @@ Dropped = Callable[[str, int, "int | None"], None]
 
 
 class View(NamedTuple):
-    """What one shadow shows: the guest's mode and settings, and the `satp` of its own table (0 if unpaged)."""
+    """What one shadow shows: the guest's mode and settings, and its own `satp` (0 if unpaged)."""
 
     key: Key
     root: int
@@ -41,7 +41,7 @@ class View(NamedTuple):
 
 @dataclass(slots=True)
 class Shadow:
-    """The shadow of one view. `filled` has, by the guest's page (start, size), which parts of it are filled."""
+    """The shadow of one view. `filled` has, by the guest's page (start, size), its parts that are filled."""
 
     table: PageTable
     filled: dict[tuple[int, int], set[int]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Shadow:
 class ShadowTables:
     """The shadows of one guest, by view. Their tables stand in frames of the host computer.
 
-    `dropped(reason, entries, address)` is called when entries were taken away: those of one page, or (None) more.
+    `dropped(reason, entries, address)` is called when entries were taken away: of one page, or (None) of more.
     """
 
     def __init__(self, host: PhysicalMemory, guest: GuestMemory, frames: FramePool, dropped: Dropped):
@@ -79,12 +79,12 @@ class ShadowTables:
         The only writer of shadow entries, so isolation is asserted here.
         """
         hpa = self._guest.host_address(found.physical)
-        assert self._guest.guest_address(hpa) == found.physical, "a shadow entry leads to the guest's own memory"
+        assert self._guest.guest_address(hpa) == found.physical, "an entry leads to the guest's own memory"
         flags, page = _FLAGS[found.rights], gva & -PAGE
         try:
             self._shadow(view).table.map(page, hpa & -PAGE, flags)
         except (VlabError, Trap):
-            # No frame is left; or, in a VM whose memory somebody else has written to, the tables are in ruins.
+            # No frame is left; or, in a VM whose memory somebody else has written, the tables are in ruins.
             self.drop_all("no frame left")
             self._shadow(view).table.map(page, hpa & -PAGE, flags)
         pages = self.shadows[view].filled.setdefault((gva & -found.span, found.span), set())
@@ -94,9 +94,10 @@ class ShadowTables:
 
     def drop_page(self, reason: str, gva: int) -> None:
         """Take the guest's page at `gva` out of every shadow, with all parts of it if it is a large one."""
-        pages, entries = set(), 0
-        for shadow in self.shadows.values():
-            for span in _SPANS:
+        pages: set[int] = set()
+        entries = 0
+        for view, shadow in self.shadows.items():
+            for span in _SPANS if view.key.paged else ():
                 for page in sorted(shadow.filled.pop((gva & -span, span), ())):
                     shadow.table.unmap(page)
                     pages.add(page)
@@ -128,7 +129,10 @@ class ShadowTables:
             "free": list(self._frames.free),
             "shadows": [
                 {
-                    "key": [int(view.key.mode), *view.key[1:]],
+                    "mode": int(view.key.mode),
+                    "paged": view.key.paged,
+                    "sum": view.key.sum,
+                    "mxr": view.key.mxr,
                     "root": view.root,
                     "tables": [shadow.table.root, *shadow.table.tables],
                     "filled": [[*page, sorted(parts)] for page, parts in shadow.filled.items()],
@@ -139,36 +143,28 @@ class ShadowTables:
 
     def restore(self, state: Checker, frames: list[int]) -> None:
         """Be as `state` says; VlabError unless its tables and free frames are just these `frames`."""
-        free, rows = state.part("free").state, state.part("shadows").state
-        if not isinstance(rows, list | tuple):
-            raise state.bad(_("These are not shadow tables."))
-        found = [self._restored(Checker(row, f"{state.where}.shadows[{i}]")) for i, row in enumerate(rows)]
+        free = _numbers(state.part("free"))
+        found = [self._restored(row) for row in state.part("shadows").rows()]
         tables = [at for _view, shadow in found for at in (shadow.table.root, *shadow.table.tables)]
-        places = [*_numbers(state, free), *(address // PAGE for address in tables)]
+        places = [*free, *(address // PAGE for address in tables)]
         if sorted(places) != sorted(frames) or any(address % PAGE for address in tables):
             raise state.bad(_("The shadow tables are not where they can be."))
-        self.shadows, self._frames.free = dict(found), list(free)
+        self.shadows, self._frames.free = dict(found), free
 
     def _restored(self, row: Checker) -> tuple[View, Shadow]:
-        mode, *settings = _numbers(row, row.part("key").state, 4)
-        tables, filled = _numbers(row, row.part("tables").state), row.part("filled").state
-        if mode not in list(Mode) or any(type(on) is not bool for on in settings) or not tables:
-            raise row.bad(_("These are not shadow tables."))
-        shadow = Shadow(PageTable(self._host, root=tables[0], frames=self._frames))
-        shadow.table.tables = dict.fromkeys(tables[1:], PAGE)
-        if not isinstance(filled, list | tuple):
-            raise row.bad(_("These are not shadow tables."))
-        for page in filled:
-            if not isinstance(page, list | tuple) or len(page) != 3:
-                raise row.bad(_("These are not shadow tables."))
-            start, span = _numbers(row, page[:2])
-            shadow.filled[start, span] = set(_numbers(row, page[2]))
-        return View(Key(Mode(mode), *map(bool, settings)), row.number("root")), shadow
+        key = Key(row.mode(), row.flag("paged"), row.flag("sum"), row.flag("mxr"))
+        root, *tables = _numbers(row.part("tables")) or [0]
+        shadow = Shadow(PageTable(self._host, root=root, frames=self._frames))
+        shadow.table.tables = dict.fromkeys(tables, PAGE)
+        for page in row.part("filled").rows():
+            parts = page.rows()
+            if len(parts) != 3:
+                raise page.bad(_("This is no page of a shadow."))
+            start, span = Checker(page.state[:2], page.where).all_numbers(2)
+            shadow.filled[start, span] = set(_numbers(parts[2]))
+        return View(key, row.number("root")), shadow
 
 
-def _numbers(where: Checker, values: object, count: int | None = None) -> list[int]:
-    """A list of whole numbers below 2^64 (True and False are some); VlabError if it is none."""
-    right = isinstance(values, list | tuple) and count in (None, len(values))
-    if not right or any(not isinstance(n, int) or not 0 <= n < WORD for n in values):
-        raise where.bad(_("These are not shadow tables."))
-    return list(values)
+def _numbers(part: Checker) -> list[int]:
+    """A list of any number of numbers."""
+    return part.all_numbers(len(part.rows()))

@@ -18,19 +18,19 @@ from vlab.riscv import Access, Interrupt, Mode, Program
 from vlab.riscv.privilege import INTERRUPT_BIT
 
 if TYPE_CHECKING:
-    from vlab.machine.history import History
     from vlab.hypervisor.hypervisor import Hypervisor
     from vlab.hypervisor.techniques import TrapAndEmulate
+    from vlab.machine.history import History
 
 _KICK = INTERRUPT_BIT | Interrupt.SSI  # by which a hypervisor takes the hart from its guest
 _LONGEST_TIME = 1 << 63
 
 
 class VirtualMachine(Computer):
-    """A virtual computer: virtual M, S and U modes, memory, console, timer; made by `Hypervisor.create_vm`.
+    """A virtual computer: virtual M, S and U modes, memory, console, timer; `Hypervisor.create_vm` makes it.
 
-    While it runs directly (`running`), the real hart holds its registers, pc and time; looking at them through
-    `hart` and `time` takes that into account. `exits` counts why it stopped running directly.
+    While it runs directly (`running`), the real hart holds its registers, pc and time; looking at them
+    through `hart` and `time` takes that into account. `exits` counts why it stopped running directly.
     """
 
     technique: "TrapAndEmulate"
@@ -43,6 +43,7 @@ class VirtualMachine(Computer):
         self.events = self.host.events
         self.ram = self.memory = GuestMemory(self.host.memory, frames)
         self.exits: Counter[str] = Counter()
+        self.on = False  # there is nothing in it yet
         self._time = 0
         self._entered = 0  # the host's timer when it last began to run directly
         self._held: tuple[int, int] | None = None  # what it will have reserved when its turn comes
@@ -102,7 +103,7 @@ class VirtualMachine(Computer):
         return self.host.issue(instruction, value)
 
     @property
-    def reservation(self) -> tuple[int, int] | None:  # type: ignore[override]
+    def reservation(self) -> tuple[int, int] | None:
         """What `lr` reserved, guest-physical. The one real hart has one reservation, the current VM's."""
         if self.hypervisor.running is not self:
             return self._held
@@ -163,7 +164,7 @@ class VirtualMachine(Computer):
         return host.csr.values["sepc"] if self.hypervisor.in_control else host.pc
 
     def _open_attempts(self) -> int:
-        """1 if its last attempt trapped, and its hypervisor has not dealt with that: it will be made again."""
+        """1 if its last attempt trapped and its hypervisor has not dealt with that: it will be made again."""
         exited = self.hypervisor.in_control and not self.host.hart.csr.values["scause"] & INTERRUPT_BIT
         return 1 if exited else 0
 
@@ -212,8 +213,8 @@ class VirtualMachine(Computer):
         self.exits.clear()
 
     def _begin_anew(self) -> None:
-        """Something was put in the guest's place: nothing that was open is any more, and it wants to run."""
-        self.events.forget(self.level)
+        """Something was put in the guest's place, and wants to run."""
+        self.on = True
         self.hypervisor.wake()
 
     def _expect_to_exist(self) -> None:
@@ -232,8 +233,8 @@ class VirtualMachine(Computer):
         Raises VlabError for what is no 64-bit address, or no kind of access.
         """
         access = access_of(access)
-        if not isinstance(address, int) or not 0 <= address < WORD:
-            raise VlabError(_("{address!r} is not an address.").format(address=address))
+        if not 0 <= address < WORD:
+            raise VlabError(_("{address:#x} is not an address of 64 bits.").format(address=address))
         mmu = self.hart.mmu
         context = mmu.fetches if access is Access.FETCH else mmu.data
         guest = mmu.walk(address, access, context.key) if context.key.paged else None
@@ -272,6 +273,7 @@ class VirtualMachine(Computer):
             "hart": hart_state(self.hart),
             "devices": self.bus.state(),
             "htif": self.htif.state(),
+            "on": self.on,
             "time": self._time,
             "entered": self._entered,
             "skipped": self.skipped,
@@ -286,7 +288,7 @@ class VirtualMachine(Computer):
         restore_residents(self, state.part("residents"))
         restore_core(self, state)
         self._time, self._entered = state.number("time", _LONGEST_TIME), state.number("entered")
-        self.skipped = state.number("skipped", _LONGEST_TIME)
+        self.on, self.skipped = state.flag("on"), state.number("skipped", self._time + 1)
         held = None if state.part("held").state is None else state.numbers("held", 2)
         self._held = None if held is None else (held[0], held[1])
         exits = state.part("exits")

@@ -5,6 +5,7 @@ completion and goes back to the hart with a real `sret`. So there is one loop, t
 left waiting for a guest: a run can be stopped and saved anywhere, however many hypervisors deep.
 """
 
+import re
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ CLINT_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x1000_0000, 0x0010_0000
 NEXT_STAGE = 0x8020_0000  # where what firmware starts begins, if it is a raw image
 _FW_DYNAMIC = (0x4942_534F, 2)  # magic ("OSBI") and version of what OpenSBI's fw_dynamic asks of its loader
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZE = re.compile(r"([0-9]{1,18}) ?([KMG]?)(?:i?B)?", re.IGNORECASE)
 
 
 class Resident(Protocol):
@@ -232,6 +234,7 @@ class Computer(Drawn, ABC):
         self.skipped = 0
         self.set_clock(0)
         self.translations_changed("power", None)
+        self.events.forget(self.level)
 
     def _device_tree(self, dtb: bytes | None, bootargs: str) -> bytes:
         if dtb is None:
@@ -270,15 +273,13 @@ def parse_size(text: str | int) -> int:
     """Bytes, from a number or a text such as "64M"; VlabError if it is neither."""
     if isinstance(text, int):
         return text
-    number, unit = text.strip().rstrip("iBb"), ""
-    if number and number[-1].upper() in _UNITS:
-        number, unit = number[:-1], number[-1].upper()
-    if not number.isdecimal() or len(number) > 18:
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
         raise VlabError(
             _("{text!r} is not a size of memory.").format(text=text),
             mend=_("Write a number of bytes, or one with a unit: 64M, 512K, 1G."),
         )
-    return int(number) * _UNITS[unit]
+    return int(found[1]) * _UNITS[found[2].upper()]
 
 
 __all__ = ["GATE", "RAM_BASE", "RESIDENTS", "Computer", "PhysicalMemory", "Resident", "gate", "parse_size", "standing", "word_of"]

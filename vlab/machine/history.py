@@ -88,16 +88,28 @@ class History:
         return None
 
     def goto(self, target: int) -> "Stop":
-        """Go to the state after `target` attempted instructions, backwards or forwards."""
+        """Go to the state after `target` attempted instructions, backwards or forwards.
+
+        If they end within a resident's work, which is one step, go to where that began.
+        """
         machine = self._machine
         if target < machine.steps:
-            found = [step for step in self.checkpoints if step <= target]
-            if not found:
-                raise VlabError(
-                    _("There is no checkpoint at or before step {step}.").format(step=target),
-                    mend=_("The first one is made when the machine first runs."),
-                )
-            checkpoint = self.checkpoints[max(found)]
-            restore_computer(machine, checkpoint.snapshot)
-            self._seen = checkpoint.typed
-        return machine.run(target - machine.steps)
+            self._rewind(target)
+        stop = machine.run(target - machine.steps)
+        if machine.steps > target:
+            began = machine.resident_since
+            self._rewind(began)
+            stop = machine.run(began - machine.steps)
+        return stop
+
+    def _rewind(self, target: int) -> None:
+        """Restore the last checkpoint at or before a step."""
+        found = [step for step in self.checkpoints if step <= target]
+        if not found:
+            raise VlabError(
+                _("There is no checkpoint at or before step {step}.").format(step=target),
+                mend=_("The first one is made when the machine first runs."),
+            )
+        checkpoint = self.checkpoints[max(found)]
+        restore_computer(self._machine, checkpoint.snapshot)
+        self._seen = checkpoint.typed

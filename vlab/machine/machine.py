@@ -42,10 +42,11 @@ class Machine(Computer):
     def __init__(self, image: Any = None, *, memory: str | int = "16M", dtb: bytes | None = None, bootargs: str = ""):
         self._goal = 0
         self._attempts: Iterator[int] = iter(range(0))
-        self.events = EventSource(lambda: self.time)
+        self.events = EventSource(lambda: self.time, lambda: self._hart.x[2])
         self.ram = self.memory = Memory(parse_size(memory))
         self.reservation = None
         self.history = History(self)
+        self.resident_since = 0  # the step at which a resident last began to work
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
@@ -116,6 +117,7 @@ class Machine(Computer):
         if (resident := standing(self)) is not None:
             if hart.waiting:
                 return self._wake()
+            self.resident_since = self.steps
             resident.handle()
             return True
         cause = hart.interrupt()

@@ -41,6 +41,7 @@ def restore_state(computer: Computer, state: Checker) -> None:
     computer.skipped = skipped
     restore_reservation(computer, state)
     computer.translations_changed("restore", None)
+    computer.events.forget(computer.level)
     if "tlb" in state.state and computer.level == 0:  # a virtual hart has none
         restore_tlb(computer.hart, state.part("tlb"))
 
@@ -73,7 +74,7 @@ def restore_residents(computer: Computer, state: Checker) -> None:
     for name in wanted:
         one = state.part(name)
         kind = one.part("kind").state
-        if kind not in RESIDENTS:
+        if not isinstance(kind, str) or kind not in RESIDENTS:
             raise one.bad(_("There is no resident of the kind {kind}.").format(kind=repr(kind)[:40]))
         if kind not in made:
             resident: Resident = before.get(kind) or RESIDENTS[kind](computer)

@@ -45,7 +45,18 @@ OPERANDS = {"rd", "rs1", "rs2", "imm", "shamt", "zimm", "csr", "source", "pc", "
 TARGETS = {"rd", "pc", "old", "there"}
 
 _OPERATORS = (
-    *(ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift, ast.Invert, ast.USub),
+    *(
+        ast.Add,
+        ast.Sub,
+        ast.Mult,
+        ast.BitAnd,
+        ast.BitOr,
+        ast.BitXor,
+        ast.LShift,
+        ast.RShift,
+        ast.Invert,
+        ast.USub,
+    ),
     *(ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE),
 )
 _NODES = (ast.BinOp, ast.UnaryOp, ast.IfExp, ast.expr_context, *_OPERATORS)
@@ -61,7 +72,9 @@ def meaning(row: Row) -> tuple[ast.stmt, ...]:
     statements = tuple(ast.parse(row.meaning).body)
     for node in (n for statement in statements for n in ast.walk(statement)):
         if not _allowed(node):
-            raise ValueError(f"{row.name}: {ast.unparse(node) or type(node).__name__} is not in the language of meanings")
+            raise ValueError(
+                f"{row.name}: {ast.unparse(node) or type(node).__name__} is not in the language of meanings"
+            )
     return statements
 
 

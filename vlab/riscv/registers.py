@@ -8,5 +8,7 @@ ABI_NAMES: tuple[str, ...] = (
 )
 
 NUMBERS: dict[str, int] = (
-    {name: number for number, name in enumerate(ABI_NAMES)} | {f"x{number}": number for number in range(32)} | {"fp": 8}
+    {name: number for number, name in enumerate(ABI_NAMES)}
+    | {f"x{number}": number for number in range(32)}
+    | {"fp": 8}
 )

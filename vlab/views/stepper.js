@@ -69,6 +69,13 @@ function render({ model, el }) {
         if (chunk >= 0 && chunk < chunks && !asked.has(chunk)) return ask(chunk);
   }
 
+  function bringIntoView(mark) {
+    if (!mark || picture.scrollWidth <= picture.clientWidth) return;
+    const [inner, outer] = [mark, picture].map((node) => node.getBoundingClientRect());
+    const seen = inner.left >= outer.left && inner.right <= outer.right;
+    if (!seen) picture.scrollLeft += inner.left - outer.left - outer.width / 2;
+  }
+
   function show() {
     const at = model.get("at"), frame = frames.get(at), here = Math.floor(at / stride);
     slider.value = at;
@@ -92,6 +99,7 @@ function render({ model, el }) {
       const number = Number(mark.dataset.event);
       for (const kind of ["lit", "cause", "effect"]) mark.classList.toggle(kind, !!lit[kind]?.includes(number));
     }
+    bringIntoView(picture.querySelector(".lit"));
     picture.setAttribute("aria-label", says);
     sentence.textContent = says;
     detail.innerHTML = details;

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from vlab.course.judging import judge
 from vlab.language import _
 
 _CELL_SHARE = 4  # one cell may take this part of the time of all
+_LEAST = 2  # seconds, which every cell gets
 
 Result = dict[str, Any]
 
@@ -30,27 +32,31 @@ class Grading:
         self._cells = blanks(pristine)
         self._exercises = {name: find(name) for name in self._cells}
         self._runs = 0
+        self._deadline = time.monotonic() + job.seconds
 
     def results(self, cells: list[Cell]) -> dict[str, Result]:
-        """The result of each exercise, by its name.
-
-        All are run together. If one of them takes the kernel with it, each is run once more by itself, so that
-        one bad blank doesn't cost the others.
-        """
+        """The result of each exercise, by its name."""
         found: dict[str, Result] = {}
         sources: dict[str, str] = {}
         for name, exercise in self._exercises.items():
             source, found[name] = self._taken(cells, exercise)
             if source is not None:
                 sources[name] = source
-        if not sources:
-            return found
-        ran = self._run(sources)
-        for name in sources:
-            alone = ran
-            if ran.ended != "well" and len(sources) > 1:
-                alone = self._run({name: sources[name]})
-            found[name] = self._result(self._exercises[name], alone)
+        for name, result in self._together(sources).items():
+            alone = "silent" in result and len(sources) > 1
+            found[name] = self._together({name: sources[name]})[name] if alone else result
+        return found
+
+    def _together(self, sources: dict[str, str]) -> dict[str, Result]:
+        """Run blanks in one kernel. If one takes the kernel with it, those after it are run again, without it."""
+        found: dict[str, Result] = {}
+        left = list(sources)
+        while left:
+            ran = self._run({name: sources[name] for name in left})
+            lost = next((name for name in left if ran.ended_in in self._own(name)), left[-1])
+            done = left if ran.ended == "well" else left[: left.index(lost) + 1]
+            found |= {name: self._result(self._exercises[name], ran) for name in done}
+            left = left[len(done) :]
         return found
 
     def _taken(self, cells: list[Cell], exercise: Exercise) -> tuple[str | None, Result]:
@@ -76,7 +82,7 @@ class Grading:
             hidden=self._hidden(),
             separate=job.separate,
             memory=job.memory,
-            seconds=job.seconds / _CELL_SHARE,
+            seconds=max(_LEAST, min(job.seconds / _CELL_SHARE, self._deadline - time.monotonic())),
             questions=self._bank.questions,
         )
         expected = {name: self._expected(name) if name in sources else "" for name in self._exercises}
@@ -97,16 +103,23 @@ class Grading:
         replies = [Reply("value", plain(right.answer(case))) for case in exercise.cases(self._job.seed)]
         return transcript(replies)
 
+    def _own(self, name: str) -> tuple[str, str]:
+        """The ids of an exercise's blank and of its check."""
+        check = next(c["id"] for c in self._pristine["cells"] if students.role(c) == ("check", name))
+        return self._cells[name], check
+
     def _result(self, exercise: Exercise, ran: Run) -> Result:
-        blank = self._cells[exercise.id]
-        check = next(c["id"] for c in self._pristine["cells"] if students.role(c) == ("check", exercise.id))
-        if ran.ended != "well" and ran.ended_in in (blank, check) and check not in ran.passed:
+        check = self._own(exercise.id)[1]
+        others = {cell for name in self._cells if name != exercise.id for cell in self._own(name)}
+        if ran.ended != "well" and check not in ran.passed and ran.ended_in not in others:
             return _result("broken", f"{exercise.id}: {_LOST[ran.ended]()}")
-        for cell in (blank, check):
+        for cell in self._own(exercise.id):
             if cell in ran.errors:
                 error = " ".join(ran.errors[cell].split())[:200]
                 return _result("broken", _("{id} ends in an error: {error}").format(id=exercise.id, error=error))
-        verdict = judge(exercise, key(exercise.id), self._job.seed, read_transcript(ran.shown.get(check, "")))
+        if not ran.shown.get(check):
+            return _result("wrong", _("{id} wrong: its check shows nothing.").format(id=exercise.id)) | {"silent": ""}
+        verdict = judge(exercise, key(exercise.id), self._job.seed, read_transcript(ran.shown[check]))
         if verdict.state == "right" and check not in ran.passed:
             said = _("{id} wrong: something else is shown with the replies.")
             return _result("wrong", said.format(id=exercise.id))

@@ -8,8 +8,10 @@ import ctypes
 import os
 import socket
 import struct
+import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +52,20 @@ def separate() -> bool:
     return True
 
 
+@cache
 def can_separate() -> bool:
-    """Whether `separate` and `hide` would work here: tried in a child."""
-    if not hasattr(os, "fork") or sys.platform != "linux":
+    """Whether `separate` and `hide` would work here: tried in a process of its own."""
+    if sys.platform != "linux":
         return False
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if _unshare(_NEW_USER | _NEW_PIDS | _NEW_NETWORK) and _unshare(_NEW_USER | _NEW_MOUNTS) else 1)
-    return os.waitpid(child, 0)[1] == 0
+    probe = [sys.executable, "-c", f"from {__name__} import _probe; _probe()"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    return subprocess.run(probe, env=environment, capture_output=True, check=False).returncode == 0
+
+
+def _probe() -> None:
+    """End well if namespaces can be made, one kind inside the other."""
+    outer = _unshare(_NEW_USER | _NEW_PIDS | _NEW_NETWORK)
+    os._exit(0 if outer and _unshare(_NEW_USER | _NEW_MOUNTS) else 1)
 
 
 def hide(folders: Iterable[Path], writable: Path) -> None:

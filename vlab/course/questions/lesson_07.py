@@ -187,6 +187,6 @@ EXERCISES = (
         show=guests.show,
         gives=frozenset({"Access", "Cause", "Injection", "Mode", "Trap", "TrapAndEmulate", "TrapRaised"}),
         points=4,
-        seconds=30,
+        seconds=20,
     ),
 )

@@ -1,7 +1,7 @@
 """Trap and emulate: the whole guest, its kernel too, runs in real U mode under shadow page tables.
 
-Every sensitive instruction of RISC-V traps there. So the guest runs by itself until it does something that only
-its own computer may decide; then the hypervisor does, on the virtual hart, what that computer would have done.
+Every sensitive instruction of RISC-V traps there. So the guest runs by itself until it does something that
+only its own computer may decide; then the hypervisor does, on the virtual hart, what that computer would do.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class TrapAndEmulate:
         return cause_title(cause)
 
     def _missing(self, access: Access, gva: int) -> str:
-        """Why the shadow has no entry: the guest's own fault, a device, or only that it was not filled yet?"""
+        """Why has the shadow no entry: the guest's own fault, a device, or only that it is not filled yet?"""
         vm = self.vm
         if self.view() is _NOWHERE:
             return "interpreted"
@@ -93,7 +93,7 @@ class TrapAndEmulate:
         return reason
 
     def _emulate(self, word: int) -> None:
-        """Execute this row of the table on the virtual hart; if it traps, the guest's handler gets the trap."""
+        """Execute this row of the table on the virtual hart; if it traps, the guest's handler gets that."""
         vm, hart = self.vm, self.vm.hart
         pc, mode = hart.pc, hart.mode
         before = self._registers() if vm.events.on else {}
@@ -114,7 +114,7 @@ class TrapAndEmulate:
         return {"pc": hart.pc, **dict(zip(ABI_NAMES, hart.x, strict=False)), **hart.csr.values}
 
     def _interpret(self) -> None:
-        """Execute the guest's next instruction on the virtual hart, fetched through the guest's own tables."""
+        """Execute the guest's next instruction on the virtual hart, fetched through the guest's tables."""
         hart = self.vm.hart
         try:
             word = hart.fetch(hart.pc)
@@ -124,7 +124,7 @@ class TrapAndEmulate:
         self._emulate(word)
 
     def fill(self, gva: int, access: Access, found: Found) -> None:
-        """Enter a guest page into the shadow; the access that exited is tried again, and does not exit then."""
+        """Enter a guest page into the shadow; the access that exited is tried again, and then does not exit."""
         vm = self.vm
         if vm.memory.is_watched(found.physical):
             found = found._replace(rights=found.rights & ~W)

@@ -1,0 +1,123 @@
+"""Each lesson in JupyterLab in a real browser: opened by `vlab lab`, run from top to end, its stepper moved both ways."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from vlab.course.notebooks import lessons
+
+pytestmark = [pytest.mark.requires("chromium"), pytest.mark.timeout(300)]
+
+PLACES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+PLACES += ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},  # else cells out of sight are not on the page
+}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--disable-sync", "--no-first-run"]
+IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a JupyterLab on copies of the lessons, apart from the reader's own settings."""
+    here = tmp_path_factory.mktemp("lab")
+    for name, values in SETTINGS.items():
+        file = here / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {place: str(here / place) for place in PLACES} | {"JUPYTER_TOKEN": "lessons"}
+    command = [sys.executable, "-m", "vlab", "lab", "--no-browser", f"--port={port}", f"--dir={here / 'copies'}"]
+    with (here / "log").open("wb") as log:
+        lab = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            yield answering(f"http://127.0.0.1:{port}", lab)
+        finally:
+            lab.terminate()
+            lab.wait(20)
+
+
+def answering(address, lab):
+    """The address, once the server behind it answers."""
+    for _attempt in range(240):
+        assert lab.poll() is None, "the server has ended"
+        try:
+            urllib.request.urlopen(f"{address}/api?token=lessons", timeout=5).close()
+            return address
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.25)
+    raise AssertionError("the server does not answer")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=lessons(), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def page(request, browser, server):
+    """A lesson, run from its first cell to its last."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(120_000)
+    lesson = request.param
+    page.goto(f"{server}/lab/tree/{lesson.parent.name}/{lesson.name}?token=lessons")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector("text=| Idle")  # there is a kernel
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells")
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    # The last cell has its number only when all before it have run; stored numbers are gone while it waits.
+    last = cells.nth(cells.count() - 1).locator(".jp-InputPrompt")
+    page.wait_for_selector(".jp-InputPrompt:text('[*]')", state="attached")
+    page.wait_for_function("(prompt) => prompt.textContent.trim() === `[${%d}]:`" % cells.count(), arg=last.element_handle())
+    page.wait_for_selector(IDLE)
+    yield page
+    page.close()
+
+
+def test_a_lesson_runs_and_its_stepper_moves(page):
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    steppers = page.locator(".jp-OutputArea input[type=range]")
+    for number in range(steppers.count()):
+        by_keyboard_and_mouse(page, steppers.nth(number))
+
+
+def by_keyboard_and_mouse(page, slider):
+    """Move a stepper forwards and back, by keys, by the slider and by its buttons."""
+    slider.scroll_into_view_if_needed()
+    last = int(slider.get_attribute("max"))
+    slider.focus()
+    moves = []
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowLeft", "e", "End"):
+        page.keyboard.press(key)
+        moves.append(int(slider.input_value()))
+    assert moves[:4] == [0, 1, 2, 1]
+    assert moves[3] < moves[4] < moves[5] == last
+    output = slider.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')][1]")
+    output.get_by_role("button", name="Back", exact=True).click()
+    assert int(slider.input_value()) == last - 1
+    output.get_by_role("button", name="Next", exact=True).click()
+    assert int(slider.input_value()) == last
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert 0.3 * last < int(slider.input_value()) < 0.7 * last
+    assert output.locator("svg").count() >= 1

@@ -1,0 +1,179 @@
+"""Rewinding: any step of the past is there again, with what was typed; and the past stays small."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.machine.programs import OFF, machine
+from vlab.language import VlabError
+from vlab.machine import Machine, Stop, history
+from vlab.machine.history import History
+from vlab.machine.memory import PAGE
+
+# Reads what is typed, adds it up, and waits for a while between: what it does depends on when it was typed.
+READER = """
+        li a0, 0x10000000
+        li t0, 0x80
+        csrw mie, t0
+1:      addi s2, s2, 1
+        lbu a1, 5(a0)
+        andi a1, a1, 1
+        beqz a1, 2f
+        lbu a1, 0(a0)
+        mul s1, s1, s2
+        add s1, s1, a1
+        sb a1, 0(a0)
+2:      li t1, 0x200bff8
+        ld t2, 0(t1)
+        addi t2, t2, 7
+        li t1, 0x2004000
+        sd t2, 0(t1)
+        wfi
+        j 1b
+"""
+END = 400
+
+
+def straight(text, steps):
+    """The machine after so many steps, `text` (step, what) typed on the way."""
+    m = machine(READER)
+    for at, what in text:
+        if at > steps:
+            break
+        m.run(at - m.steps)
+        m.type(what)
+    m.run(steps - m.steps)
+    return m
+
+
+TYPED = st.lists(st.tuples(st.integers(0, END), st.sampled_from(["a", "bc", "ñ"])), max_size=4).map(sorted)
+
+
+@given(TYPED, st.lists(st.integers(0, END), min_size=1, max_size=6), st.integers(10, 200))
+def test_going_to_a_step_is_a_straight_run_to_it(text, targets, spacing):
+    m = machine(READER)
+    m.history = History(m, spacing)
+    for at, what in text:
+        m.run(at - m.steps)
+        m.type(what)
+    m.run(END - m.steps)
+    for target in targets:
+        before = [(at, what) for at, what in text if at < target]
+        assert m.goto(target) is Stop.LIMIT
+        assert m.steps == target
+        # What was typed at this very step is typed again when the machine goes on.
+        assert m.snapshot() == straight(before, target).snapshot() or m.snapshot() == straight(text, target).snapshot()
+    m.goto(END)
+    m.run(50)
+    assert m.snapshot() == straight(text, END + 50).snapshot()
+
+
+def test_back_and_forth_by_steps():
+    m = machine("1: addi s0, s0, 1\n j 1b")
+    m.run(101)
+    assert (m.back().__class__, m.steps, m.hart.x[8]) == (Stop, 100, 50)
+    m.back(50)
+    assert (m.steps, m.hart.x[8]) == (50, 25)
+    m.back(1000)
+    assert m.steps == 0
+    m.goto(77)
+    assert m.steps == 77
+
+
+def test_steps_taken_one_by_one_can_be_taken_back_and_replay_what_was_typed():
+    m = machine(READER)
+    m.step(10)
+    m.type("x")
+    m.step(40)
+    end = m.snapshot()
+    m.goto(5)
+    m.step(45)
+    assert m.snapshot() == end
+    assert m.console == "x"
+
+
+def test_typing_in_the_past_makes_another_future():
+    m = straight([(50, "a"), (200, "b")], END)
+    assert m.console == "ab"
+    m.goto(100)
+    m.type("c")
+    m.run(END)
+    assert m.console == "ac"
+    m.goto(20)
+    m.run(END)
+    assert m.console == "ac"
+
+
+def test_going_back_over_a_power_off():
+    m = machine("nop\n nop\n" + OFF)
+    m.run()
+    end = m.steps
+    m.back(2)
+    assert m.status is None
+    assert (m.run(), m.steps) == (Stop.OFF, end)
+    assert m.goto(end + 100) is Stop.OFF
+
+
+@pytest.mark.parametrize("target", [-1, -100])
+def test_before_the_beginning(target):
+    m = machine("j .")
+    m.run(10)
+    with pytest.raises(VlabError, match="no checkpoint"):
+        m.goto(target)
+    assert m.steps == 10
+
+
+def test_what_is_done_by_hand_begins_the_history_anew():
+    for act in (lambda m: m.load(machine("j .").program), lambda m: m.restore(machine("j .").snapshot()), lambda m: m.woken()):
+        m = machine(READER)
+        m.run(50)
+        act(m)
+        assert m.history.checkpoints == {}
+        assert m.history.input == []
+        m.run(10)
+        m.back(5)
+
+
+def test_checkpoints_are_few_and_the_first_stays():
+    m = machine("1: addi s0, s0, 1\n j 1b")
+    m.history = History(m, spacing=10)
+    for _again in range(700):
+        m.run(10)
+        assert len(m.history.checkpoints) <= history.MOST
+    kept = sorted(m.history.checkpoints)
+    assert kept[0] == 0
+    gaps = {after - before for before, after in zip(kept, kept[1:], strict=False)}
+    assert max(gaps) <= 2 * m.history.spacing
+    assert m.history.spacing == 320
+    m.goto(6789)
+    assert m.hart.x[8] == 3395
+
+
+def test_checkpoints_hold_little_memory(monkeypatch):
+    """A guest that writes all of its memory between any two of them keeps only a few alive."""
+    monkeypatch.setattr(history, "MOST_PAGES", 1000)
+    m = machine("li t1, 0x80010000\n li t2, 0x800f0000\n 2: mv t0, t1\n 1: sd s0, 0(t0)\n addi s0, s0, 1\n add t0, t0, t3\n bltu t0, t2, 1b\n j 2b")
+    m.hart.x[28] = PAGE
+    m.history = History(m, spacing=1000)
+    for _again in range(100):
+        m.run(1000)
+        held = {id(page) for c in m.history.checkpoints.values() for page in c.snapshot.pages.values()}
+        assert len(held) <= 1000 + 256
+    m.goto(50_000)
+    other = Machine(m.program, memory="1M")
+    other.hart.x[28] = PAGE
+    other.run(50_000)
+    assert m.snapshot() == other.snapshot()
+
+
+def test_what_was_typed_is_typed_again_at_the_computer_where_it_was_typed():
+    m = machine("j .")
+    inner = machine("j .")
+    inner.history = m.history  # as a virtual machine's is its machine's
+    m.run(10)
+    inner.type("x")
+    m.run(10)
+    inner.uart.load(0, 1)
+    m.goto(5)
+    m.run(20)
+    assert (inner.uart.waiting, m.uart.waiting) == (1, 0)
