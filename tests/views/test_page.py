@@ -148,10 +148,14 @@ def test_on_a_small_screen_the_picture_scrolls_to_what_is_lit(page):
 
 
 def test_frames_are_asked_for_ahead_and_once(page, stepper):
-    chunks = -(-len(stepper) // STRIDE)
-    page.wait_for_timeout(300)
+    wanted = list(range(2, -(-len(stepper) // STRIDE)))
+    for _wait in range(200):  # on a busy host the answers take their time
+        if len(page.asked) >= len(wanted):
+            break
+        page.wait_for_timeout(50)
     press(page, "End", "Home")
-    assert sorted(page.asked) == list(range(2, chunks))
+    page.wait_for_timeout(100)
+    assert sorted(page.asked) == wanted
 
 
 def test_a_move_from_code_shows(page):
