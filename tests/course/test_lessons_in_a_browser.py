@@ -1,4 +1,4 @@
-"""Each lesson in JupyterLab in a real browser: opened by `vlab lab`, run from top to end, its stepper moved both ways."""
+"""Each lesson in a real browser: opened by `vlab lab`, run from top to end, its stepper moved both ways."""
 
 import json
 import os
@@ -12,12 +12,14 @@ import urllib.request
 
 import pytest
 
+import vlab
 from vlab.course.notebooks import lessons
+from vlab.language import _
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.timeout(300)]
 
-PLACES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-PLACES += ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+PLACES = [f"JUPYTER_{name}_DIR" for name in ("CONFIG", "DATA", "RUNTIME")]
+PLACES += ["JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"]
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},  # else cells out of sight are not on the page
@@ -39,7 +41,15 @@ def server(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {place: str(here / place) for place in PLACES} | {"JUPYTER_TOKEN": "lessons"}
-    command = [sys.executable, "-m", "vlab", "lab", "--no-browser", f"--port={port}", f"--dir={here / 'copies'}"]
+    command = [
+        sys.executable,
+        "-m",
+        "vlab",
+        "lab",
+        "--no-browser",
+        f"--port={port}",
+        f"--dir={here / 'copies'}",
+    ]
     with (here / "log").open("wb") as log:
         lab = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
@@ -74,11 +84,14 @@ def browser():
 
 @pytest.fixture(params=lessons(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def page(request, browser, server):
-    """A lesson, run from its first cell to its last."""
+    """A lesson, run from its first cell to its last. The messages of this process are in its language."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(120_000)
     lesson = request.param
-    page.goto(f"{server}/lab/tree/{lesson.parent.name}/{lesson.name}?token=lessons")
+    vlab.set_language(lesson.parent.name)
+    # A workspace of its own, else the lesson opened before is on the page too.
+    language = lesson.parent.name
+    page.goto(f"{server}/lab/workspaces/{language}/tree/{language}/{lesson.name}?token=lessons")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_selector("text=| Idle")  # there is a kernel
     page.click("text=Run >> nth=0")
@@ -87,9 +100,13 @@ def page(request, browser, server):
     # The last cell has its number only when all before it have run; stored numbers are gone while it waits.
     last = cells.nth(cells.count() - 1).locator(".jp-InputPrompt")
     page.wait_for_selector(".jp-InputPrompt:text('[*]')", state="attached")
-    page.wait_for_function("(prompt) => prompt.textContent.trim() === `[${%d}]:`" % cells.count(), arg=last.element_handle())
+    done = f"[{cells.count()}]:"
+    page.wait_for_function(
+        "([prompt, done]) => prompt.textContent.trim() === done", arg=[last.element_handle(), done]
+    )
     page.wait_for_selector(IDLE)
     yield page
+    vlab.set_language("en")
     page.close()
 
 
@@ -113,9 +130,9 @@ def by_keyboard_and_mouse(page, slider):
     assert moves[:4] == [0, 1, 2, 1]
     assert moves[3] < moves[4] < moves[5] == last
     output = slider.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')][1]")
-    output.get_by_role("button", name="Back", exact=True).click()
+    output.get_by_role("button", name=_("Back"), exact=True).click()
     assert int(slider.input_value()) == last - 1
-    output.get_by_role("button", name="Next", exact=True).click()
+    output.get_by_role("button", name=_("Next"), exact=True).click()
     assert int(slider.input_value()) == last
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -1,6 +1,7 @@
 """A naive interpreter for RV64IMA in M mode with flat memory: written from the manual, in other words than the table.
 
-Only what unprivileged programs do. A trap is entered as M mode does it, and everything else of the machine is left out.
+Only what unprivileged programs do. A trap is entered as M mode does it, and everything else of the machine is
+left out.
 """
 
 from dataclasses import dataclass, field

@@ -93,8 +93,7 @@ def on_qemu(built):
         firmware = Path(folder) / "program.bin"
         firmware.write_bytes(image)
         done = subprocess.run(
-            [shutil.which("qemu-system-riscv64") or "qemu-system-riscv64", "-machine", "virt", "-cpu", _CPU]
-            + ["-m", "16M", "-bios", str(firmware), "-display", "none", "-serial", "stdio", "-monitor", "none"],
+            [*_qemu(), "-bios", str(firmware)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
@@ -102,6 +101,12 @@ def on_qemu(built):
         )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
+
+
+def _qemu():
+    command = shutil.which("qemu-system-riscv64") or "qemu-system-riscv64"
+    console = ["-display", "none", "-serial", "stdio", "-monitor", "none"]
+    return [command, "-machine", "virt", "-cpu", _CPU, "-m", "16M", *console]
 
 
 def on_ours(built):
@@ -117,6 +122,6 @@ def alike(text):
     built = program(text)
     ours, theirs = on_ours(built).splitlines(), on_qemu(built).splitlines()
     for i, (our, their) in enumerate(zip(ours, theirs, strict=False)):
-        assert (i, our) == (i, their)
+        assert our == their, f"line {i}\nours  {our}\nQEMU  {their}"
     assert len(ours) == len(theirs)
     return ours

@@ -1,7 +1,7 @@
 """What the specification leaves open: each row of the table holds, and each row has its test here."""
 
 from tests.machine.programs import MASK, cause, do, machine, mode, paged, register, write
-from vlab.machine.choices import CHOICES, TLB_ENTRIES
+from vlab.machine.choices import CHOICES, TLB_ENTRIES, tlb_index
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Cause, Mode
 
@@ -32,12 +32,19 @@ def mtime():
 
 def tlb():
     m = mode(machine(), Mode.S)
-    reach = TLB_ENTRIES * 4096
+    reach = TLB_ENTRIES**2 * 4096
     paged(m, [(0x1000, DATA, "R"), (0x1000 + reach, DATA, "R")])
     do(m, "ld a1, 0(a0)", a0=0x1000)
     assert cause(m, "ld a1, 0(a0)", a0=0x2000) == Cause.LOAD_PAGE_FAULT
     do(m, "ld a1, 0(a0)", a0=0x1000 + reach)
-    assert [entry.page for entry in m.hart.mmu.data.entries.values()] == [1 + TLB_ENTRIES]
+    assert [entry.page for entry in m.hart.mmu.data.entries.values()] == [1 + TLB_ENTRIES**2]
+    assert TLB_ENTRIES == 1024
+
+
+def index():
+    pages = [RAM_BASE, UART, 0x200_0000, 0x10_0000, 0xC00_0000]  # RAM and devices of the usual machine
+    assert len({tlb_index(page // 4096) for page in pages}) == len(pages)
+    assert {tlb_index(page) for page in range(5 << 20, (5 << 20) + TLB_ENTRIES)} == set(range(TLB_ENTRIES))
 
 
 def xtval():
@@ -130,6 +137,7 @@ TESTS = {
     "A and D bits": a_and_d,
     "mtime": mtime,
     "TLB": tlb,
+    "TLB index": index,
     "xtval": xtval,
     "PMP": pmp,
     "misaligned loads and stores": misaligned,

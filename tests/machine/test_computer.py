@@ -4,7 +4,7 @@ import pytest
 
 from tests.machine.programs import OFF, machine
 from vlab.language import VlabError
-from vlab.machine import GATE, Computer, Machine, Stop, gate, parse_size, standing
+from vlab.machine import GATE, Machine, Stop, gate, parse_size, standing
 from vlab.machine.computer import word_of
 from vlab.machine.devices import Uart
 from vlab.machine.memory import RAM_BASE
@@ -83,7 +83,18 @@ def test_typed_text_waits_until_it_is_read():
     assert bytes(m.hart.x[i] for i in (8, 9, 18)) == b"hi\0"
 
 
-@pytest.mark.parametrize(("text", "size"), [(4096, 4096), ("4096", 4096), ("64M", 64 << 20), ("1g", 1 << 30), ("512 K", 512 << 10), (" 2MiB ", 2 << 20), ("2MB", 2 << 20)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        (4096, 4096),
+        ("4096", 4096),
+        ("64M", 64 << 20),
+        ("1g", 1 << 30),
+        ("512 K", 512 << 10),
+        (" 2MiB ", 2 << 20),
+        ("2MB", 2 << 20),
+    ],
+)
 def test_sizes(text, size):
     assert parse_size(text) == size
 
@@ -148,8 +159,3 @@ def test_an_issued_instruction_that_traps_enters_the_handler_with_its_word():
     m.issue("csrw cycle, a0", 1)
     assert m.hart.csr["mcause"] == 2
     assert m.hart.csr["mtval"] == word_of("csrw cycle, a0")
-
-
-def test_the_contract_is_abstract():
-    with pytest.raises(TypeError):
-        Computer()

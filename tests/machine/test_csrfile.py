@@ -28,7 +28,9 @@ def test_a_lower_mode_may_not(csr):
         assert cause(m, f"csrr a0, {csr.name}") == expected
 
 
-@pytest.mark.parametrize("name", ["mhartid", "mvendorid", "cycle", "time", "instret", "hpmcounter3", "mconfigptr"])
+@pytest.mark.parametrize(
+    "name", ["mhartid", "mvendorid", "cycle", "time", "instret", "hpmcounter3", "mconfigptr"]
+)
 def test_a_read_only_register_takes_no_write_at_all(name):
     m = machine()
     assert cause(m, f"csrrs a0, {name}, x0") is None
@@ -151,7 +153,9 @@ def test_sie_and_sip_show_and_change_only_what_is_delegated(delegated, enabled, 
     assert (m.hart.csr["sie"], m.hart.csr["sip"]) == (mie & mine, mip & mine)
     write(m, sie=value, sip=value)
     assert m.hart.csr["mie"] == mie & ~mine | value & mine
-    assert m.hart.csr["mip"] == mip & ~(mine & SSI) | value & mine & SSI  # of sip, software may change SSIP alone
+    assert (
+        m.hart.csr["mip"] == mip & ~(mine & SSI) | value & mine & SSI
+    )  # of sip, software may change SSIP alone
 
 
 def test_mip_shows_devices_and_software_and_a_set_does_not_latch_a_device():

@@ -31,7 +31,12 @@ def bits(**values):
 
 @given(MODES, st.sampled_from(sorted(Cause)), U64, U64, U64, st.integers(0, 1))
 def test_an_exception_enters_its_handler(origin, code, delegated, before, value, vectored):
-    m = mode(machine(medeleg=delegated, mstatus=before, mtvec=0x8000_1000 | vectored, stvec=0x8000_2000 | vectored), origin)
+    m = mode(
+        machine(
+            medeleg=delegated, mstatus=before, mtvec=0x8000_1000 | vectored, stvec=0x8000_2000 | vectored
+        ),
+        origin,
+    )
     old = m.hart.csr["mstatus"]
     m.hart.pc = 0x8000_0040
     m.hart.trap(code, value)
@@ -99,7 +104,9 @@ def test_words_that_are_reserved_are_illegal(word, what):
 
 
 def test_exceptions_do_not_retire_and_interrupts_cost_no_attempt():
-    m = machine("csrsi mip, 2\n csrsi mie, 2\n la t0, h\n csrw mtvec, t0\n csrsi mstatus, 8\n j .\n .balign 4\nh: ecall")
+    m = machine(
+        "csrsi mip, 2\n csrsi mie, 2\n la t0, h\n csrw mtvec, t0\n csrsi mstatus, 8\n j .\n .balign 4\nh: ecall"
+    )
     m.run(6)
     assert m.hart.csr["mcause"] == 0
     m.step()  # of the handler, which the interrupt reached between two instructions
@@ -463,7 +470,11 @@ end:
     with m.events.record() as seen:
         m.run()
     assert m.snapshot() == quiet.snapshot()
-    told = [(e.kind, getattr(e, "name", getattr(e, "device", ""))) for e in seen if e.kind not in ("TlbFill", "TlbFlush")]
+    told = [
+        (e.kind, getattr(e, "name", getattr(e, "device", "")))
+        for e in seen
+        if e.kind not in ("TlbFill", "TlbFlush")
+    ]
     assert told == [
         ("CsrWrite", "mtvec"),
         ("Trap", ""),

@@ -1,5 +1,7 @@
 """Rewinding: any step of the past is there again, with what was typed; and the past stays small."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +64,10 @@ def test_going_to_a_step_is_a_straight_run_to_it(text, targets, spacing):
         assert m.goto(target) is Stop.LIMIT
         assert m.steps == target
         # What was typed at this very step is typed again when the machine goes on.
-        assert m.snapshot() == straight(before, target).snapshot() or m.snapshot() == straight(text, target).snapshot()
+        assert (
+            m.snapshot() == straight(before, target).snapshot()
+            or m.snapshot() == straight(text, target).snapshot()
+        )
     m.goto(END)
     m.run(50)
     assert m.snapshot() == straight(text, END + 50).snapshot()
@@ -124,7 +129,11 @@ def test_before_the_beginning(target):
 
 
 def test_what_is_done_by_hand_begins_the_history_anew():
-    for act in (lambda m: m.load(machine("j .").program), lambda m: m.restore(machine("j .").snapshot()), lambda m: m.woken()):
+    for act in (
+        lambda m: m.load(machine("j .").program),
+        lambda m: m.restore(machine("j .").snapshot()),
+        lambda m: m.woken(),
+    ):
         m = machine(READER)
         m.run(50)
         act(m)
@@ -142,7 +151,7 @@ def test_checkpoints_are_few_and_the_first_stays():
         assert len(m.history.checkpoints) <= history.MOST
     kept = sorted(m.history.checkpoints)
     assert kept[0] == 0
-    gaps = {after - before for before, after in zip(kept, kept[1:], strict=False)}
+    gaps = {after - before for before, after in pairwise(kept)}
     assert max(gaps) <= 2 * m.history.spacing
     assert m.history.spacing == 320
     m.goto(6789)
@@ -152,7 +161,18 @@ def test_checkpoints_are_few_and_the_first_stays():
 def test_checkpoints_hold_little_memory(monkeypatch):
     """A guest that writes all of its memory between any two of them keeps only a few alive."""
     monkeypatch.setattr(history, "MOST_PAGES", 1000)
-    m = machine("li t1, 0x80010000\n li t2, 0x800f0000\n 2: mv t0, t1\n 1: sd s0, 0(t0)\n addi s0, s0, 1\n add t0, t0, t3\n bltu t0, t2, 1b\n j 2b")
+    m = machine(
+        """
+        li t1, 0x80010000
+        li t2, 0x800f0000
+2:      mv t0, t1
+1:      sd s0, 0(t0)
+        addi s0, s0, 1
+        add t0, t0, t3
+        bltu t0, t2, 1b
+        j 2b
+        """
+    )
     m.hart.x[28] = PAGE
     m.history = History(m, spacing=1000)
     for _again in range(100):

@@ -40,11 +40,24 @@ def test_a_program_prints_and_ends_at_the_very_store(store):
 
 
 def test_an_even_value_and_a_command_of_another_device_do_nothing():
-    m = machine("la a0, tohost\n li a1, 2\n sd a1, 0(a0)\n li a1, 2 << 56 | 1\n sd a1, 0(a0)\n j .\n .balign 8\ntohost: .dword 0")
+    m = machine(
+        """
+        la a0, tohost
+        li a1, 2
+        sd a1, 0(a0)
+        li a1, 2 << 56 | 1
+        sd a1, 0(a0)
+        j .
+        .balign 8
+tohost: .dword 0
+        """
+    )
     assert (m.run(100), m.status, m.console) == (Stop.LIMIT, None, "")
 
 
-@pytest.mark.parametrize("tohost", [0, 8, RAM_BASE - 8, RAM_BASE + (1 << 20), RAM_BASE + (1 << 20) - 4, RAM_BASE + 4095, 1 << 63])
+@pytest.mark.parametrize(
+    "tohost", [0, 8, RAM_BASE - 8, RAM_BASE + (1 << 20), RAM_BASE + (1 << 20) - 4, RAM_BASE + 4095, 1 << 63]
+)
 def test_a_place_that_is_no_double_word_of_memory_is_not_listened_to(tohost):
     m = Machine(Program(((RAM_BASE, b"\x6f\0\0\0"),), RAM_BASE, {"tohost": tohost}), memory="1M")
     assert m.htif.tohost is None
@@ -72,7 +85,9 @@ def test_another_program_is_another_place():
     assert m.status is None
 
 
-@pytest.mark.parametrize("wrong", [{"tohost": 1}, {"tohost": RAM_BASE - 8}, {"tohost": "x"}, {"status": -1}, {"status": 1 << 32}])
+@pytest.mark.parametrize(
+    "wrong", [{"tohost": 1}, {"tohost": RAM_BASE - 8}, {"tohost": "x"}, {"status": -1}, {"status": 1 << 32}]
+)
 def test_a_state_that_cannot_be(wrong):
     m = machine(SAYS_AND_ENDS.format(store="sd a1, 0(a0)"))
     state = m.snapshot().state

@@ -42,7 +42,8 @@ def test_little_endian_and_unsigned(at, size, value):
 
 
 @pytest.mark.parametrize(
-    ("address", "size"), [(RAM_BASE - 1, 1), (RAM_BASE - 1, 2), (RAM_BASE + SIZE, 1), (RAM_BASE + SIZE - 1, 2), (0, 8)]
+    ("address", "size"),
+    [(RAM_BASE - 1, 1), (RAM_BASE - 1, 2), (RAM_BASE + SIZE, 1), (RAM_BASE + SIZE - 1, 2), (0, 8)],
 )
 def test_nothing_beyond_its_ends(memory, address, size):
     assert not memory.holds(address, size)
@@ -84,7 +85,7 @@ def test_set_pages_makes_it_so(contents):
 
 
 def test_a_page_is_fast_only_while_nobody_wants_to_know(memory):
-    slowed = []
+    slowed: list[int] = []
     memory.on_slow_page = lambda: slowed.append(len(slowed))
     assert memory.fast(RAM_BASE)
     assert memory.dirty == {0}  # from here on stores to it are not seen

@@ -87,7 +87,12 @@ def test_at_every_step_a_snapshot_goes_on_elsewhere_to_the_same_end(end):
     assert m.snapshot() == end
 
 
-@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(["look", "restore", "elsewhere", "listen"])), max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 40), st.sampled_from(["look", "restore", "elsewhere", "listen"])),
+        max_size=12,
+    )
+)
 def test_what_is_done_between_the_pieces_of_a_run_is_invisible(end, doings):
     m = machine(BUSY)
     for steps, doing in doings:
@@ -166,7 +171,12 @@ def test_snapshots_are_equal_if_the_computers_are():
 def test_a_checker_says_where_and_what():
     checker = Checker({"a": {"n": 5, "flag": True, "list": [1, 2], "mode": 1, "none": None}})
     part = checker.part("a")
-    assert (part.number("n"), part.flag("flag"), part.numbers("list", 2), part.mode()) == (5, True, [1, 2], Mode.S)
+    assert (part.number("n"), part.flag("flag"), part.numbers("list", 2), part.mode()) == (
+        5,
+        True,
+        [1, 2],
+        Mode.S,
+    )
     assert (part.optional("none"), part.optional("n")) == (None, 5)
     assert [row.where for row in part.part("list").rows()] == ["snapshot.a.list[0]", "snapshot.a.list[1]"]
 
@@ -197,5 +207,14 @@ def test_a_checker_refuses(ask):
 
 def test_the_parts_of_a_machine_are_those_of_any_computer_and_its_tlb():
     m = machine("nop")
-    assert set(m.snapshot().state) - {"tlb"} == {"time", "skipped", "reservation", "htif", "hart", "devices", "memory", "residents"}
+    assert set(m.snapshot().state) - {"tlb"} == {
+        "time",
+        "skipped",
+        "reservation",
+        "htif",
+        "hart",
+        "devices",
+        "memory",
+        "residents",
+    }
     assert isinstance(m.snapshot(), Snapshot)

@@ -1,5 +1,4 @@
-"""`vlab check`: grade exercise notebooks that were saved, one of them or folders full; status 1 if one isn't all right.
-"""
+"""`vlab check`: grade exercise notebooks that were saved; status 1 if one of them isn't all right."""
 
 import os
 import sys
@@ -34,14 +33,25 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
     parser.add_argument("places", nargs="+", metavar=_("NOTEBOOK|FOLDER"), type=Path, help=_("what to grade"))
     parser.add_argument("--csv", metavar=_("FILE"), help=_("write a table for a spreadsheet"))
     parser.add_argument("--json", metavar=_("FILE"), help=_("write everything that is known"))
-    parser.add_argument("--scale", metavar="A-B", help=_("marks, on a scale such as 1.0-7.0, 0-100 or 1.0-4.0@60-7.0"))
-    parser.add_argument("--seed", metavar="S", type=_seed, help=_("the cases' seed; a new secret one by default"))
     parser.add_argument(
-        "--bank", metavar=_("FOLDER"), type=Path, help=_("solution notebooks of your own, and their questions and keys")
+        "--scale", metavar="A-B", help=_("marks, on a scale such as 1.0-7.0, 0-100 or 1.0-4.0@60-7.0")
+    )
+    parser.add_argument(
+        "--seed", metavar="S", type=_seed, help=_("the cases' seed; a new secret one by default")
+    )
+    parser.add_argument(
+        "--bank",
+        metavar=_("FOLDER"),
+        type=Path,
+        help=_("solution notebooks of your own, and their questions and keys"),
     )
     jobs = os.cpu_count() or 1
     parser.add_argument(
-        "--jobs", metavar="N", type=_count, default=jobs, help=_("how many at a time; here {jobs}").format(jobs=jobs)
+        "--jobs",
+        metavar="N",
+        type=_count,
+        default=jobs,
+        help=_("how many at a time; here {jobs}").format(jobs=jobs),
     )
     parser.add_argument(
         "--timeout",
@@ -51,7 +61,11 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
         help=_("seconds for one notebook; {seconds} by default").format(seconds=SECONDS),
     )
     parser.add_argument(
-        "--memory", metavar=_("SIZE"), type=_memory, default=2 << 30, help=_("memory for one notebook; 2G by default")
+        "--memory",
+        metavar=_("SIZE"),
+        type=_memory,
+        default=2 << 30,
+        help=_("memory for one notebook; 2G by default"),
     )
     return parser
 
@@ -68,7 +82,9 @@ def main(args: Namespace) -> int:
         raise VlabError(_("There is no such folder."), where=f"--bank {args.bank}")
     paths = notebooks_in(args.places)
     settings = Settings(args.bank, args.seed, args.timeout, args.memory, args.jobs)
-    with tqdm(total=len(paths), unit=_("notebook"), disable=None if len(paths) > 1 else True, leave=False) as bar:
+    with tqdm(
+        total=len(paths), unit=_("notebook"), disable=None if len(paths) > 1 else True, leave=False
+    ) as bar:
         reports = grade_all(paths, settings, lambda: bar.update())
     if args.csv is not None:
         _write(args.csv, _csv(reports, marks))
@@ -100,7 +116,9 @@ def _table(reports: list["Report"], marks: "Scale | None") -> list[str]:
     lines = ["  ".join(text.ljust(width) for text, width in zip(head, widths, strict=True)).rstrip()]
     for row, report in zip(rows, reports, strict=True):
         cells = [row[0], " ".join(report.trouble.split())] if report.trouble else row
-        lines.append("  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=False)).rstrip())
+        lines.append(
+            "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=False)).rstrip()
+        )
     signs = {
         "right": _("right"),
         "wrong": _("wrong"),
@@ -137,7 +155,7 @@ def _csv(reports: list["Report"], marks: "Scale | None") -> str:
     table.writerow(["file", "notebook", *exercises, "points", "of", *(["mark"] if marks else []), "trouble"])
     for report in reports:
         states = [report.states.get(name, "") for name in exercises]
-        mark = [marks.mark(report.points, report.of)] if marks else []
+        mark = [marks.mark(report.points, report.of) if report.of else ""] if marks else []
         row = [str(report.path), report.notebook, *states, report.points, report.of, *mark, report.trouble]
         table.writerow([_harmless(cell) for cell in row])
     return text.getvalue()
@@ -154,7 +172,7 @@ def _json(reports: list["Report"], marks: "Scale | None") -> str:
     rows = []
     for report in reports:
         row = {**vars(report), "path": str(report.path)}
-        rows.append(row | ({"mark": marks.mark(report.points, report.of)} if marks else {}))
+        rows.append(row | ({"mark": marks.mark(report.points, report.of)} if marks and report.of else {}))
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,6 +1,8 @@
 """`vlab notebooks`, for authors: execute lessons and solutions and store what they show, or say what is wrong.
 
 From each solution notebook the reader's exercise notebook is made; `check` names the cells that are stale, and why.
+The Spanish notebooks are made from the English ones and their catalogues. Without names, the messages' catalogue
+is brought up to date and checked too.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -30,12 +32,18 @@ def main(args: Namespace) -> int:
     """Build or check; status 1 where a check finds something."""
     from tqdm import tqdm
 
+    from vlab import files
+    from vlab.course import messages
     from vlab.course.notebooks import authored, build, complaints
 
     chosen = authored(args.names)
+    everything = not args.names and not files.installed()
     if args.verb == "build":
         for path in tqdm(chosen, unit=_("notebook"), disable=None):
             build(path)
+        if everything:
+            messages.update(files.checkout())
     found = [complaint for path in chosen for complaint in complaints(path)]
+    found += messages.complaints(files.checkout()) if everything else []
     print("\n".join(found) or _("{count} notebooks, nothing wrong.").format(count=len(chosen)))
     return 1 if found else 0

@@ -193,7 +193,8 @@ def _refuse_what_is_not_there(args: Namespace) -> None:
 
 def _load(guest: "Computer", args: Namespace) -> "Program":
     """Power the guest's computer on with what the reader named."""
-    from vlab.machine.computer import NEXT_STAGE, RAM_BASE
+    from vlab.machine.computer import NEXT_STAGE
+    from vlab.machine.memory import RAM_BASE
 
     notes: list[str] = []
     image = read_program(args.image, guest, NEXT_STAGE if args.bios is not None else RAM_BASE, notes)

@@ -167,7 +167,11 @@ def _place(traceback: TracebackType | None) -> str:
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         source = linecache.getline(file, traceback.tb_lineno).strip()
-        if source and not file.startswith(_PACKAGE) and "ipykernel" in file.replace("ipython-input", "ipykernel"):
+        if (
+            source
+            and not file.startswith(_PACKAGE)
+            and "ipykernel" in file.replace("ipython-input", "ipykernel")
+        ):
             found = _("line {number}: {source}").format(number=traceback.tb_lineno, source=source[:80])
         traceback = traceback.tb_next
     return found
@@ -185,9 +189,10 @@ def read_transcript(text: str) -> list[Reply]:
 
 def _read_reply(line: str) -> Reply:
     try:
-        kind, value, note = json.loads(line)
-    except (ValueError, TypeError, RecursionError):
-        return Reply("strange", note=_("no reply to a question"))
-    if not isinstance(kind, str) or not isinstance(note, str):
-        return Reply("strange", note=_("no reply to a question"))
-    return Reply(kind, value, note[:_NOTE])
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    match found:
+        case [str(kind), value, str(note)]:
+            return Reply(kind, value, note[:_NOTE])
+    return Reply("strange", note=_("no reply to a question"))

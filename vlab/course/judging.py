@@ -9,7 +9,6 @@ from vlab.course.asking import Reply, plain, transcript
 from vlab.course.exercises import Case, Exercise, shown
 from vlab.language import _
 
-
 _LONGEST = 400  # characters of one line of an explanation
 
 
@@ -84,14 +83,24 @@ def judge(exercise: Exercise, key: Key, seed: int, replies: list[Reply]) -> Verd
 def _rows(exercise: Exercise, key: Key, case: Case, right: Any, reply: Reply) -> list[str]:
     """What a wrong case was, what was expected, what came, and why that is wrong."""
     if reply.kind == "value" and _kind(reply.value) == _kind(right):
-        why = key.explain(case, right, reply.value)
-        wanted, given = key.show(right, reply.value)
+        why, wanted, given = _explained(key, case, right, reply.value)
         more = [(_("differs at"), why.step), (_("rule"), why.rule)]
     else:
         wanted, given, more = key.show(right, right)[0], _trouble(key, reply), []
     rows = [(name, _cut(text)) for name, text in ((_("expected"), wanted), (_("yours"), given), *more)]
     width = max(len(name) for name, _text in rows)
-    return [f"  {exercise.show(exercise.name, case)}", *(f"  {n:{width}}  {text}" for n, text in rows if text)]
+    return [
+        f"  {exercise.show(exercise.name, case)}",
+        *(f"  {n:{width}}  {text}" for n, text in rows if text),
+    ]
+
+
+def _explained(key: Key, case: Case, right: Any, given: Any) -> tuple[Why, str, str]:
+    """Why a reply is wrong, and the texts of the right one and the reader's. A reply may have any shape."""
+    try:
+        return key.explain(case, right, given), *key.show(right, given)
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration):
+        return Why(_("It has not the shape of what was expected.")), shown(right), shown(given)
 
 
 def _cut(text: str) -> str:
@@ -134,4 +143,6 @@ def differences(right: Any, given: Any) -> tuple[Any, Any]:
         return right, given
     apart = [name for name in {**right, **given} if right.get(name, ...) != given.get(name, ...)]
     parts = {name: differences(right.get(name), given.get(name)) for name in apart}
-    return tuple({n: pair[at] for n, pair in parts.items() if n in side} for at, side in enumerate((right, given)))  # type: ignore[return-value]
+    return tuple(
+        {n: pair[at] for n, pair in parts.items() if n in side} for at, side in enumerate((right, given))
+    )  # type: ignore[return-value]

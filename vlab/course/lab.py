@@ -71,9 +71,10 @@ def _report(place: Path, copied: list[str], updated: list[str], kept: list[str])
 
 
 def _names(source: Path) -> list[str]:
-    """The files under `source`, as relative names with "/", without hidden ones."""
+    """The files under `source`, as relative names with "/", without hidden ones and authors' catalogues."""
     paths = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    return sorted(p.as_posix() for p in paths if not any(part.startswith(".") for part in p.parts))
+    mine = (p for p in paths if p.parts[0] != "locale" and not any(part.startswith(".") for part in p.parts))
+    return sorted(p.as_posix() for p in mine)
 
 
 def _read_record(place: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vlab import files
-from vlab.course import students
+from vlab.course import students, translation
 from vlab.language import VlabError, _
 
 LONGEST_CELL = 15  # lines of code
@@ -18,10 +18,17 @@ SKELETON = (
     *("What you need first", "What you will be able to do", "Synopsis"),
     *("Lessons learned", "Next steps", "Background", "Exercises"),
 )
+SKELETONS = {
+    "en": SKELETON,
+    "es": (
+        *("Lo que necesitas saber antes", "Lo que sabrás hacer", "Sinopsis"),
+        *("Lo aprendido", "Próximos pasos", "Antecedentes", "Ejercicios"),
+    ),
+}
 LIBRARIES = {"vlab", "networkx", "numpy", "matplotlib", "collections", "itertools", "random", "math"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SKIPS = re.compile(r"nbval[-_:]|NBVAL", re.IGNORECASE)
-_HEADING = re.compile(r"^#+ (?:\d+\. )?(.*?)(?: \((?:core|more).*\))?$", re.MULTILINE)
+_HEADING = re.compile(r"^#+ (?:\d+\. )?(.*?)(?: \((?:core|more|esencial|adicional).*\))?$", re.MULTILINE)
 
 
 def lessons(names: Iterable[str] = ()) -> list[Path]:
@@ -44,9 +51,14 @@ def lessons(names: Iterable[str] = ()) -> list[Path]:
 
 
 def authored(names: Iterable[str] = ()) -> list[Path]:
-    """What authors write: those lessons, and their solution notebooks after them. VlabError as from `lessons`."""
+    """What authors write: those lessons, and their solution notebooks after them. VlabError as from `lessons`.
+
+    Translations that have a catalogue and are not made yet are among them, after their English notebooks.
+    """
     chosen = list(names)
-    return lessons(chosen) + _named(students.solutions(), chosen)
+    written = lessons(chosen) + _named(students.solutions(), chosen)
+    planned = _named(translation.catalogued(files.folder("notebooks")), chosen)
+    return written + [path for path in planned if path not in written]
 
 
 def _named(paths: list[Path], names: list[str]) -> list[Path]:
@@ -56,7 +68,8 @@ def _named(paths: list[Path], names: list[str]) -> list[Path]:
 def build(path: Path) -> None:
     """Execute a notebook from its first cell and store what it shows; nothing that differs from run to run is kept.
 
-    Of a solution notebook, the reader's exercise notebook is made anew.
+    A translated one is first made anew from the English one and its catalogue. Of a solution notebook, the reader's
+    exercise notebook is made anew.
 
     Raises:
         VlabError: if a cell fails; the file is then as it was.
@@ -65,7 +78,8 @@ def build(path: Path) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-    notebook = nbformat.read(path, as_version=4)
+    notebook = translation.source(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook, timeout=SECONDS, kernel_name="python3", record_timing=False, store_widget_state=False
     )
@@ -107,8 +121,12 @@ def complaints(path: Path) -> list[str]:
     """What is wrong with a stored lesson or solution notebook, a sentence each; empty if nothing is."""
     import nbformat
 
+    found = list(translation.complaints(path))
+    if not path.exists():
+        return found
     notebook = nbformat.read(path, as_version=4)
-    found = list(_about_file(path, notebook, () if _is_solution(path) else SKELETON))
+    skeleton = () if _is_solution(path) else SKELETONS[translation.language_of(path)]
+    found += _about_file(path, notebook, skeleton)
     found += [*students.complaints(path), *students.stale(path)] if _is_solution(path) else []
     count = 0
     for cell in notebook.cells:

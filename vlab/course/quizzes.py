@@ -53,7 +53,7 @@ def quiz(name: str) -> "Quiz":
     Raises:
         VlabError: if there is none.
     """
-    found = _ID.fullmatch(name) if isinstance(name, str) else None
+    found = _ID.fullmatch(str(name))
     known = {question.id: question for question in questions(found[1] if found else "")}
     if name not in known:
         raise VlabError(

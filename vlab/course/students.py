@@ -118,7 +118,7 @@ def stale(solution: Path) -> Iterator[str]:
             yield f"{name}, cell {cell.id}: is missing"
         elif found != cell:
             parts = [part for part in {**cell, **found} if cell.get(part) != found.get(part)]
-            yield f"{name}, cell {cell.id}: its {', '.join(sorted(parts))} is not what the solution notebook gives"
+            yield f"{name}, cell {cell.id}: differs from what the solution gives in {', '.join(sorted(parts))}"
     yield from (f"{name}, cell {cell}: is not in the solution notebook" for cell in cells)
     if not cells and [cell.id for cell in stored.cells] != [cell.id for cell in wanted.cells]:
         yield f"{name}: its cells are not in the order of the solution notebook"
@@ -139,7 +139,9 @@ def complaints(solution: Path) -> Iterator[str]:
             if what in cells.setdefault(exercise, {}):
                 yield f"{name}, cell {cell.id}: exercise {exercise} has two cells that are its {what}"
             cells[exercise][what] = cell
-    headings = {h for cell in notebook.cells if cell.cell_type == "markdown" for h in _HEADING.findall(cell.source)}
+    headings = {
+        h for cell in notebook.cells if cell.cell_type == "markdown" for h in _HEADING.findall(cell.source)
+    }
     for exercise, parts in cells.items():
         yield from (f"{name}: exercise {exercise} has no {what}" for what in ROLES if what not in parts)
         yield from (f"{name}, cell {parts[p].id}: {wrong}" for p, wrong in _about(exercise, parts))
@@ -152,6 +154,8 @@ def _about(exercise: str, parts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "hints", f"has {count} hints, not {HINTS}"
     if "check" in parts and not re.match(rf'check\("{exercise}", \w+\)$', parts["check"].source):
         yield "check", f'is not a plain check("{exercise}", …)'
+    if "check" in parts and sum(shown.get("text", "").count("\n") for shown in parts["check"].outputs) != 1:
+        yield "check", "does not show the one line of a right solution"
     if "blank" in parts:
         try:
             stub(parts["blank"].source)

@@ -249,7 +249,7 @@ class Hypervisor(Drawn):
         before, vms = self.state(), self.vms
         try:
             self._restore(Checker(state, "hypervisor"))
-        except Exception:
+        except BaseException:  # Ctrl-C too
             self.vms = vms
             self._restore(Checker(before, "hypervisor"))
             raise
@@ -278,8 +278,10 @@ class Hypervisor(Drawn):
             vm, old.name = old, name
             self._next_frame += len(frames) + SHADOW_FRAMES
             self.vms.append(vm)
+        elif isinstance(technique, str) and technique in TECHNIQUES:
+            vm = self._build_vm(name, len(frames), TECHNIQUES[technique])
         else:
-            vm = self._build_vm(name, len(frames), _technique(technique))
+            raise state.bad(_("There is no technique {technique!r}.").format(technique=str(technique)[:40]))
         vm.restore_state(state)
 
 

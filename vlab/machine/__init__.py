@@ -1,7 +1,7 @@
 """The computer: hart, memory, MMU and TLB, bus, devices, clock; snapshots and rewinding."""
 
-from vlab.machine.choices import CHOICES, Choice
-from vlab.machine.computer import GATE, RESIDENTS, Computer, Resident, gate, parse_size, standing
+from vlab.machine.choices import CHOICES, GATE, Choice
+from vlab.machine.computer import RESIDENTS, Computer, Resident, gate, parse_size, standing
 from vlab.machine.machine import Machine, Stop
 from vlab.machine.snapshot import Snapshot
 

@@ -2,8 +2,13 @@
 
 from typing import NamedTuple
 
-TLB_ENTRIES = 1024  # a context; direct-mapped by the low bits of the virtual page number
+TLB_ENTRIES = 1024  # a context
 GATE = 1 << 62  # where a trap vector points when the software behind it is a resident, written in Python
+
+
+def tlb_index(page: int) -> int:
+    """Where the TLB keeps a virtual page. Folded: by the lowest bits alone, RAM and devices would collide."""
+    return (page ^ page >> 10) % TLB_ENTRIES
 
 
 class Choice(NamedTuple):
@@ -18,12 +23,15 @@ CHOICES: tuple[Choice, ...] = (
     Choice("A and D bits", "set by hardware"),
     Choice("mtime", "one tick an attempted instruction (k = 1), and what wfi skips"),
     Choice("TLB", f"{TLB_ENTRIES} entries a context, direct-mapped; misses and faults are never remembered"),
+    Choice("TLB index", "the virtual page number, its upper bits folded once over its lowest ten"),
     Choice("xtval", "the address for address faults, the word for illegal ones, pc for ebreak, else 0"),
     Choice("PMP", "16 entries, 4-byte grain"),
     Choice("misaligned loads and stores", "done in hardware in RAM; access fault on devices"),
     Choice("misaligned atomics", "address-misaligned exception, before any page fault"),
     Choice("atomics on devices", "access fault"),
-    Choice("reservation", "the exact address and size; kept over traps, lost by any sc and by a world switch"),
+    Choice(
+        "reservation", "the exact address and size; kept over traps, lost by any sc and by a world switch"
+    ),
     Choice("a failing sc", "faults and sets D as one that stores"),
     Choice("wfi in U", "illegal instruction: its bounded wait is zero"),
     Choice("wfi elsewhere", "time jumps to the next deadline"),

@@ -1,8 +1,9 @@
 """The contract that a machine and a virtual machine both keep, and what the two have in common.
 
-System software written in Python is a *resident*: it sits behind a trap vector that points at GATE. Its `handle` runs to
-completion and goes back to the hart with a real `sret`. So there is one loop, the root machine's, and no Python call is
-left waiting for a guest: a run can be stopped and saved anywhere, however many hypervisors deep.
+System software written in Python is a *resident*: it sits behind a trap vector that points at GATE. Its
+`handle` runs to completion and goes back to the hart with a real `sret`. So there is one loop, the root
+machine's, and no Python call is left waiting for a guest: a run can be stopped and saved anywhere, however
+many hypervisors deep.
 """
 
 import re
@@ -22,7 +23,7 @@ from vlab.machine.devicetree import device_tree, with_bootargs
 from vlab.machine.hart import Hart
 from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
-from vlab.machine.memory import PAGE, RAM_BASE
+from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Snapshot
 from vlab.riscv import Mode, Program, assemble
 
@@ -47,7 +48,7 @@ class Resident(Protocol):
         """The virtual machine that it let run last."""
 
     def handle(self) -> None:
-        """Deal with whatever made the hart come here; the last act is `issue("sret")`, or a `wfi` for ever."""
+        """Deal with what made the hart come here; the last act is `issue("sret")`, or a `wfi` for ever."""
 
     def state(self) -> dict[str, Any]:
         """All that it remembers, as plain data."""
@@ -56,27 +57,52 @@ class Resident(Protocol):
         """Be again as `state` says. VlabError for a state that can't be its own."""
 
 
-RESIDENTS: dict[str, Callable[["Computer"], Resident]] = {}  # by kind, so that a snapshot can name its residents
+# By kind, so that a snapshot can name its residents.
+RESIDENTS: dict[str, Callable[["Computer"], Resident]] = {}
 
 
 class PhysicalMemory(Protocol):
-    """Guest RAM or real RAM: what a hart, a resident and a debugger may ask of it (see `vlab.machine.memory`)."""
+    """Guest RAM or real RAM: what a hart, a resident and a debugger may ask of it."""
 
     base: int
     size: int
     views: Mapping[int, Any]
 
-    def holds(self, address: int, size: int = 1) -> bool: ...
-    def load(self, address: int, size: int) -> int: ...
-    def store(self, address: int, size: int, value: int) -> None: ...
-    def peek(self, address: int, size: int) -> bytes: ...
-    def poke(self, address: int, data: bytes) -> None: ...
-    def watch(self, address: int, callback: Callable[[int, int], None]) -> None: ...
-    def unwatch(self, address: int) -> None: ...
-    def fast(self, address: int) -> bool: ...
-    def hold_code(self, address: int) -> None: ...
-    def pages(self) -> dict[int, bytes]: ...
-    def set_pages(self, pages: Mapping[int, bytes]) -> None: ...
+    def holds(self, address: int, size: int = 1) -> bool:
+        """Whether all these bytes are memory."""
+
+    def load(self, address: int, size: int) -> int:
+        """An unsigned number; Trap where this is no memory."""
+
+    def store(self, address: int, size: int, value: int) -> None:
+        """Write its low bytes; Trap where this is no memory."""
+
+    def peek(self, address: int, size: int) -> bytes:
+        """A debugger's look; VlabError where this is no memory."""
+
+    def poke(self, address: int, data: bytes) -> None:
+        """A debugger's write; VlabError where this is no memory."""
+
+    def watch(self, address: int, callback: Callable[[int, int], None]) -> None:
+        """Call `callback(address, value)` after each store to this double word."""
+
+    def unwatch(self, address: int) -> None:
+        """Call it no more."""
+
+    def is_watched(self, address: int) -> bool:
+        """Whether a double word in this page is watched."""
+
+    def fast(self, address: int) -> bool:
+        """Whether stores to this page may bypass `store`."""
+
+    def hold_code(self, address: int) -> None:
+        """Stores to this page must be seen: it holds decoded instructions."""
+
+    def pages(self) -> dict[int, bytes]:
+        """The pages that are not all zeros, by number."""
+
+    def set_pages(self, pages: Mapping[int, bytes]) -> None:
+        """Make the memory be so."""
 
 
 class Computer(Drawn, ABC):
@@ -123,8 +149,8 @@ class Computer(Drawn, ABC):
     def issue(self, instruction: str, value: int | None = None) -> int:
         """Execute one instruction of the resident, on the one real hart in whatever mode it is.
 
-        a0 holds `value` before, if given; what it holds after is returned. If the mode is less than the resident
-        believes, the instruction traps, and the software below emulates it first.
+        a0 holds `value` before, if given; what it holds after is returned. If the mode is less than the
+        resident believes, the instruction traps, and the software below emulates it first.
         """
 
     @property
@@ -135,7 +161,7 @@ class Computer(Drawn, ABC):
     @property
     @abstractmethod
     def registers(self) -> list[int]:
-        """The one real hart's registers, which whoever runs now uses; a resident saves and loads its guest's there."""
+        """The one real hart's registers: whoever runs now uses them; a resident saves its guest's from there."""
 
     @abstractmethod
     def snapshot(self) -> Snapshot:
@@ -156,7 +182,7 @@ class Computer(Drawn, ABC):
         self._hart.reset(GATE)
 
     def translations_changed(self, reason: str, address: int | None) -> None:
-        """The hart executed a fence for `address` (None: for all), or changed its PMP. Who keeps shadows acts on it."""
+        """The hart fenced `address` (None: all), or changed its PMP. Who keeps shadows acts on it."""
 
     def woken(self) -> None:
         """A resident of this computer has something to do again. Who runs the computer acts on it."""
@@ -184,12 +210,12 @@ class Computer(Drawn, ABC):
     def load(
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
     ) -> Program:
-        """Switch off, put an image into the empty memory and power on at its entry, in M mode, a0 = 0, a1 = device tree.
+        """Switch off, put an image into empty memory and power on at its entry: M mode, a0 = 0, a1 = device tree.
 
-        `image` is a Program, the path of an ELF file or of a raw one (which begins at 0x80000000), or such bytes.
-        With a `next_stage` (a raw one begins at 0x80200000) the image is firmware that will start it in S mode:
-        a2 is then the address of the six double words that tell OpenSBI's `fw_dynamic` where to go.
-        Returns what was loaded; of two stages, both as one.
+        `image` is a Program, the path of an ELF file or of a raw one (which begins at 0x80000000), or such
+        bytes. With a `next_stage` (a raw one begins at 0x80200000) the image is firmware that will start it
+        in S mode: a2 is then the address of the six double words that tell OpenSBI's `fw_dynamic` where to
+        go. Returns what was loaded; of two stages, both as one.
 
         Raises:
             VlabError: if an image is broken or doesn't fit, or if the device tree doesn't.
@@ -245,8 +271,8 @@ class Computer(Drawn, ABC):
 def gate(computer: Computer) -> Resident | None:
     """Whose Python the hart stands in, if it stands at GATE: follow the chain of virtual modes.
 
-    A resident sits behind the vector of a mode. If the computer is in a mode that has one, it's that. If it is in U
-    and a resident runs a VM there, look at the VM's own, virtual, mode; and so on.
+    A resident sits behind the vector of a mode. If the computer is in a mode that has one, it's that. If it
+    is in U and a resident runs a VM there, look at the VM's own, virtual, mode; and so on.
     """
     inner: Computer | None = computer
     while inner is not None:
@@ -280,6 +306,3 @@ def parse_size(text: str | int) -> int:
             mend=_("Write a number of bytes, or one with a unit: 64M, 512K, 1G."),
         )
     return int(found[1]) * _UNITS[found[2].upper()]
-
-
-__all__ = ["GATE", "RAM_BASE", "RESIDENTS", "Computer", "PhysicalMemory", "Resident", "gate", "parse_size", "standing", "word_of"]

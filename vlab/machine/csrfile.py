@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 ALL_ONES = (1 << 64) - 1
 FOR_EVER = 1 << 63  # software that wants no alarm sets one that far away; no computer's time gets there
-LONGEST_SLEEP = 1 << 62  # a `wfi` skips no further: so what is left until FOR_EVER can't be attempted in any run
+LONGEST_SLEEP = (
+    1 << 62
+)  # a `wfi` skips no further: so what is left until FOR_EVER can't be attempted in any run
 STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
@@ -27,8 +29,8 @@ QUIET = frozenset(
 class CsrFile:
     """The control and status registers of one hart, with the behaviour that the table alone can't say.
 
-    `values` holds the registers that have storage, by name; a debugger may look at it. `mcycle` and `minstret` are
-    kept as offsets to the computer's clock.
+    `values` holds the registers that have storage, by name; a debugger may look at it. `mcycle` and
+    `minstret` are kept as offsets to the computer's clock.
     """
 
     def __init__(self, hart: "Hart"):
@@ -143,7 +145,9 @@ class CsrFile:
             return sum(legal_config(part.get(old), part.get(value)) << part.low for part in csr.fields)
         entry = int(csr.name.removeprefix("pmpaddr"))
         own, above = [*self._pmp_configs(), 0][entry : entry + 2]
-        locked = own & LOCKED or (above & LOCKED and matching(above) == TOR)  # a top's bottom is locked with it
+        locked = own & LOCKED or (
+            above & LOCKED and matching(above) == TOR
+        )  # a top's bottom is locked with it
         return old if locked else csr.legalize(old, value)
 
     def _pmp_configs(self) -> list[int]:

@@ -1,7 +1,8 @@
 """One hart: its registers, its modes and traps, and how its loads and stores reach memory.
 
-The same class is a machine's real hart and a virtual machine's virtual one: emulating a guest's instruction is this
-hart executing that row of the table. A real hart has a TLB and is driven by the engine's loop; a virtual one has none.
+The same class is a machine's real hart and a virtual machine's virtual one: emulating a guest's instruction
+is this hart executing that row of the table. A real hart has a TLB and is driven by the engine's loop; a
+virtual one has none.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +27,7 @@ MASK = (1 << 64) - 1
 
 
 class Stack(NamedTuple):
-    """Where `mstatus` keeps what a trap into one mode sets aside, and which CSRs tell of that trap (3.1.6.1)."""
+    """Where `mstatus` keeps what a trap into a mode sets aside, and which CSRs tell of it (3.1.6.1)."""
 
     enabled: int  # xIE: the mode's interrupts are on
     before: int  # xPIE: they were, before the trap
@@ -136,7 +137,9 @@ class Hart:
         status = values["mstatus"]
         self.mode = Mode((status & stack.origin) >> stack.shift)
         enabled = stack.enabled if status & stack.before else 0
-        status = status & ~(stack.enabled | stack.origin) | stack.before | enabled  # the mode before becomes U
+        status = (
+            status & ~(stack.enabled | stack.origin) | stack.before | enabled
+        )  # the mode before becomes U
         values["mstatus"] = status if self.mode == Mode.M else status & ~_STATUS["MPRV"]
         there = values[stack.epc]
         self.control_changed("mstatus")
@@ -147,7 +150,7 @@ class Hart:
     # What the table's meanings call
 
     def _need(self, lowest: Mode, trapped_by: str = "") -> None:
-        """Illegal instruction below the mode `lowest`, and in S while this bit of mstatus is set (3.1.6.6)."""
+        """Illegal below the mode `lowest`, and in S while this bit of mstatus is set (3.1.6.6)."""
         caught = self.mode == Mode.S and trapped_by and self.csr.values["mstatus"] & _STATUS[trapped_by]
         if self.mode < lowest or caught:
             raise Trap(Cause.ILLEGAL_INSTRUCTION, self.word)
@@ -177,7 +180,7 @@ class Hart:
         self.changed = True
 
     def sfence_vma(self, address: int, asid: int, every: bool) -> None:
-        """`sfence.vma`: illegal in U, and in S under TVM. The TLB forgets all; who keeps shadows is told more."""
+        """`sfence.vma`: illegal in U, and in S under TVM. The TLB forgets all; shadows are told more."""
         self._need(Mode.S, "TVM")
         self.mmu.flush("sfence.vma")
         self.computer.translations_changed("sfence.vma", None if every else address)
@@ -200,11 +203,11 @@ class Hart:
         return self._write_csr(csr, self._base(csr, old) & ~bits, old) if writes else old
 
     def _base(self, csr: Csr, read: int) -> int:
-        """What a set or clear starts from: for mip and sip not what devices assert, but what software set (3.1.9)."""
+        """What a set or clear starts from: of mip and sip only what software set (3.1.9)."""
         return self.csr.values["mip"] if csr.name in ("mip", "sip") else read
 
     def _read_csr(self, csr: Csr) -> int:
-        """What software reads. The instruction that reads minstret has been attempted, but is not retired yet."""
+        """What software reads: an instruction that reads minstret is attempted, but not retired yet."""
         value = self.csr.read(csr)
         return value - 1 & MASK if csr.name in ("minstret", "instret") else value
 
@@ -259,7 +262,7 @@ class Hart:
         return physical
 
     def _pieces(self, address: int, size: int, access: Access) -> list[tuple[int, int]]:
-        """Where the two parts of an access across a page lie, and their sizes; both checked before either is used."""
+        """The two parts of an access across pages, (place, size); both checked before either is used."""
         length = PAGE - address % PAGE
         parts = (address, length), (address + length & MASK, size - length)
         return [(self._in_ram(start, part, access), part) for start, part in parts]
@@ -303,7 +306,7 @@ class Hart:
         return self.memory.load(physical, size)
 
     def store_conditional(self, address: int, size: int, value: int) -> int:
-        """`sc`: 0 and a store if these bytes are reserved, else 1. Either way nothing is reserved after it."""
+        """`sc`: 0 and a store if these bytes are reserved, else 1. Nothing is reserved after it."""
         physical = self._atomic(address, size, Access.STORE)
         held, self.computer.reservation = self.computer.reservation == (physical, size), None
         if held:

@@ -1,8 +1,8 @@
 """Rewinding: the nearest checkpoint, and a replay from there.
 
-Checkpoints are spaced by work done. When there are many, or they hold much memory, every other one is dropped and the
-spacing doubles: so they stay bounded, and a step back costs at most about one spacing of replay. What was typed is a log,
-and is typed again. What a debugger changed by hand is in no log.
+Checkpoints are spaced by work done. When there are many, or they hold much memory, every other one is dropped
+and the spacing doubles: so they stay bounded, and a step back costs at most about one spacing of replay. What
+was typed is a log, and is typed again. What a debugger changed by hand is in no log.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,7 +79,7 @@ class History:
         self._due = min(self._due, now)
 
     def retype(self) -> int | None:
-        """In a future that was rewound: type what was typed by this step. Returns the step of what comes next, or None."""
+        """In a future that was rewound: type what was typed by now. The step of what is typed next, or None."""
         for typed in self.input[self._seen :]:
             if typed.step > self._machine.steps:
                 return typed.step

@@ -1,11 +1,13 @@
 """HTIF, the host-target interface: the double words by which RISC-V test programs talk to their host.
 
-A program that has a symbol `tohost` stores there what it wants. The top byte names a device, the next one a command:
+A program that has a symbol `tohost` stores there what it wants. The top byte names a device, the next one a
+command:
 
     device 0, command 0    an odd value ends the run, and the rest of it, halved, is the exit status
     device 1, command 1    print the low byte
 
-Else nothing is done. The host clears the word when it has printed: software waits for that before the next one.
+Else nothing is done. The host clears the word when it has printed: software waits for that before the next
+one.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ _DOUBLE = 8
 
 
 class Htif:
-    """The host's end of one computer's HTIF. `status` is the exit status once the program has ended; else None."""
+    """The host's end of one computer's HTIF. `status` is the program's exit status; None until it ends."""
 
     def __init__(self, computer: "Computer"):
         self._computer = computer

@@ -31,7 +31,7 @@ class Stop(Enum):
 
 
 class Machine(Computer):
-    """A RISC-V computer: RV64IMA, M/S/U, Sv39, a console, a timer. `memory` is bytes, or a text such as "64M".
+    """A RISC-V computer: RV64IMA, M/S/U, Sv39, a console, a timer. `memory`: bytes, or a text such as "64M".
 
     Raises:
         VlabError: if such a memory can't be built, or the image can't be loaded into it.
@@ -39,7 +39,9 @@ class Machine(Computer):
 
     level = 0
 
-    def __init__(self, image: Any = None, *, memory: str | int = "16M", dtb: bytes | None = None, bootargs: str = ""):
+    def __init__(
+        self, image: Any = None, *, memory: str | int = "16M", dtb: bytes | None = None, bootargs: str = ""
+    ):
         self._goal = 0
         self._attempts: Iterator[int] = iter(range(0))
         self.events = EventSource(lambda: self.time, lambda: self._hart.x[2])
@@ -54,9 +56,9 @@ class Machine(Computer):
 
     def __repr__(self) -> str:
         size = self.memory.size >> 20
-        return _("Machine: RV64IMA, {size} MiB, in {mode} mode at {pc:#x}, {steps} instructions attempted").format(
-            size=size, mode=self.mode, pc=self._hart.pc, steps=self.steps
-        )
+        return _(
+            "Machine: RV64IMA, {size} MiB, in {mode} mode at {pc:#x}, {steps} instructions attempted"
+        ).format(size=size, mode=self.mode, pc=self._hart.pc, steps=self.steps)
 
     @property
     def mode(self) -> Mode:
@@ -70,7 +72,7 @@ class Machine(Computer):
 
     @property
     def time(self) -> int:
-        """Instructions attempted, plus what `wfi` skipped. Exact at any moment, even inside an instruction."""
+        """Instructions attempted, plus what `wfi` skipped. Exact at any moment, inside an instruction too."""
         return self._goal - self._attempts.__length_hint__()  # type: ignore[attr-defined,no-any-return]
 
     @property
@@ -83,8 +85,8 @@ class Machine(Computer):
     def run(self, instructions: int | None = None, *, until: Callable[[], object] | None = None) -> Stop:
         """Run until power off, or until `instructions` more were attempted, or until `until()` is true.
 
-        `until` is asked after each trap, each change of control and each device access, and now and then between.
-        Ctrl-C stops between two instructions, with a KeyboardInterrupt.
+        `until` is asked after each trap, each change of control and each device access, and now and then
+        between. Ctrl-C stops between two instructions, with a KeyboardInterrupt.
         """
         stop = None if instructions is None else self.steps + instructions
         with _Interruptible() as interruptible:
@@ -112,7 +114,7 @@ class Machine(Computer):
         return self
 
     def _advance(self, budget: int) -> bool:
-        """Let a resident work, or take an interrupt, or sleep, or run instructions; False if nothing can happen."""
+        """A resident works, or an interrupt is taken, or it sleeps, or runs; False if nothing can happen."""
         hart = self._hart
         if (resident := standing(self)) is not None:
             if hart.waiting:
@@ -133,7 +135,7 @@ class Machine(Computer):
         return True
 
     def _wake(self) -> bool:
-        """End a `wfi`: at once if an interrupt is pending, else at the next deadline; False if there is none."""
+        """End a `wfi`: at once if an interrupt is pending, else at the next deadline; False without one."""
         hart = self._hart
         if hart.csr.pending() & hart.csr.values["mie"]:
             hart.waiting = False

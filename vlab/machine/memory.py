@@ -1,8 +1,8 @@
 """Physical memory: one bytearray behind one write port.
 
-Everything that writes RAM comes through `store`, `poke` or a *fast page*. A page is fast for the hart only while nobody
-wants to know of writes to it: not while it is clean (the dirty log wants to know), holds decoded instructions (the
-interpreter does), or is watched. So those three cost a fast store nothing.
+Everything that writes RAM comes through `store`, `poke` or a *fast page*. A page is fast for the hart only
+while nobody wants to know of writes to it: not while it is clean (the dirty log wants to know), holds decoded
+instructions (the interpreter does), or is watched. So those three cost a fast store nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -134,7 +134,7 @@ class Memory(Watches):
         return True
 
     def hold_code(self, address: int) -> None:
-        """From here on a store to the page of `address` must be seen: instructions in it have been decoded."""
+        """Instructions in the page of `address` have been decoded: from here on stores to it must be seen."""
         page = (address - self.base) // PAGE
         if page not in self.code:
             self.code.add(page)
@@ -147,7 +147,7 @@ class Memory(Watches):
         self.on_slow_page()
 
     def pages(self) -> dict[int, bytes]:
-        """The pages that are not all zeros, by number from `base`. Costs what was written since the last call."""
+        """The pages that are not all zeros, by number from `base`. Costs what was written since last time."""
         for page in self.dirty:
             content = bytes(self.ram[page * PAGE : (page + 1) * PAGE])
             self._saved[page] = content

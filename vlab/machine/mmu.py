@@ -1,15 +1,15 @@
 """Address translation in the hart: walks, the TLB that remembers them, and PMP.
 
-There is one TLB a *context*: a mode with the settings that change what it may reach (SUM, MXR, paging on or off).
-Each is direct-mapped. Its entries are state: software that forgets a fence sees the old ones. The dictionaries beside
-them (`reads`, `writes`) are only a quicker way to the same pages of RAM.
+There is one TLB a *context*: a mode with the settings that change what it may reach (SUM, MXR, paging on or
+off). Each is direct-mapped. Its entries are state: software that forgets a fence sees the old ones. The
+dictionaries beside them (`reads`, `writes`) are only a quicker way to the same pages of RAM.
 """
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.events import TlbFill, TlbFlush
-from vlab.machine.choices import TLB_ENTRIES
+from vlab.machine.choices import tlb_index
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED, R, W, X
 from vlab.paging import Flags, Walk, walk
@@ -39,7 +39,7 @@ class Key(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One remembered translation: virtual page, physical page, and what the context may do there (R, W, X bits)."""
+    """One remembered translation: virtual page, physical page, the context's rights there (R, W, X bits)."""
 
     page: int
     frame: int
@@ -60,10 +60,11 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Context:
-    """One TLB: `entries` by index. `reads`/`writes`: where a page of RAM lies, less its virtual address, by the latter.
+    """One TLB: `entries` by index, and `reads` and `writes`, the quick way to what they translate.
 
-    So a quick access is one look-up. Its key is the virtual address without the offset bits that an aligned access may
-    have set: a misaligned one finds nothing there, and goes the long way.
+    Those two hold, by the virtual address of a page: where it lies in RAM, less that address. A quick access
+    looks up its address without the offset bits that an aligned one may have set: so a misaligned one finds
+    nothing there, and goes the long way.
     """
 
     key: Key
@@ -74,7 +75,7 @@ class Context:
     def find(self, address: int) -> Entry | None:
         """What is remembered of the page of a virtual address."""
         page = address // PAGE
-        entry = self.entries.get(page % TLB_ENTRIES)
+        entry = self.entries.get(tlb_index(page))
         return entry if entry is not None and entry.page == page else None
 
     def holds(self, address: int, physical: int, right: int) -> bool:
@@ -108,7 +109,9 @@ class Mmu:
     def _context_of(self, mode: Mode, status: int) -> Context:
         paged = mode != Mode.M and self._hart.csr.values["satp"] >> 60 != 0
         supervisor = paged and mode == Mode.S
-        return self.context(Key(mode, paged, supervisor and bool(status & _SUM), paged and bool(status & _MXR)))
+        return self.context(
+            Key(mode, paged, supervisor and bool(status & _SUM), paged and bool(status & _MXR))
+        )
 
     def context(self, key: Key) -> Context:
         """The context of this key."""
@@ -180,7 +183,7 @@ class Mmu:
             self._hart.memory.store(at, size, new)
 
     def _remember(self, context: Context, entry: Entry) -> None:
-        index = entry.page % TLB_ENTRIES
+        index = tlb_index(entry.page)
         evicted = context.entries.get(index)
         if evicted is not None:
             if evicted.rights & X and evicted != entry:
@@ -211,12 +214,12 @@ class Mmu:
 
 
 def data_mode(mode: Mode, status: int) -> Mode:
-    """The mode in which loads and stores are checked: with MPRV in M, the one in MPP (Privileged ISA, 3.1.6.3)."""
+    """The mode in which loads and stores are checked: with MPRV in M, the one in MPP (3.1.6.3)."""
     return Mode(status >> 11 & 3) if status & _MPRV and mode == Mode.M else mode
 
 
 def rights(flags: int, key: Key) -> int:
-    """What a context may do through a leaf with these flags, as bits R, W, X; W only where the page is dirty."""
+    """What a context may do through a leaf with these flags (R, W, X bits); W only if the page is dirty."""
     user = bool(flags & _FLAG_U)
     if key.mode == Mode.U and not user:
         return 0

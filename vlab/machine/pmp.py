@@ -26,7 +26,7 @@ class Pmp:
         self.regions = [region for i in range(len(configs)) if (region := _region(configs, addresses, i))]
 
     def allowed(self, address: int, size: int, mode: Mode) -> int:
-        """What `mode` may do to all of these bytes, as bits R, W, X. The lowest entry that touches them decides."""
+        """What `mode` may do to all these bytes (R, W, X bits). The lowest entry that touches them decides."""
         for region in self.regions:
             if region.first < address + size and address < region.end:
                 if address < region.first or region.end < address + size:
@@ -36,8 +36,10 @@ class Pmp:
         return R | W | X if mode == Mode.M else 0
 
     def uniform(self, page: int, size: int) -> bool:
-        """Whether no region begins or ends inside the block of `size` bytes at `page`: then one answer fits it all."""
-        return not any(page < edge < page + size for region in self.regions for edge in (region.first, region.end))
+        """Whether no region begins or ends inside these `size` bytes, so that one answer fits them all."""
+        return not any(
+            page < edge < page + size for region in self.regions for edge in (region.first, region.end)
+        )
 
 
 def _region(configs: list[int], addresses: list[int], i: int) -> Region | None:

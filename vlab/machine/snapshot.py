@@ -1,7 +1,7 @@
 """Snapshots: the whole state of a computer as plain data, checked before any of it is used.
 
-CPU, memory, devices, typed but unread input, the clock, and the residents with all that they remember. A snapshot shares
-its pages of memory with the ones before it, so taking one costs what was written since.
+CPU, memory, devices, typed but unread input, the clock, and the residents with all that they remember. A
+snapshot shares its pages of memory with the ones before it, so taking one costs what was written since.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlab.display import Drawn
 from vlab.language import VlabError, _
-from vlab.machine.choices import TLB_ENTRIES
+from vlab.machine.choices import tlb_index
 from vlab.machine.csrfile import restorable
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import PHYSICAL_BITS, Entry, Key
@@ -45,12 +45,15 @@ class Snapshot(Drawn):
 
     def __repr__(self) -> str:
         return _("Snapshot at time {time}: {pages} pages of memory, {mode} mode at {pc:#x}").format(
-            time=self.time, pages=len(self.pages), mode=Mode(self.state["hart"]["mode"]), pc=self.state["hart"]["pc"]
+            time=self.time,
+            pages=len(self.pages),
+            mode=Mode(self.state["hart"]["mode"]),
+            pc=self.state["hart"]["pc"],
         )
 
 
 def computer_state(computer: "Computer") -> dict[str, Any]:
-    """The part of the state that a machine and a VM have in common: it may be carried from one to the other."""
+    """What the states of a machine and of a VM have in common: it may be carried from one to the other."""
     return {
         "time": computer.time,
         "skipped": computer.skipped,
@@ -58,17 +61,20 @@ def computer_state(computer: "Computer") -> dict[str, Any]:
         "htif": computer.htif.state(),
         "hart": hart_state(computer.hart),
         "devices": computer.bus.state(),
-        "memory": {"base": computer.memory.base, "size": computer.memory.size, "pages": computer.memory.pages()},
+        "memory": {
+            "base": computer.memory.base,
+            "size": computer.memory.size,
+            "pages": computer.memory.pages(),
+        },
         "residents": residents_state(computer),
     }
 
 
 def residents_state(computer: "Computer") -> dict[str, Any]:
-    """The residents behind each mode, with all that they remember."""
-    return {
-        mode.name: {"kind": resident.kind, "state": resident.state()}
-        for mode, resident in computer.residents.items()
-    }
+    """The residents behind each mode, with all that they remember; one behind two modes is asked once."""
+    each = {resident.kind: resident for resident in computer.residents.values()}
+    told = {kind: {"kind": kind, "state": resident.state()} for kind, resident in each.items()}
+    return {mode.name: told[resident.kind] for mode, resident in computer.residents.items()}
 
 
 def hart_state(hart: "Hart") -> dict[str, Any]:
@@ -84,7 +90,7 @@ def hart_state(hart: "Hart") -> dict[str, Any]:
 
 
 def tlb_state(hart: "Hart") -> list[Any]:
-    """What the TLB remembers: for each context its key and its entries, each of which is page, frame and rights."""
+    """What the TLB remembers: of each context its key, and its entries as (page, frame, rights)."""
     return [
         {
             "mode": int(key.mode),
@@ -120,7 +126,9 @@ class Checker:
         """A whole number from 0 to less than `bound`."""
         value = self.part(name).state
         if type(value) is not int or not 0 <= value < bound:
-            raise self.bad(_("{name} must be a whole number below {bound:#x}.").format(name=name, bound=bound))
+            raise self.bad(
+                _("{name} must be a whole number below {bound:#x}.").format(name=name, bound=bound)
+            )
         return value
 
     def optional(self, name: str, bound: int = WORD) -> int | None:
@@ -186,7 +194,7 @@ def restore_tlb(hart: "Hart", state: Checker) -> None:
             page, frame, rights = entry.all_numbers(3)
             if page >= WORD // PAGE or frame >= 1 << PHYSICAL_BITS - 12 or rights > R | W | X:
                 raise entry.bad(_("This is no entry of a TLB."))
-            context.entries[page % TLB_ENTRIES] = Entry(page, frame, rights)
+            context.entries[tlb_index(page)] = Entry(page, frame, rights)
 
 
 def checked_pages(state: Checker, base: int, size: int) -> dict[int, bytes]:
@@ -201,7 +209,12 @@ def checked_pages(state: Checker, base: int, size: int) -> dict[int, bytes]:
     if not isinstance(pages.state, Mapping):
         raise pages.bad(_("The pages of memory are missing."))
     for page, content in pages.state.items():
-        right = type(page) is int and 0 <= page < size // PAGE and isinstance(content, bytes) and len(content) == PAGE
+        right = (
+            type(page) is int
+            and 0 <= page < size // PAGE
+            and isinstance(content, bytes)
+            and len(content) == PAGE
+        )
         if not right:
             raise pages.bad(_("Page {page} is not a page of this memory.").format(page=repr(page)[:40]))
     return dict(pages.state)

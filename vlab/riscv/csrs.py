@@ -7,8 +7,8 @@ A row is `name | number | view of | fields`. A field is `NAME[high:low]`, follow
     =2            read-only, always this value
     !             written by hardware alone
 
-Bits that no field covers read as zero. A register that is a *view of* another has no storage: its fields are that
-register's. Privilege and read-only-ness stand in the number (bits 9:8 and 11:10; Privileged ISA, 2.1).
+Bits that no field covers read as zero. A register that is a *view of* another has no storage: its fields are
+that register's. Privilege and read-only-ness stand in the number (bits 9:8 and 11:10; Privileged ISA, 2.1).
 """
 
 from collections.abc import Iterator

@@ -1,15 +1,17 @@
 """The one table of instructions: RV64I, M, A, Zicsr, Zifencei and the privileged ones.
 
-A row says everything about an instruction, once. Decoder, assembler, disassembler and every engine are made from it.
+A row says everything about an instruction, once. Decoder, assembler, disassembler and every engine are made
+from it.
 
-*Encoding*: the 32 bits from the left, as the specification draws them. `0`/`1` are fixed bits; `rd rs1 rs2` are five
-bits; `imm[12|10:5]` are the named bits of the immediate, in that order.
+*Encoding*: the 32 bits from the left, as the specification draws them. `0`/`1` are fixed bits; `rd rs1 rs2`
+are five bits; `imm[12|10:5]` are the named bits of the immediate, in that order.
 
 *Syntax*: the operands as GNU assemblers write them.
 
-*Meaning*: a restricted Python, parsed once by `vlab.riscv.meaning`. `rs1` and `rs2` are the registers' unsigned
-64-bit values, `imm` is sign-extended, `source` is the *number* in the rs1 field. Numbers are exact; `rd` and `pc` take
-the low 64 bits. Without an assignment to `pc` the next instruction follows. A trap leaves `rd` and `pc` as they were.
+*Meaning*: a restricted Python, parsed once by `vlab.riscv.meaning`. `rs1` and `rs2` are the registers'
+unsigned 64-bit values, `imm` is sign-extended, `source` is the *number* in the rs1 field. Numbers are exact;
+`rd` and `pc` take the low 64 bits. Without an assignment to `pc` the next instruction follows. A trap leaves
+`rd` and `pc` as they were.
 """
 
 from collections.abc import Iterator
@@ -149,7 +151,7 @@ _FIVE_BITS = ("rd", "rs1", "rs2", "source", "dest")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some bits of an operand: `width` bits, from bit `low` of the operand, at bit `shift` of the instruction."""
+    """`width` bits of an operand, from its bit `low` on, at bit `shift` of the instruction."""
 
     operand: str
     low: int
@@ -171,7 +173,7 @@ class Row:
     pieces: tuple[Piece, ...] = field(repr=False)
 
     def width(self, operand: str) -> int:
-        """How many bits, from bit 0 up, the operand's largest value takes (an immediate: its sign bit included)."""
+        """How many bits, from bit 0 up, the operand's largest value takes (an immediate's sign bit included)."""
         return max((p.low + p.width for p in self.pieces if p.operand == operand), default=0)
 
     def step(self, operand: str) -> int:
@@ -202,7 +204,7 @@ class Instruction:
 
 
 def encode(row: Row, values: dict[str, int]) -> int:
-    """The 32-bit word of an instruction; operands that are not given are 0, bits that do not fit are dropped."""
+    """The 32-bit word of an instruction; operands not given are 0, bits that do not fit are dropped."""
     word = row.match
     for piece in row.pieces:
         word |= (values.get(piece.operand, 0) >> piece.low & (1 << piece.width) - 1) << piece.shift
@@ -234,7 +236,7 @@ def _operand_values(row: Row, word: int) -> dict[str, int]:
 def _rows() -> Iterator[Row]:
     for extension, text in EXTENSIONS.items():
         for line in text.strip().splitlines():
-            # Columns stand between spaced bars; the bars inside imm[12|10:5] have no spaces. A meaning may use both.
+            # Columns stand between spaced bars; those inside imm[12|10:5] have no spaces. A meaning may use both.
             name, encoding, syntax, meaning = (part.strip() for part in line.split(" | ", 3))
             mask, match, pieces = _parse_encoding(encoding)
             yield Row(name, extension, encoding, syntax, meaning, mask, match, pieces)

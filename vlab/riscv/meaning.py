@@ -1,7 +1,8 @@
 """Meanings: the last column of the instruction table, parsed once and checked.
 
-Every engine visits the same tree. The language is a small part of Python: assignments to `rd`, `pc` and the local names
-`old` and `there`; integer operators, comparisons and `a if c else b`; and calls of the functions below.
+Every engine visits the same tree. The language is a small part of Python: assignments to `rd`, `pc` and the
+local names `old` and `there`; integer operators, comparisons and `a if c else b`; and calls of the functions
+below.
 """
 
 import ast

@@ -14,8 +14,25 @@ DATA = RAM_BASE + 4096
 JUMP_TO_ITSELF = 0x0000_006F
 UNPRIVILEGED = [row for row in ROWS.values() if row.extension in ("I", "M", "A", "Zifencei")]
 
-EDGES = [0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 63, ONES, ONES - 1]
-NEAR_PAGES = st.builds(lambda page, off: RAM_BASE + page * 4096 + off, st.integers(0, 3), st.integers(-16, 16))
+EDGES = [
+    0,
+    1,
+    2,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0x7FFF_FFFF,
+    0x8000_0000,
+    0xFFFF_FFFF,
+    1 << 63,
+    ONES,
+    ONES - 1,
+]
+NEAR_PAGES = st.builds(
+    lambda page, off: RAM_BASE + page * 4096 + off, st.integers(0, 3), st.integers(-16, 16)
+)
 ALIGNED = st.builds(lambda off: DATA + 8 * off, st.integers(0, 511))
 VALUES = st.sampled_from(EDGES) | NEAR_PAGES | ALIGNED | st.integers(0, ONES)
 REGISTERS = st.lists(VALUES, min_size=31, max_size=31)

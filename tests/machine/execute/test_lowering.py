@@ -17,7 +17,9 @@ def test_every_row_becomes_a_factory(each):
 
 
 def test_what_depends_on_the_operands_alone_is_computed_once():
-    assert "    value = (imm & 18446744073709551615)\n    def operation():\n        x[rd] = value" in source(ROWS["lui"])
+    assert "    value = (imm & 18446744073709551615)\n    def operation():\n        x[rd] = value" in source(
+        ROWS["lui"]
+    )
     assert "    target = " in source(ROWS["beq"]).split("def operation")[0]
 
 
@@ -36,7 +38,14 @@ def test_fences_do_nothing():
 
 
 def test_only_what_may_be_illegal_says_where_it_stands():
-    for name, says in (("csrrw", True), ("sret", True), ("ecall", True), ("addi", False), ("ld", False), ("amoadd.d", False)):
+    for name, says in (
+        ("csrrw", True),
+        ("sret", True),
+        ("ecall", True),
+        ("addi", False),
+        ("ld", False),
+        ("amoadd.d", False),
+    ):
         assert ("hart.pc, hart.word = pc, word" in source(ROWS[name])) == says
 
 
@@ -47,7 +56,15 @@ def test_a_meaning_outside_the_language_is_refused():
 
 @pytest.mark.parametrize(
     ("dividend", "divisor", "result"),
-    [(7, 2, (3, 1)), (-7, 2, (-3, -1)), (7, -2, (-3, 1)), (-7, -2, (3, -1)), (7, 0, (-1, 7)), (0, 5, (0, 0)), (-(1 << 63), -1, (1 << 63, 0))],
+    [
+        (7, 2, (3, 1)),
+        (-7, 2, (-3, -1)),
+        (7, -2, (-3, 1)),
+        (-7, -2, (3, -1)),
+        (7, 0, (-1, 7)),
+        (0, 5, (0, 0)),
+        (-(1 << 63), -1, (1 << 63, 0)),
+    ],
 )
 def test_division_is_towards_zero_and_by_zero_defined(dividend, divisor, result):
     assert (quotient(dividend, divisor), remainder(dividend, divisor)) == result

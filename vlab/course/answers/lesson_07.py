@@ -3,7 +3,9 @@
 Where the package's own hart or hypervisor does what is asked, it is the key: nothing is defined twice.
 """
 
+from collections.abc import Callable
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 from vlab.course.asking import plain
@@ -11,7 +13,7 @@ from vlab.course.exercises import Case, shown
 from vlab.course.judging import Key, Why, differences
 from vlab.course.questions import guests_07 as guests
 from vlab.course.questions.lesson_07 import PAGE_FAULTS
-from vlab.events import Exit, Injection
+from vlab.events import Event, Exit, Injection, Recording
 from vlab.hypervisor import TrapAndEmulate
 from vlab.language import _
 from vlab.machine import Machine
@@ -46,7 +48,11 @@ def _deliverable(case: Case) -> int | None:
 def _why_deliverable(case: Case, right: Any, given: Any) -> Why:
     mode, sstatus, sie, sip = case
     if right is not None and given is not None:
-        return Why(_("Of several, the external one (9) comes first, then the software one (1), then the timer's (5)."))
+        return Why(
+            _(
+                "Of several, the external one (9) comes first, then the software one (1), then the timer's (5)."
+            )
+        )
     if right is not None:
         if mode == "U":
             return Why(_("In a mode below S, sstatus.SIE does not matter: the interrupts of S mode are on."))
@@ -81,7 +87,9 @@ def _decide(case: Case) -> tuple[str, int | None]:
 def _why_decide(case: Case, right: Any, given: Any) -> Why:
     cause, _mode, found = case
     if cause & INTERRUPT_BIT:
-        return Why(_("A real interrupt is the host's. The guest gets a virtual one, if at all, when it is entered."))
+        return Why(
+            _("A real interrupt is the host's. The guest gets a virtual one, if at all, when it is entered.")
+        )
     if cause == Cause.ILLEGAL_INSTRUCTION:
         return Why(
             _(
@@ -100,7 +108,9 @@ def _why_decide(case: Case, right: Any, given: Any) -> Why:
                 "The guest's table leads to where there is neither RAM nor a device: "
                 "that is an access fault (1 fetch, 5 load, 7 store)."
             ),
-            "memory": _("The guest's table leads to RAM: only the shadow lacks the entry. The guest never sees this."),
+            "memory": _(
+                "The guest's table leads to RAM: only the shadow lacks the entry. The guest never sees this."
+            ),
             "device": _("A device answers there: the access is carried out on the virtual device."),
         }[found]
     )
@@ -108,7 +118,11 @@ def _why_decide(case: Case, right: Any, given: Any) -> Why:
 
 # 07-3
 
-_BITS = {"csrrw": lambda old, bits: bits, "csrrs": lambda old, bits: old | bits, "csrrc": lambda old, bits: old & ~bits}
+_BITS = {
+    "csrrw": lambda old, bits: bits,
+    "csrrs": lambda old, bits: old | bits,
+    "csrrc": lambda old, bits: old & ~bits,
+}
 
 
 def _emulate_csr(case: Case) -> dict[str, Any]:
@@ -128,7 +142,9 @@ def _why_csr(case: Case, right: Any, given: Any) -> Why:
     csr = CSRS[name]
     if right["returned"] is None:
         if mode < csr.privilege:
-            said = _("{name} may be touched in {least} mode or above; else the instruction is illegal: return None.")
+            said = _(
+                "{name} may be touched in {least} mode or above; else the instruction is illegal: return None."
+            )
             return Why(said.format(name=name, least=csr.privilege))
         return Why(_("{name} is read-only: to write it is illegal, return None.").format(name=name))
     if value is None and given != right:
@@ -175,26 +191,26 @@ def _why_trap(case: Case, right: Any, given: Any) -> Why:
     if given.get("mode") != right["mode"]:
         return Why(_why_target(state, cause), _("the mode of the handler"))
     steps = {
-        f"{letter}epc": _("xepc is the address of the instruction that trapped, its two lowest bits 0."),
-        f"{letter}cause": _("xcause is the cause, interrupt bit included."),
-        f"{letter}tval": _("xtval is the value that came with the trap."),
+        f"{letter}epc": _("{x}epc is the address of the instruction that trapped, its two lowest bits 0."),
+        f"{letter}cause": _("{x}cause is the cause, interrupt bit included."),
+        f"{letter}tval": _("{x}tval is the value that came with the trap."),
         "mstatus": _why_status(letter, right, given),
         "pc": _(
-            "The handler is at the base in xtvec, its two lowest bits taken off; "
+            "The handler is at the base in {x}tvec, its two lowest bits taken off; "
             "if bit 0 is set, an interrupt goes to base + 4 × code."
         ),
     }
     name = next((name for name in steps if given.get(name) != right[name]), "")
     if not name:
         return Why(_("Nothing else changes: a trap to one mode leaves the other mode's registers alone."))
-    return Why(steps[name].replace("xtvec", f"{letter}tvec").replace("x", letter, 1), name)
+    return Why(steps[name].format(x=letter), name)
 
 
 def _why_target(state: dict[str, int], cause: int) -> str:
     if state["mode"] == Mode.M:
         return _("A trap never goes to a lower mode: what happens in M mode is handled in M mode.")
     if cause & INTERRUPT_BIT:
-        return _("An interrupt is delegated to S mode by its bit in mideleg, not medeleg.")
+        return _("An interrupt goes to S mode if its bit in mideleg (not in medeleg) is 1, else to M mode.")
     return _("An exception goes to S mode if its bit in medeleg is 1, else to M mode.")
 
 
@@ -216,17 +232,21 @@ def _why_status(letter: str, right: Any, given: Any) -> str:
 # 07-5
 
 
-def _exits_per_call(case: Case) -> list[int]:
-    run = case[0]
+def _caused(run: Recording, counted: Callable[[Event], bool]) -> list[int]:
+    """For each system call, how many events of a kind follow from it."""
     parents = {event.id: event.parent for event in run}
     counts = {e.id: 0 for e in run if isinstance(e, Injection) and e.cause == Cause.ECALL_FROM_U}
-    for event in run:
-        above = event.parent if isinstance(event, Exit) else None
+    for event in filter(counted, run):
+        above = event.parent
         while above is not None:
             if above in counts:
                 counts[above] += 1
             above = parents.get(above)
     return list(counts.values())
+
+
+def _exits_per_call(case: Case) -> list[int]:
+    return _caused(case[0], lambda event: isinstance(event, Exit))
 
 
 def _why_exits(case: Case, right: Any, given: Any) -> Why:
@@ -236,14 +256,23 @@ def _why_exits(case: Case, right: Any, given: Any) -> Why:
         if isinstance(given, list) and len(given) == len(injections):
             return Why(_("Not every injection is a system call: look at its cause."))
         return Why(_("One number for each system call, in the order in which they happened."))
-    step = next(_("system call {number}").format(number=at + 1) for at, n in enumerate(right) if given[at] != n)
     at = next(at for at, number in enumerate(right) if given[at] != number)
+    step = _("system call {number}").format(number=at + 1)
+    if given[at] == 0:
+        return Why(_("An exit hangs on a real trap, and that on the call: follow the parents up."), step)
+    calls = [event for event in injections if event.cause == Cause.ECALL_FROM_U]
+    if given[at] == sum(isinstance(event, Exit) and event.id > calls[at].id for event in run):
+        return Why(
+            _("What comes after the call's end does not follow from it: go by parents, not by time."), step
+        )
     if given[at] == right[at] + 1:
         return Why(_("The exit by which the ecall came is its cause, not its effect."), step)
-    if given[at] == 0:
-        return Why(_("An exit hangs on a real trap, and that on the call: follow the parents all the way up."), step)
+    if given[at] == _caused(run, lambda event: True)[at]:
+        return Why(_("Of all that follows from the call, count the exits only."), step)
     if given[at] > right[at]:
-        return Why(_("Count what follows from the call: exits only, and not what came after its end."), step)
+        return Why(
+            _("What comes after the call's end does not follow from it: go by parents, not by time."), step
+        )
     return Why(_("Every exit that follows from the call counts, that of its sret too."), step)
 
 
@@ -261,8 +290,8 @@ def _apart(right: Any, given: Any) -> tuple[str, str]:
 
 
 def _first_difference(right: Any, given: Any) -> int | None:
-    ours, theirs = right["traps"], given.get("traps") or []
-    return next((at for at, trap in enumerate(ours) if at >= len(theirs) or theirs[at] != trap), None)
+    pairs = zip_longest(right["traps"], given["traps"])
+    return next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), None)
 
 
 def _trap_text(run: Any, at: int) -> str:
@@ -280,11 +309,19 @@ def _why_guest(case: Case, right: Any, given: Any) -> Why:
         return Why(_("The first exit should come as in the package's hypervisor."))
     cause = right["traps"][at - 1][0]
     rules = {
-        Cause.ILLEGAL_INSTRUCTION: _("Execute the instruction on the virtual hart; if that traps, inject the trap."),
-        Cause.ECALL_FROM_U: _("An ecall is executed on the virtual hart, which knows from which mode it comes."),
-        Cause.BREAKPOINT: _("A breakpoint is the guest's own affair: inject it, with the same cause and value."),
+        Cause.ILLEGAL_INSTRUCTION: _(
+            "Execute the instruction on the virtual hart; if that traps, inject the trap."
+        ),
+        Cause.ECALL_FROM_U: _(
+            "An ecall is executed on the virtual hart, which knows from which mode it comes."
+        ),
+        Cause.BREAKPOINT: _(
+            "A breakpoint is the guest's own affair: inject it, with the same cause and value."
+        ),
         Cause.STORE_MISALIGNED: _("A misaligned atomic is the guest's own affair: inject it."),
-        INTERRUPT_BIT | Interrupt.STI: _("A real interrupt needs nothing more: what the guest gets of it is delivered later."),
+        INTERRUPT_BIT | Interrupt.STI: _(
+            "A real interrupt needs nothing more: what the guest gets of it is delivered later."
+        ),
     }
     fault = _(
         "A page fault: resolve the address in the guest's own table. It faults: inject. It leads to RAM: fill "

@@ -80,5 +80,3 @@ def given(notebook: Any) -> frozenset[str]:
                 elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     names.add(node.id)
     return frozenset(names)
-
-

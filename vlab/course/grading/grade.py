@@ -42,9 +42,11 @@ class Grading:
             source, found[name] = self._taken(cells, exercise)
             if source is not None:
                 sources[name] = source
+        disturbed = False  # something before it in the kernel may have spoilt it: then it gets one of its own
         for name, result in self._together(sources).items():
-            alone = "silent" in result and len(sources) > 1
-            found[name] = self._together({name: sources[name]})[name] if alone else result
+            again = disturbed and result["state"] in ("wrong", "broken")
+            found[name] = self._together({name: sources[name]})[name] if again else result
+            disturbed |= result["state"] == "broken" or result["silent"]
         return found
 
     def _together(self, sources: dict[str, str]) -> dict[str, Result]:
@@ -116,18 +118,23 @@ class Grading:
         for cell in self._own(exercise.id):
             if cell in ran.errors:
                 error = " ".join(ran.errors[cell].split())[:200]
-                return _result("broken", _("{id} ends in an error: {error}").format(id=exercise.id, error=error))
+                return _result(
+                    "broken", _("{id} ends in an error: {error}").format(id=exercise.id, error=error)
+                )
         if not ran.shown.get(check):
-            return _result("wrong", _("{id} wrong: its check shows nothing.").format(id=exercise.id)) | {"silent": ""}
-        verdict = judge(exercise, key(exercise.id), self._job.seed, read_transcript(ran.shown[check]))
+            said = _("{id} wrong: its check shows nothing.")
+            return _result("wrong", said.format(id=exercise.id), silent=True)
+        replies = read_transcript(ran.shown[check])
+        verdict = judge(exercise, key(exercise.id), self._job.seed, replies)
         if verdict.state == "right" and check not in ran.passed:
             said = _("{id} wrong: something else is shown with the replies.")
             return _result("wrong", said.format(id=exercise.id))
-        return _result(verdict.state, str(verdict))
+        full = any(reply.kind == "memory" for reply in replies)
+        return _result("broken" if full else verdict.state, str(verdict))
 
 
-def _result(state: str, message: str) -> Result:
-    return {"state": state, "message": message}
+def _result(state: str, message: str, *, silent: bool = False) -> Result:
+    return {"state": state, "message": message, "silent": silent}
 
 
 _LOST = {

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from vlab.language import VlabError, _
 
@@ -26,10 +27,12 @@ class Scale:
     def mark(self, points: int, of: int) -> str:
         """The mark for so many points, rounded half up, as it is written."""
         share = Fraction(points, of) if of else Fraction(0)
-        corners = [(Fraction(0), self.lowest), *([self.bend] if self.bend else []), (Fraction(1), self.highest)]
-        (x0, y0), (x1, y1) = next(
-            pair for pair in zip(corners, corners[1:], strict=False) if share <= pair[1][0]
-        )
+        corners = [
+            (Fraction(0), self.lowest),
+            *([self.bend] if self.bend else []),
+            (Fraction(1), self.highest),
+        ]
+        (x0, y0), (x1, y1) = next(pair for pair in pairwise(corners) if share <= pair[1][0])
         exact = y0 + (y1 - y0) * (share - x0) / (x1 - x0)
         value = Decimal(exact.numerator) / Decimal(exact.denominator)
         return str(value.quantize(Decimal(1).scaleb(-self.places), ROUND_HALF_UP))
@@ -45,7 +48,9 @@ def scale(text: str) -> Scale:
     if found is None or (found[3] and not 0 < Fraction(found[3]) < 100):
         raise VlabError(
             _("{text!r} is not a scale of marks.").format(text=text),
-            mend=_("Write lowest-highest, such as 0-100 or 1.0-7.0, or with the mark at a share: 1.0-4.0@60-7.0."),
+            mend=_(
+                "Write lowest-highest, such as 0-100 or 1.0-7.0, or with the mark at a share: 1.0-4.0@60-7.0."
+            ),
         )
     places = max(len(number.partition(".")[2]) for number in (found[1], found[4]))
     bend = (Fraction(found[3]) / 100, Fraction(found[2])) if found[2] else None

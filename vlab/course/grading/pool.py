@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vlab.course.exercises import find
@@ -72,7 +72,9 @@ def notebooks_in(places: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def grade_all(paths: list[Path], settings: Settings, done: Callable[[], object] = lambda: None) -> list[Report]:
+def grade_all(
+    paths: list[Path], settings: Settings, done: Callable[[], object] = lambda: None
+) -> list[Report]:
     """Grade submissions, some at a time; `done` is called after each. The reports are in the order of `paths`."""
     separate = sandbox.can_separate()
     with tempfile.TemporaryDirectory(prefix="vlab-check-", ignore_cleanup_errors=True) as base:
@@ -97,14 +99,16 @@ def grade_all(paths: list[Path], settings: Settings, done: Callable[[], object] 
             except KeyboardInterrupt:
                 pool.shutdown(cancel_futures=True)
                 raise
-            return [one.result() for one in waiting]
+            return [replace(one.result(), path=path) for one, path in zip(waiting, paths, strict=True)]
 
 
 def grade(job: Job) -> Report:
     """Grade one submission in a process of its own."""
     with subprocess.Popen(
         [sys.executable, "-m", "vlab.course.grading.worker"],
-        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env=_environment(),
         start_new_session=True,
     ) as worker:

@@ -18,7 +18,11 @@ _BUILTINS = frozenset(
     "format frozenset hash hex int isinstance issubclass iter len list map max min next object oct ord pow print "
     "property range repr reversed round set slice sorted staticmethod str sum super tuple type zip "
     "False None True NotImplemented Ellipsis".split()
-) | {name for name in dir(builtins) if isinstance(getattr(builtins, name), type) and name.endswith(("Error", "Exception", "Iteration"))}
+) | {
+    name
+    for name in dir(builtins)
+    if isinstance(getattr(builtins, name), type) and name.endswith(("Error", "Exception", "Iteration"))
+}
 _MODULES: dict[str, frozenset[str]] = {
     "collections": frozenset({"Counter", "OrderedDict", "defaultdict", "deque", "namedtuple"}),
     "dataclasses": frozenset({"dataclass", "field", "replace"}),
@@ -27,7 +31,10 @@ _MODULES: dict[str, frozenset[str]] = {
     "typing": frozenset({"Any", "NamedTuple"}),
 }
 _WHOLE = frozenset({"itertools", "math"})  # written in C: nothing else hangs on them
-_INSIDES = ("gi_", "cr_", "ag_", "tb_", "f_", "co_", "func_")
+_INSIDES = frozenset(
+    "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame ag_code ag_await tb_frame tb_next "
+    "f_back f_globals f_locals f_builtins f_code".split()
+)
 _KERNEL = frozenset({"In", "Out", "get_ipython", "display", "exit", "quit"})
 _MARKER = re.compile(r"^(\s*)#+\s*(?:NBVAL|PYTEST_VALIDATE)_\w+\s*$", re.MULTILINE)
 _LONGEST = 20_000
@@ -48,9 +55,9 @@ def objections(source: str, exercise: Exercise, taken: frozenset[str]) -> list[s
         return [_("line {line} is not plain Python: {what}").format(line=error.lineno or 0, what=error.msg)]
     except (ValueError, RecursionError, MemoryError):
         return [_("it is not plain Python")]
+    if not any(getattr(node, "name", "") == exercise.name for node in tree.body):
+        return [_("it does not define `{name}`").format(name=exercise.name)]
     found = [*_about_names(tree, exercise, taken), *_about_imports(tree, exercise), *_about_attributes(tree)]
-    if not any(getattr(node, "name", "") == exercise.name for node in tree.body) and not found:
-        found.append(_("it does not define `{name}`").format(name=exercise.name))
     return list(dict.fromkeys(found))
 
 
@@ -63,7 +70,9 @@ def _about_names(tree: ast.Module, exercise: Exercise, taken: frozenset[str]) ->
     known = bound | _BUILTINS | exercise.gives | {exercise.name}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in known:
-            yield _("line {line} uses `{name}`, which this exercise does not give").format(line=node.lineno, name=node.id)
+            yield _("line {line} uses `{name}`, which this exercise does not give").format(
+                line=node.lineno, name=node.id
+            )
 
 
 def _bound(tree: ast.Module) -> Iterator[str]:
@@ -82,7 +91,11 @@ def _bound(tree: ast.Module) -> Iterator[str]:
                 yield name
             case ast.alias(name=name, asname=asname):
                 yield asname or name
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
                 yield name
             case ast.MatchMapping(rest=str(name)):
                 yield name
@@ -103,7 +116,9 @@ def _about_imports(tree: ast.Module, exercise: Exercise) -> Iterator[str]:
         else:
             continue
         for name in wrong:
-            yield _("line {line} imports `{name}`, which no exercise needs").format(line=node.lineno, name=name)
+            yield _("line {line} imports `{name}`, which no exercise needs").format(
+                line=node.lineno, name=name
+            )
 
 
 def _about_attributes(tree: ast.Module) -> Iterator[str]:
@@ -115,5 +130,5 @@ def _about_attributes(tree: ast.Module) -> Iterator[str]:
         else:
             continue
         for name in names:
-            if (name.startswith("_") and name != "__init__") or name.startswith(_INSIDES):
+            if (name.startswith("_") and name != "__init__") or name in _INSIDES:
                 yield _("line {line} uses `.{name}`, which is private").format(line=node.lineno, name=name)

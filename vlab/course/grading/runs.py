@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,14 @@ class Run:
     ended_in: str = ""
 
 
-def run(pristine: Any, blanks: dict[str, str], expected: dict[str, str], seed: int, place: Path, confines: Confines) -> Run:
+def run(
+    pristine: Any,
+    blanks: dict[str, str],
+    expected: dict[str, str],
+    seed: int,
+    place: Path,
+    confines: Confines,
+) -> Run:
     """Run the pristine notebook with these blanks (by exercise), against what its checks should show.
 
     `place` is an empty folder for this run alone.
@@ -59,7 +67,14 @@ def run(pristine: Any, blanks: dict[str, str], expected: dict[str, str], seed: i
     _install_kernel(private, work, seed, confines)
     watcher = _Watcher()
     options = ["--nbval", f"--nbval-kernel-name={_KERNEL}", f"--nbval-cell-timeout={confines.seconds}"]
-    options += ["-p", "nbval.plugin", "-p", "no:cacheprovider", f"-c{private / 'pytest.ini'}", f"--rootdir={work}"]
+    options += [
+        "-p",
+        "nbval.plugin",
+        "-p",
+        "no:cacheprovider",
+        f"-c{private / 'pytest.ini'}",
+        f"--rootdir={work}",
+    ]
     pytest.main([str(work / "notebook.ipynb"), *options], plugins=[watcher])
     return watcher.run
 
@@ -75,7 +90,10 @@ def _graft(pristine: Any, blanks: dict[str, str], expected: dict[str, str]) -> A
             cell["metadata"]["tags"] = [students.GOES_ON]
         elif what == "check":
             text = expected[exercise] + "\n"
-            cell |= {"outputs": [{"output_type": "stream", "name": "stdout", "text": text}], "execution_count": 1}
+            cell |= {
+                "outputs": [{"output_type": "stream", "name": "stdout", "text": text}],
+                "execution_count": 1,
+            }
     return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
@@ -98,11 +116,13 @@ def _install_kernel(private: Path, work: Path, seed: int, confines: Confines) ->
         "JUPYTER_PATH": str(private / "jupyter"),
         "JUPYTER_CONFIG_DIR": str(private / "config"),
         "JUPYTER_DATA_DIR": str(private / "data"),
-        "JUPYTER_RUNTIME_DIR": str(work / "runtime"),
+        "JUPYTER_RUNTIME_DIR": str(work),
+        "TMPDIR": str(work),  # the connection file is put there, and the kernel has to see it
         "IPYTHONDIR": str(work / "ipython"),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    tempfile.tempdir = str(work)
 
 
 class _Watcher:

@@ -95,7 +95,11 @@ def _unshare(what: int) -> bool:
     try:
         if _call("unshare", what):
             return False
-        for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        for file, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{user} {user} 1"),
+            ("gid_map", f"{group} {group} 1"),
+        ):
             Path("/proc/self", file).write_text(text)
     except (OSError, AttributeError):  # AttributeError: a C library without it
         return False
@@ -137,8 +141,25 @@ def _die_with_parent() -> None:
 
 
 _NEVER = (
-    *("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethost"),
-    *("subprocess.", "ctypes.", "shutil.", "pty.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn"),
+    *(
+        "socket.connect",
+        "socket.bind",
+        "socket.sendto",
+        "socket.sendmsg",
+        "socket.getaddrinfo",
+        "socket.gethost",
+    ),
+    *(
+        "subprocess.",
+        "ctypes.",
+        "shutil.",
+        "pty.",
+        "os.system",
+        "os.exec",
+        "os.fork",
+        "os.posix_spawn",
+        "os.spawn",
+    ),
     *("os.startfile", "os.kill", "signal.pthread_kill"),
 )
 _WRITES = frozenset(
@@ -164,7 +185,9 @@ def forbid(folders: Iterable[Path], writable: Path, modules: str) -> None:
             if str(arguments[0]).startswith(modules):
                 raise PermissionError(f"{arguments[0]} is not to be had here")
         elif event in _WRITES:
-            _check_path(arguments[0], hidden, own, writes=True)
+            for path in arguments[:2]:  # rename and link have two
+                if isinstance(path, str | bytes | os.PathLike):
+                    _check_path(path, hidden, own, writes=True)
         elif event.startswith(_NEVER):
             raise PermissionError(f"{event} is not allowed here")
 

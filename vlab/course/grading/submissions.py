@@ -64,7 +64,8 @@ def taken(cells: list[Cell], name: str) -> tuple[str | None, str]:
     found = [cell for cell in cells if cell.id == name]
     if not found:
         return None, _("its cell is missing: copy it from a fresh exercise notebook")
-    if found[0].kind != "code":
+    found = [cell for cell in found if cell.kind == "code"]
+    if not found:
         return None, _("its cell is no code cell")
     if len({cell.source for cell in found}) > 1:
         return None, _("{count} cells claim to be its cell: delete all but one").format(count=len(found))

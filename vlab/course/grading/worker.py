@@ -30,7 +30,9 @@ class Job:
     memory: int
     separate: bool
     language: str = "en"
-    careful: bool = True  # refuse blanks that use more than an exercise needs; off only to test what is behind
+    careful: bool = (
+        True  # refuse blanks that use more than an exercise needs; off only to test what is behind
+    )
 
     def text(self) -> str:
         """The job as JSON."""

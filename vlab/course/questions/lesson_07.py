@@ -50,17 +50,22 @@ def _show_pending(name: str, case: Case) -> str:
 
 PAGE_FAULTS = (Cause.INSTRUCTION_PAGE_FAULT, Cause.LOAD_PAGE_FAULT, Cause.STORE_PAGE_FAULT)
 FOUND = ("fault", "memory", "device", "nothing")
-_OWN_AFFAIRS = (Cause.BREAKPOINT, Cause.LOAD_MISALIGNED, Cause.STORE_MISALIGNED)
+_FOUND_NOTHING = (
+    *(Cause.ILLEGAL_INSTRUCTION, Cause.ECALL_FROM_U),
+    *(Cause.BREAKPOINT, Cause.LOAD_MISALIGNED, Cause.STORE_MISALIGNED),
+    *(INTERRUPT_BIT | Interrupt.STI, INTERRUPT_BIT | Interrupt.SEI),
+)
 
 
 def _exits(random: Random) -> Iterator[Case]:
     every: list[Case] = []
     for mode in "USM":
-        for cause in (Cause.ILLEGAL_INSTRUCTION, Cause.ECALL_FROM_U, *_OWN_AFFAIRS):
-            every.append((int(cause), mode, None))
-        every += [(INTERRUPT_BIT | Interrupt.STI, mode, None), (INTERRUPT_BIT | Interrupt.SEI, mode, None)]
-        every += [(int(c), mode, f) for c in PAGE_FAULTS for f in FOUND if (c, f) != (PAGE_FAULTS[0], "device")]
-    yield from random.sample(every, 45)
+        every += [(int(cause), mode, None) for cause in _FOUND_NOTHING]
+        every += [
+            (int(c), mode, f) for c in PAGE_FAULTS for f in FOUND if (c, f) != (PAGE_FAULTS[0], "device")
+        ]
+    random.shuffle(every)
+    yield from every
 
 
 def _cause_first(case: Case) -> int:
@@ -70,15 +75,31 @@ def _cause_first(case: Case) -> int:
 
 # 07-3: emulate_csr(csrs, mode, operation, name, value)
 
-_TOUCHED = ("mstatus", "sstatus", "mie", "sie", "satp", "stvec", "mtvec", "sepc", "sscratch", "mideleg", "mhartid")
+_TOUCHED = (
+    "mstatus",
+    "sstatus",
+    "mie",
+    "sie",
+    "satp",
+    "stvec",
+    "mtvec",
+    "sepc",
+    "sscratch",
+    "mideleg",
+    "mhartid",
+)
 _STORED = ("mstatus", "mie", "satp", "stvec", "mtvec", "sepc", "sscratch", "mideleg", "mhartid")
 OPERATIONS = ("csrrw", "csrrs", "csrrc")
 
 
 def _csr_instructions(random: Random) -> Iterator[Case]:
     zero = {name: CSRS[name].fixed for name in _STORED}
+    yield dict(zero), 1, "csrrw", "mstatus", 1
+    yield dict(zero), 3, "csrrw", "mhartid", 1
+    yield dict(zero), 3, "csrrs", "mhartid", None
     for name in _TOUCHED:
-        yield dict(zero), random.choice((1, 3)), random.choice(OPERATIONS), name, 1 << random.choice((0, 1, 5, 8, 11))
+        bit = 1 << random.choice((0, 1, 5, 8, 11))
+        yield dict(zero), random.choice((1, 3)), random.choice(OPERATIONS), name, bit
     for _count in range(60):
         csrs = {name: CSRS[name].legalize(CSRS[name].fixed, random.getrandbits(_WORD)) for name in _STORED}
         operation = random.choice(OPERATIONS)
@@ -106,19 +127,30 @@ def _show_csr(name: str, case: Case) -> str:
 
 # 07-4: take_trap(hart, cause, value)
 
-_TRAP_CSRS = ("mstatus", "medeleg", "mideleg", "mtvec", "mepc", "mcause", "mtval", "stvec", "sepc", "scause", "stval")
-_CAUSES = tuple(int(cause) for cause in Cause if cause not in (Cause.ECALL_FROM_U, Cause.ECALL_FROM_S, Cause.ECALL_FROM_M))
+_TRAP_CSRS = (
+    *("mstatus", "medeleg", "mideleg"),
+    *("mtvec", "mepc", "mcause", "mtval"),
+    *("stvec", "sepc", "scause", "stval"),
+)
+_ECALLS = (Cause.ECALL_FROM_U, Cause.ECALL_FROM_S, Cause.ECALL_FROM_M)
+_CAUSES = tuple(int(cause) for cause in Cause if cause not in _ECALLS)
 
 
 def _traps(random: Random) -> Iterator[Case]:
-    plain_state = {name: 0 for name in _TRAP_CSRS} | {"mtvec": 0x8000_0100, "stvec": 0x8000_0200}
+    plain_state = dict.fromkeys(_TRAP_CSRS, 0) | {"mtvec": 0x8000_0100, "stvec": 0x8000_0200}
     for mode in _MODES:
         for status in ("SIE", "MIE"):
             state = plain_state | {"pc": 0x8000_0000, "mode": mode, "mstatus": CSRS["mstatus"][status].mask}
             yield state, _cause(random, mode, 0.5), 0
-            yield state | {"medeleg": CSRS["medeleg"].writable, "mideleg": CSRS["mideleg"].writable}, _cause(random, mode, 0.5), 0
+            yield (
+                state | {"medeleg": CSRS["medeleg"].writable, "mideleg": CSRS["mideleg"].writable},
+                _cause(random, mode, 0.5),
+                0,
+            )
     for _count in range(60):
-        state = {name: CSRS[name].legalize(CSRS[name].fixed, random.getrandbits(_WORD)) for name in _TRAP_CSRS}
+        state = {
+            name: CSRS[name].legalize(CSRS[name].fixed, random.getrandbits(_WORD)) for name in _TRAP_CSRS
+        }
         mode = random.choice(_MODES)
         state |= {"pc": random.getrandbits(_WORD - 2) << 2, "mode": mode}
         yield state, _cause(random, mode, 0.3), random.getrandbits(_WORD)

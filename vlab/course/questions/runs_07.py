@@ -11,7 +11,10 @@ from vlab.riscv.privilege import INTERRUPT_BIT
 
 _KERNEL, _PROCESS = 0x8000_0100, 0x4000_0020
 _TIMER = INTERRUPT_BIT | Interrupt.STI
-_WORK = (("csrr t0, scause", "privileged instruction", Cause.ILLEGAL_INSTRUCTION), ("", "shadow fill", Cause.LOAD_PAGE_FAULT))
+_WORK = (
+    ("csrr t0, scause", "privileged instruction", Cause.ILLEGAL_INSTRUCTION),
+    ("", "shadow fill", Cause.LOAD_PAGE_FAULT),
+)
 
 
 class _Run:

@@ -1,7 +1,7 @@
 """Expressions of a meaning as Python text, and how many bits their values need.
 
-The names in the text are those of the factory in `lowering`. A value's *width* is the number of bits that surely hold
-it, unsigned; None where it may be negative or of any length.
+The names in the text are those of the factory in `lowering`. A value's *width* is the number of bits that
+surely hold it, unsigned; None where it may be negative or of any length.
 """
 
 import ast
@@ -14,7 +14,8 @@ MASK = (1 << 64) - 1
 SIGN = 1 << 63
 REGISTER = 64  # bits
 OPERAND_WIDTHS: Widths = {
-    "rs1": 64, "rs2": 64, "imm": None, "shamt": 6, "zimm": 5, "csr": 12, "source": 5, "pc": 64, "next": 64, "there": 64,
+    "rs1": 64, "rs2": 64, "imm": None, "shamt": 6, "zimm": 5, "csr": 12, "source": 5,
+    "pc": 64, "next": 64, "there": 64,
 }  # fmt: skip
 _NARROW = {"byte": 8, "half": 16, "word": 32}
 _LOADS = ("load", "amo_load", "load_reserved")
@@ -47,6 +48,12 @@ def text(node: ast.expr, widths: Widths) -> str:
 
 def register(node: ast.expr, widths: Widths) -> str:
     """The low 64 bits of an expression, as a register takes them."""
+    match node:
+        case ast.Call(func=ast.Name(id="byte" | "half" | "word" as name), args=[arg]):
+            # Most numbers are small: a look at the sign is quicker than extending it by arithmetic.
+            bits = _NARROW[name]
+            low, ones = fitting(arg, bits, widths), MASK & -(1 << bits)
+            return f"(low if (low := {low}) < {1 << bits - 1} else low | {ones})"
     return fitting(node, REGISTER, widths)
 
 

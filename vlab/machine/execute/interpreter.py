@@ -1,7 +1,7 @@
-"""The reference engine: instructions decoded once into Python closures, and a loop that calls one after the other.
+"""The reference engine: instructions decoded once into Python closures, and a loop that calls them.
 
-A *view* is a pair of contexts, one for fetches and one for data. Its `code` maps a virtual pc to the operation there; it
-holds only pages that the TLB of its fetch context holds, so a hit is a TLB hit.
+A *view* is a pair of contexts, one for fetches and one for data. Its `code` maps a virtual pc to the
+operation there; it holds only pages that the TLB of its fetch context holds, so a hit is a TLB hit.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,9 @@ from vlab.riscv.instructions import decode
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
-MOST_OPERATIONS = 100_000  # decoded instructions kept; a guest that jumps everywhere must not fill the host's memory
+MOST_OPERATIONS = (
+    100_000  # decoded instructions kept; a guest that jumps everywhere must not fill the host's memory
+)
 _MOST_SINGLE = 4096  # those executed by themselves, as a hypervisor's emulation does
 _MOST_PLACES = 16  # where one page of code is mapped at more places, a store to it drops it from all of them
 _SINK = 32  # where writes to x0 go
@@ -78,7 +80,7 @@ class Interpreter:
     # The loop
 
     def run(self, attempts: Iterator[int], uncount: Callable[[], None]) -> None:
-        """Attempt instructions, one for each that `attempts` gives; stop early at a trap (taken) or change of control.
+        """Attempt an instruction for each that `attempts` gives; stop early at a trap or change of control.
 
         The machine's time follows the iterator; `uncount` takes the last attempt back.
         """
@@ -101,7 +103,7 @@ class Interpreter:
             hart.trap(trap.cause, trap.value)
 
     def _miss(self, pc: int, uncount: Callable[[], None]) -> None:
-        """Decode what stands at `pc`. This is no attempt yet, unless the fetch traps or the TLB can't keep the page."""
+        """Decode what stands at `pc`: no attempt yet, unless the fetch traps or the TLB can't keep the page."""
         hart = self._hart
         try:
             physical = hart.fetch_address(pc)
@@ -114,7 +116,7 @@ class Interpreter:
             hart.trap(trap.cause, trap.value)
 
     def _keep(self, pc: int, physical: int) -> None:
-        """Put the operation at `pc` where the loop finds it, and all others of a page that was decoded before."""
+        """Put the operation at `pc` where the loop finds it, and others of its page decoded before."""
         if self._count >= MOST_OPERATIONS:
             self._drop_all()
         view = self._view()
@@ -149,16 +151,17 @@ class Interpreter:
                     view.code.pop(pc, None)
 
     def written(self, address: int, size: int) -> bool:
-        """Bytes of one page that holds decoded instructions were written: decode these again when next fetched.
+        """Bytes of a page that holds decoded code were written: decode these anew when next fetched.
 
         Returns whether the page still holds others.
         """
         frame, first = address // PAGE, address % PAGE & ~3
         end = address % PAGE + size
-        return any([self._drop(view, frame, first, end) for view in self._views.values()])
+        left = [self._drop(view, frame, first, end) for view in self._views.values()]
+        return any(left)
 
     def _drop(self, view: View, frame: int, first: int, end: int) -> bool:
-        """Forget what a view has decoded between two offsets of a physical page; say whether it has more of it."""
+        """Forget what a view has decoded between two offsets of a physical page; has it more of it?"""
         pages = view.decoded.get(frame, {})
         if len(pages) > _MOST_PLACES:
             first, end = 0, PAGE

@@ -46,7 +46,10 @@ Operation = Callable[[], int]
 PARAMETERS = "hart x reads writes views rd rs1 rs2 imm shamt zimm csr source word pc next".split()
 _CONSTANT = set(OPERAND_WIDTHS) - {"rs1", "rs2", "there"}
 _PAGES = MASK & ~0xFFF  # the bits of an address that tell its page
-_NOTHING = {"fence", "fence_i"}  # accesses are in order, and stores to decoded code are seen, with or without them
+_NOTHING = {
+    "fence",
+    "fence_i",
+}  # accesses are in order, and stores to decoded code are seen, with or without them
 _SHIFT = {1: "", 2: " >> 1", 4: " >> 2", 8: " >> 3"}  # from bytes to elements of a view
 
 
@@ -68,7 +71,8 @@ def factory(row: Row) -> Callable[..., Operation]:
     """The function that makes this row's operations; its parameters are `PARAMETERS`."""
     names: dict[str, Any] = {"quotient": quotient, "remainder": remainder, "min": min, "max": max}
     names |= {"Trap": Trap, "MISALIGNED": Cause.INSTRUCTION_MISALIGNED}
-    exec(compile(source(row), f"<meaning of {row.name}>", "exec"), names)  # noqa: S102  # our own table, checked by `meaning`
+    code = compile(source(row), f"<meaning of {row.name}>", "exec")
+    exec(code, names)  # noqa: S102  # made of our own table, which `meaning` has checked
     made: Callable[..., Operation] = names["factory"]
     return made
 
