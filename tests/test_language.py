@@ -1,13 +1,15 @@
 """Messages in the reader's language: all of them translated, none stale, and held to the glossary."""
 
 import shutil
+from pathlib import Path
 
 import polib
 import pytest
 
 import vlab
 from vlab import files, language
-from vlab.course import messages
+from vlab.cli import main
+from vlab.course import messages, notebooks
 from vlab.course.glossary import glossary, unusual
 from vlab.language import VlabError, _
 
@@ -119,6 +121,17 @@ def test_updating_what_is_in_step_changes_nothing(tmp_path):
 def test_quizzes_are_messages_too():
     places = [place for found in messages.messages(ROOT).values() for place in found]
     assert "data/quizzes/07.json:07-q1" in places
+
+
+def test_authors_commands_keep_the_catalogue_and_check_it(monkeypatch, capsys):
+    updated: list[Path] = []
+    monkeypatch.setattr(notebooks, "authored", lambda names: [])
+    monkeypatch.setattr(messages, "update", updated.append)
+    monkeypatch.setattr(messages, "complaints", lambda root: ["a.py:1: not translated"])
+    assert main(["notebooks", "build"]) == 1
+    assert updated == [ROOT]
+    assert capsys.readouterr().out == "a.py:1: not translated\n"
+    assert main(["notebooks", "check", "07"]) == 0  # of named lessons only
 
 
 # --- The glossary

@@ -82,13 +82,14 @@ class Return(Event):
 
 @dataclass(frozen=True, slots=True)
 class Exit(Event):
-    """A guest stopped running directly, and its hypervisor took over. `reason` is a few stable words."""
+    """The guest `vm` stopped running directly, and its hypervisor took over. `reason` is a few stable words."""
 
     reason: str
     cause: int
     value: int
     pc: int
     mode: str
+    vm: str = ""
 
     @property
     def interrupt(self) -> bool:
@@ -186,7 +187,7 @@ class _Software:
     open: tuple["Trap | Exit", ...] = ()
     # By pc and stack pointer: what was open in a handler when it was left there by another trap.
     interrupted: dict[tuple[int, int], tuple["Trap | Exit", ...]] = field(default_factory=dict)
-    guest: str = ""  # the VM that it let run last
+    guest: str = ""  # the VM that ran last, if it is known
 
 
 class EventSource:
@@ -238,9 +239,12 @@ class EventSource:
             case Exit():
                 software = self._software(event.level - 1)
                 software.open = (*software.open[1 - _DEEPEST :], event)
-            case Entry() if event.vm != (software := self._software(event.level - 1)).guest:
                 software.guest = event.vm
-                del self._levels[event.level :]  # another guest has its own past
+            case Entry():
+                software = self._software(event.level - 1)
+                if software.guest not in ("", event.vm):
+                    self.forget(event.level)  # another guest has its own past
+                software.guest = event.vm
             case Return():
                 software = self._software(event.level)
                 left = software.interrupted.pop((event.pc, self._stack()), software.open[:-1])
@@ -288,8 +292,8 @@ class Recording(Drawn):
     def __len__(self) -> int:
         return len(self.events)
 
-    def __iter__(self) -> Iterator[Event]:
-        return iter(self.events)
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.events)  # each kind has fields of its own
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):

@@ -10,8 +10,14 @@ from vlab import cli
 from vlab.course.grading import pool, sandbox
 from vlab.course.grading.pool import Report
 
-GOOD = Report(Path("class/ana.ipynb"), 1, "07", {"07-1": "right", "07-2": "right"}, {"07-1": "fine.", "07-2": "good."}, 3, 3)
-HALF = Report(Path("class/=ben.ipynb"), 2, "07", {"07-1": "wrong", "07-2": "right"}, {"07-1": "no.", "07-2": "good."}, 2, 3)
+
+def report(file, seed, first, said, points):
+    states, messages = {"07-1": first, "07-2": "right"}, {"07-1": said, "07-2": "good."}
+    return Report(Path(file), seed, "07", states, messages, points, 3)
+
+
+GOOD = report("class/ana.ipynb", 1, "right", "fine.", 3)
+HALF = report("class/=ben.ipynb", 2, "wrong", "no.", 2)
 ODD = Report(Path("class/eva.ipynb"), 3, trouble="eva.ipynb: This is not a notebook.\nHand it in again.")
 
 
@@ -71,8 +77,10 @@ def test_all_unreadable_are_a_table_too(graded, capsys):
 
 def test_what_is_written(graded, capsys):
     graded[0][:] = [GOOD, HALF, ODD]
-    assert cli.main(["check", ".", "--csv", "marks.csv", "--json", "all.json", "--scale", "1.0-4.0@60-7.0"]) == 1
-    rows = list(csv.DictReader(Path("marks.csv").open()))
+    assert (
+        cli.main(["check", ".", "--csv", "marks.csv", "--json", "all.json", "--scale", "1.0-4.0@60-7.0"]) == 1
+    )
+    rows = list(csv.DictReader(Path("marks.csv").read_text().splitlines()))
     assert [row["mark"] for row in rows] == ["7.0", "4.5", ""]
     assert [row["file"] for row in rows] == ["class/ana.ipynb", "class/=ben.ipynb", "class/eva.ipynb"]
     told = json.loads(Path("all.json").read_text())

@@ -28,7 +28,7 @@ def blanks(name):
 @cache
 def defined(name, empty=False):
     """All names, after the notebook's imports and its blanks: solved, or as the reader gets them."""
-    names = {}
+    names: dict[str, object] = {}
     for cell in notebook(name)["cells"]:
         blank = students.role(cell)[0] == "blank"
         if cell["id"] == "imports" or blank:

@@ -5,6 +5,7 @@ import pytest
 from tests.course.solutions import defined
 from vlab.course import asking, check, checking, exercises, progress
 from vlab.language import VlabError
+from vlab.views import Picture
 
 NAME = "07_trap_and_emulate"
 
@@ -58,9 +59,9 @@ def test_where_work_is_graded_the_replies_are_all_that_is_shown(monkeypatch, cap
 
 
 def test_private_keys_come_from_a_file(tmp_path, monkeypatch):
-    (tmp_path / "answers.py").write_text("KEYS = {'lab-1': 5}\n")
+    (tmp_path / "answers.py").write_text("KEYS = {'lab-1': print}\n")
     monkeypatch.setenv(checking.ANSWERS, str(tmp_path / "answers.py"))
-    assert checking.key("lab-1") == 5
+    assert repr(checking.key("lab-1")) == repr(print)
     assert checking.key("07-1").returns()
 
 
@@ -71,7 +72,7 @@ def test_without_a_key_that_is_said(name):
 
 
 def test_a_picture_is_shown_where_there_is_a_notebook(monkeypatch, capsys):
-    shown = []
+    shown: list[Picture] = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     check("07-5", lambda run: [0])
     assert "ladder" in shown[0].sentence

@@ -7,7 +7,8 @@ from vlab.course.exercises import Exercise
 from vlab.course.judging import Key, Why, differences, judge
 
 EXERCISE = Exercise("00-1", "double", lambda random: [(3,), (1,), (2,)], size=lambda case: case[0])
-KEY = Key(lambda case: 2 * case[0], lambda case, right, given: Why("It is twice as much.", "step 1"), lambda: "a number")
+TWICE = Why("It is twice as much.", "step 1")
+KEY = Key(lambda case: 2 * case[0], lambda case, right, given: TWICE, lambda: "a number")
 RIGHT = [Reply("value", 2), Reply("value", 4), Reply("value", 6)]
 
 
@@ -69,7 +70,9 @@ def test_only_what_differs_is_shown():
 
 
 def test_a_reply_of_another_shape_ends_in_words_too():
-    key = Key(lambda case: {"a": case[0]}, lambda case, right, given: Why(given["a"]["b"]), lambda: "a dictionary")
+    key = Key(
+        lambda case: {"a": case[0]}, lambda case, right, given: Why(given["a"]["b"]), lambda: "a dictionary"
+    )
     assert "It has not the shape" in str(judged(Reply("value", {}), key=key))
 
 

@@ -52,7 +52,7 @@ def test_an_error_of_the_work_is_its_own():
 
 
 def test_outside_the_main_thread_there_is_no_limit():
-    found = []
+    found: list[object] = []
     thread = threading.Thread(target=lambda: found.append(within(0.01, lambda: time.sleep(0.05))))
     thread.start()
     thread.join()

@@ -31,7 +31,16 @@ def outcomes(tmp_path_factory, repository):
 
 
 def _start(place, repository, name):
-    command = [sys.executable, "-m", "pytest", "--nbval", f"{name}.ipynb", "-v", "--color=no", "-pno:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        f"{name}.ipynb",
+        "-v",
+        "--color=no",
+        "-pno:cacheprovider",
+    ]
     environment = os.environ | {"PYTHONPATH": str(repository), "VLAB_PROGRESS": "off"}
     return subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, text=True)
 

@@ -27,7 +27,7 @@ class Circle(Shape):
     def area(self, scale=1):
         return scale
 
-    def name(self): 
+    def name(self):
         """Its name."""
         return "circle"
 '''
@@ -45,7 +45,7 @@ class Circle(Shape):
     def area(self, scale=1):
         raise NotImplementedError
 
-    def name(self): 
+    def name(self):
         """Its name."""
         raise NotImplementedError'''
 
@@ -56,7 +56,11 @@ def cell(kind, text, number=None, shows=(), **vlab):
         return new_markdown_cell(text, metadata=metadata, id=next(iter(vlab), "text"))
     outputs = [new_output("stream", text=line) for line in shows]
     return new_code_cell(
-        text, metadata=metadata, execution_count=number, outputs=outputs, id=next(iter(vlab), f"code-{number}")
+        text,
+        metadata=metadata,
+        execution_count=number,
+        outputs=outputs,
+        id=next(iter(vlab), f"code-{number}"),
     )
 
 
@@ -100,7 +104,7 @@ def test_a_stub_keeps_what_the_reader_needs():
 
 @pytest.mark.parametrize("source", ["x = 3", "", "def f(): return 1"])
 def test_what_can_not_be_emptied_is_refused(source):
-    with pytest.raises(ValueError, match="blank|body"):
+    with pytest.raises(ValueError, match=r"blank|body"):
         students.stub(source)
 
 
@@ -156,7 +160,11 @@ def test_a_missing_notebook_a_strange_cell_and_another_order_are_named(solution)
 @pytest.mark.parametrize(
     ("name", "parts", "complaint"),
     [
-        ("hints", {"source": HINTS.replace("Hint 3</summary>Think.</details>", "")}, "cell hints: has 2 hints, not 3"),
+        (
+            "hints",
+            {"source": HINTS.replace("Hint 3</summary>Think.</details>", "")},
+            "cell hints: has 2 hints, not 3",
+        ),
         ("hints", {}, "exercise 42-1 has no hints"),
         ("explains", {}, "exercise 42-1 has no explains"),
         ("check", {"source": "check('42-2', area)"}, 'cell check: is not a plain check("42-1"'),

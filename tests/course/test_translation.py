@@ -132,6 +132,11 @@ def test_a_changed_english_cell_is_named(lesson):
     assert "new or changed in English" in said_of(lesson, "emulate-match")[0]
 
 
+def test_a_translation_of_what_is_gone_is_named(small):
+    changed(translation.english_of(small), "title", "\n\nTwo words stand here.", "")
+    assert "not there any more: 'Two words stand here.'" in said_of(small, "title")[0]
+
+
 def test_changed_code_is_named(lesson):
     changed(translation.english_of(lesson), "alone-bare", "2M", "4M")
     assert list(translation.complaints(lesson)) == [

@@ -1,4 +1,4 @@
-"""An inspector who trusts nobody: it reads a machine's RAM, byte by byte, and knows nothing of the hypervisor's code."""
+"""An inspector who trusts nobody: it reads a machine's RAM by itself, and knows nothing of the hypervisor's code."""
 
 from struct import unpack_from
 
@@ -60,7 +60,7 @@ def inspect(machine: Machine, vms: list[VirtualMachine]) -> int:
 def outside(machine: Machine, vms: list[VirtualMachine]) -> bytes:
     """All of RAM that is no VM's and no shadow's: the host's own."""
     outer = vms[0]
-    taken = own_frames(outer) | {frame for frame in outer.technique.state()["frames"]}
+    taken = own_frames(outer) | set(outer.technique.state()["frames"])
     first, count = machine.memory.base // PAGE, machine.memory.size // PAGE
     return b"".join(
         machine.memory.peek(frame * PAGE, PAGE) for frame in range(first, first + count) if frame not in taken

@@ -229,7 +229,9 @@ def _address(draw: st.DrawFn) -> int:
     if kind == "l":
         return draw(st.sampled_from((PLAY_LARGE, LARGE))) + draw(st.integers(0, 2)) * 0x1000 + offset
     if kind == "d":
-        return draw(st.sampled_from((0x1000_0000, 0x1000_0005, 0x200_0000, 0x200_4000, 0x200_BFF8, 0x200_BFFC)))
+        return draw(
+            st.sampled_from((0x1000_0000, 0x1000_0005, 0x200_0000, 0x200_4000, 0x200_BFF8, 0x200_BFFC))
+        )
     return draw(st.sampled_from((0x3000_0000, RAM + MEMORY - 4, RAM + MEMORY, 1 << 38, (1 << 64) - 4096, 0)))
 
 
@@ -255,7 +257,7 @@ def deeds(draw: st.DrawFn) -> str:
     if kind == "access":
         op = draw(st.sampled_from(_LOADS + _STORES + _ATOMICS))
         value = draw(st.integers(0, 1 << 63))
-        place = f"a0, (t0)" if op in _LOADS + _STORES else "a0, a1, (t0)"
+        place = "a0, (t0)" if op in _LOADS + _STORES else "a0, a1, (t0)"
         return f"li t0, {_address(draw)}\nli a0, {value}\nli a1, {value}\n{op} {place}\nxor s0, s0, a0"
     if kind == "csr":
         csr = draw(st.sampled_from(_CSRS))
@@ -279,8 +281,14 @@ def _reserve(draw: st.DrawFn) -> str:
     size = draw(st.sampled_from("wd"))
     one = _address(draw) & ~7
     other = draw(st.sampled_from((one, one, one, one + 8)))
-    between = draw(st.sampled_from(("", "nop", "csrr a2, sscratch", "li a7, 3\necall", "li t2, 0x100000500\nld a2, (t2)")))
-    return f"li t0, {one}\nli t1, {other}\nlr.{size} a0, (t0)\n{between}\nsc.{size} a0, t0, (t1)\nxor s0, s0, a0"
+    between = draw(
+        st.sampled_from(
+            ("", "nop", "csrr a2, sscratch", "li a7, 3\necall", "li t2, 0x100000500\nld a2, (t2)")
+        )
+    )
+    return (
+        f"li t0, {one}\nli t1, {other}\nlr.{size} a0, (t0)\n{between}\nsc.{size} a0, t0, (t1)\nxor s0, s0, a0"
+    )
 
 
 def _call(draw: st.DrawFn) -> str:
@@ -293,9 +301,17 @@ def _edit(draw: st.DrawFn) -> str:
     table, page = draw(st.integers(0, 1)), draw(st.integers(0, PAGES))
     if page == PAGES:  # the large page: the fence names any address in it
         flags = V | draw(st.sampled_from((0, R, R | W, R | W | X))) | draw(st.sampled_from((0, U))) | A | D
-        at, entry, fence = _l1(table) + 8, LARGE >> 2 | flags, PLAY_LARGE + draw(st.sampled_from((0, 0x5000, 0x1F_FFF8)))
+        at, entry, fence = (
+            _l1(table) + 8,
+            LARGE >> 2 | flags,
+            PLAY_LARGE + draw(st.sampled_from((0, 0x5000, 0x1F_FFF8))),
+        )
     else:
-        at, entry, fence = _l0(table) + 8 * page, _entry(draw), PLAY + page * 0x1000 + draw(st.integers(0, 4095))
+        at, entry, fence = (
+            _l0(table) + 8 * page,
+            _entry(draw),
+            PLAY + page * 0x1000 + draw(st.integers(0, 4095)),
+        )
     return f"li a0, {at}\nli a1, {entry}\nli a2, {draw(st.sampled_from((0, fence, fence)))}\nli a7, 10\necall"
 
 
@@ -303,7 +319,7 @@ def _switch(draw: st.DrawFn) -> str:
     satp = draw(st.sampled_from((make_satp(_root(0)), make_satp(_root(1)), 0)))
     if draw(st.booleans()):
         return f"li a0, {satp}\nli a1, {satp}\nli a7, 11\necall"
-    return f"csrr a0, satp\ncsrw satp, a0\nsfence.vma\nadd s0, s0, a0"
+    return "csrr a0, satp\ncsrw satp, a0\nsfence.vma\nadd s0, s0, a0"
 
 
 def _alarm(draw: st.DrawFn) -> str:
@@ -330,7 +346,9 @@ def _device(draw: st.DrawFn) -> str:
 def _protect(draw: st.DrawFn) -> str:
     """A region of PMP over the frames, or over the page tables of the pages to play with."""
     index = draw(st.integers(0, 5))
-    base = draw(st.sampled_from((FRAMES, FRAMES, FRAMES + 0x1000, FRAMES + 0xFF8, FRAMES + 0x4000, _l0(0), LARGE)))
+    base = draw(
+        st.sampled_from((FRAMES, FRAMES, FRAMES + 0x1000, FRAMES + 0xFF8, FRAMES + 0x4000, _l0(0), LARGE))
+    )
     size = draw(st.sampled_from((4, 8, 16, 64, 4096, 8192)))
     config = draw(st.integers(0, 7)) | (0x10 if size == 4 else 0x18) | draw(st.sampled_from((0, 0, 0, 0x80)))
     if draw(st.integers(0, 3)) == 0:
@@ -347,7 +365,8 @@ def _other_view(draw: st.DrawFn) -> str:
     """Loads and stores of M mode with the eyes of another."""
     mode, on = draw(st.sampled_from(tuple(MODES.values()))), draw(st.integers(0, 3))
     some = "\n".join(draw(deeds()) for _deed in range(on))
-    return f"li t0, 3<<11\ncsrc mstatus, t0\nli t0, {mode << 11 | 1 << 17}\ncsrs mstatus, t0\n{some}\nli t0, 1<<17\ncsrc mstatus, t0"
+    begin = f"li t0, 3<<11\ncsrc mstatus, t0\nli t0, {mode << 11 | 1 << 17}\ncsrs mstatus, t0"
+    return f"{begin}\n{some}\nli t0, 1<<17\ncsrc mstatus, t0"
 
 
 _DEEDS = {
@@ -363,7 +382,9 @@ _DEEDS = {
     "unprotect": _unprotect,
     "view": _other_view,
     "wfi": lambda draw: "wfi",
-    "fence": lambda draw: draw(st.sampled_from(("sfence.vma", "fence.i", "fence", "li t0, 0x100001000\nsfence.vma t0"))),
+    "fence": lambda draw: draw(
+        st.sampled_from(("sfence.vma", "fence.i", "fence", "li t0, 0x100001000\nsfence.vma t0"))
+    ),
     "trap": lambda draw: draw(st.sampled_from(("ebreak", ".word 0", "sret", "mret", ".word 0xffffffff"))),
 }
 
@@ -408,7 +429,10 @@ def guests(draw: st.DrawFn) -> Guest:
     program = assemble(source)
     tables = [page for table in (0, 1) for page in _tables(draw, table)]
     code = (FRAMES + DATA_FRAMES * 0x1000, pack("<I", 0x8067) * 1024 * CODE_FRAMES)
-    return Guest(replace(program, segments=tuple(sorted([*program.segments, *tables, code]))), "\n".join([*lines, *story]))
+    return Guest(
+        replace(program, segments=tuple(sorted([*program.segments, *tables, code]))),
+        "\n".join([*lines, *story]),
+    )
 
 
 _SETUP = (

@@ -8,7 +8,7 @@ from vlab.machine import GATE, Machine, Stop
 from vlab.machine.snapshot import computer_state
 from vlab.riscv import Mode, assemble
 
-TINY, KERNEL = guests.load("tiny"), guests.load("kernel", TICK=300, LETTERS=2, PRIMES=100)
+TINY, KERNEL = guests.load("tiny"), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=100, WORK=50)
 
 
 @pytest.fixture
@@ -178,7 +178,9 @@ def test_an_image_on_its_computer_ends_it(machine, hypervisor):
 
 def test_guest_code_on_a_machine_does_not_meet_a_hypervisor_that_was_there(machine, hypervisor):
     hypervisor.create_vm(memory="1M")
-    machine.load(assemble(f"la t0, trap\ncsrw mtvec, t0\nli t0, {GATE}\njr t0\n.balign 4\ntrap: csrr s0, mcause\nwfi"))
+    machine.load(
+        assemble(f"la t0, trap\ncsrw mtvec, t0\nli t0, {GATE}\njr t0\n.balign 4\ntrap: csrr s0, mcause\nwfi")
+    )
     assert machine.run() is Stop.ASLEEP
     assert (machine.hart.x[8], machine.hart.pc < GATE) == (1, True)
 

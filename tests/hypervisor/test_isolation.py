@@ -122,8 +122,24 @@ def _somewhere(random):
 
 def _table(random, number):
     """Entries that lead to the guest's RAM, beyond it, to devices, to this table and the others, or are broken."""
-    frames = [0x80000, 0x80001, 0x80010, 0x80011, 0x80012, 0x80013, 0x800FF, 0x80100, 0x80101, 0x80200, 0x10000, 0x100]
-    entries = [random.choice(frames) << 10 | random.choice((1, 1, 7, 15, 23, 0xD7, 0xDF, random.getrandbits(8))) for _entry in range(512)]
+    frames = [
+        0x80000,
+        0x80001,
+        0x80010,
+        0x80011,
+        0x80012,
+        0x80013,
+        0x800FF,
+        0x80100,
+        0x80101,
+        0x80200,
+        0x10000,
+        0x100,
+    ]
+    entries = [
+        random.choice(frames) << 10 | random.choice((1, 1, 7, 15, 23, 0xD7, 0xDF, random.getrandbits(8)))
+        for _entry in range(512)
+    ]
     if number == 0:
         entries[2] = 0x80000 << 10 | 0xCF
         entries[3] = 0x80000 << 10 | 0xDF
@@ -158,7 +174,8 @@ def test_guests_with_random_tables(guest):
 
 def test_wild_code_does_reach_its_own_memory():
     """The tests above would be empty if no guest ever got anywhere."""
-    code = "la t0, x\nld t1, (t0)\nli t2, 4096\nadd t0, t0, t2\nsd t1, (t0)\n1: j 1b\n.data\n.balign 4096\nx: .zero 8192\n"
+    touch = "la t0, x\nld t1, (t0)\nli t2, 4096\nadd t0, t0, t2\nsd t1, (t0)\n1: j 1b\n"
+    code = touch + ".data\n.balign 4096\nx: .zero 8192\n"
     assert survives(assemble(code), 1) == 3
     assert survives(assemble(code), 2, steps=10_000) == 3
 

@@ -1,6 +1,8 @@
 """Snapshots: of the whole machine and of one VM, at any step, at any depth; and what a damaged one can do: nothing."""
 
+from contextlib import suppress
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from vlab.language import VlabError
 from vlab.machine import Machine, Snapshot, Stop
 from vlab.machine.restoring import restore_residents
 from vlab.machine.snapshot import Checker
-from vlab.riscv import assemble
+from vlab.riscv import Mode, assemble
 
 TINY = guests.load("tiny")
 RESERVING = assemble(
@@ -38,6 +40,12 @@ RESERVING = assemble(
 x:  .dword 0, 0
     """
 )
+
+
+def hypervisor_in(computer: Any) -> Hypervisor:
+    found = computer.residents[Mode.S]
+    assert isinstance(found, Hypervisor)
+    return found
 
 
 def stops(machine):
@@ -163,7 +171,7 @@ def saved_time(saved, depth):
     fresh.restore(saved)
     computer = fresh
     for _level in range(depth):
-        computer = next(iter(computer.residents.values())).vms[0]
+        computer = hypervisor_in(computer).vms[0]
     return computer.time
 
 
@@ -178,7 +186,9 @@ def test_a_snapshot_does_not_depend_on_who_looked():
 
 
 def test_what_is_typed_to_a_guest_is_typed_again_in_a_replay():
-    echo = assemble("li t0, 0x10000000\n1: lbu t1, 5(t0)\nandi t1, t1, 1\nbeqz t1, 1b\nlbu a0, (t0)\nsb a0, (t0)\nj 1b")
+    echo = assemble(
+        "li t0, 0x10000000\n1: lbu t1, 5(t0)\nandi t1, t1, 1\nbeqz t1, 1b\nlbu a0, (t0)\nsb a0, (t0)\nj 1b"
+    )
     built = tower(echo, 2)
     machine = built.machine
     machine.run(8000)
@@ -200,7 +210,7 @@ def test_restoring_keeps_the_objects_that_the_reader_holds():
     built.machine.run()
     built.machine.restore(saved)
     hypervisor = built.vms[0].hypervisor
-    assert built.machine.residents == {mode: hypervisor for mode in built.machine.residents}
+    assert built.machine.residents == dict.fromkeys(built.machine.residents, hypervisor)
     assert hypervisor.vms == [built.vms[0]]
     assert built.vms[1].hypervisor.vms == [built.vms[1]]
     built.machine.run()
@@ -210,7 +220,7 @@ def test_restoring_keeps_the_objects_that_the_reader_holds():
 # Damage
 
 OPTIONAL = ("current", "fence", "held", "tohost", "status")
-JUNK = (None, True, -1, 1 << 64, 1.5, "x", b"x", [], [0], [[]], {}, {"x": 0}, (1, 2, 3))
+JUNK: tuple[Any, ...] = (None, True, -1, 1 << 64, 1.5, "x", b"x", [], [0], [[]], {}, {"x": 0}, (1, 2, 3))
 
 
 def spots(state, path=()):
@@ -271,15 +281,16 @@ def refuses(path, junk):
     damaged = put(state, path, junk)
     before = built.machine.snapshot()
     hypervisor = built.vms[0].hypervisor
-    try:
+    if type(at(state, path)) is type(junk) or path[-1] in OPTIONAL or junk == (1, 2, 3):
+        with suppress(VlabError):
+            hypervisor.restore(damaged)  # it may be no damage
+        return
+    with pytest.raises(VlabError) as refused:
         hypervisor.restore(damaged)
-    except VlabError as error:
-        assert error.where
-        assert difference(built.machine.snapshot().state, before.state) == []
-        assert hypervisor.vms == [built.vms[0]]
-        assert built.vms[0].residents[1].vms == [built.vms[1]]
-    else:
-        assert type(at(state, path)) is type(junk) or path[-1] in OPTIONAL or junk == (1, 2, 3)
+    assert refused.value.where
+    assert difference(built.machine.snapshot().state, before.state) == []
+    assert hypervisor.vms == [built.vms[0]]
+    assert hypervisor_in(built.vms[0]).vms == [built.vms[1]]
 
 
 @given(st.data())
@@ -295,7 +306,13 @@ def test_a_damaged_snapshot_is_refused_or_runs_and_never_raises(data):
             value = at(damaged, path)
         except (KeyError, IndexError, TypeError):
             continue
-        near = [value ^ 1, value ^ 1 << 62, 0, value + 1] if type(value) is int else [not value] if type(value) is bool else []
+        near = (
+            [value ^ 1, value ^ 1 << 62, 0, value + 1]
+            if type(value) is int
+            else [not value]
+            if type(value) is bool
+            else []
+        )
         damaged = put(damaged, path, data.draw(st.sampled_from([*JUNK, *near])))
     built = survivor()
     target = built.machine
@@ -320,7 +337,11 @@ def test_frames_that_overlap_are_refused():
     built = survivor()
     state = deepcopy(HOSTS.state["residents"]["S"]["state"])
     vm = state["vms"][0]
-    for frames in ([vm["frames"][0]] * len(vm["frames"]), [frame + 1 for frame in vm["frames"]], vm["frames"] * 2):
+    for frames in (
+        [vm["frames"][0]] * len(vm["frames"]),
+        [frame + 1 for frame in vm["frames"]],
+        vm["frames"] * 2,
+    ):
         vm["frames"] = frames
         with pytest.raises(VlabError):
             built.vms[0].hypervisor.restore(state)
@@ -343,7 +364,7 @@ def test_a_machine_with_a_hypervisor_moves_into_a_vm():
     above = tower(None, 1, memory=below.machine.memory.size)
     above.guest.restore(saved)
     above.run()
-    inner = above.guest.residents[1].vms[0]
+    inner = hypervisor_in(above.guest).vms[0]
     assert difference(end(inner), end(below.guest)) == []
 
 

@@ -28,7 +28,9 @@ class Setting:
         self.memory = GuestMemory(self.host, GUEST_FRAMES)
         self.frames = FramePool(self.host, pool)
         self.dropped = []
-        self.shadows = ShadowTables(self.host, self.memory, self.frames, lambda *what: self.dropped.append(what))
+        self.shadows = ShadowTables(
+            self.host, self.memory, self.frames, lambda *what: self.dropped.append(what)
+        )
 
     def fill(self, view, gva, page, rights=R | W | X, span=PAGE):
         return self.shadows.fill(view, gva, Found(RAM_BASE + page * PAGE + gva % PAGE, rights, True, span))
@@ -52,7 +54,9 @@ def test_an_entry_leads_straight_to_the_hosts_frame(setting):
     assert setting.fill(USER, 0x1FF8, 2) == (flags, True)
 
 
-@pytest.mark.parametrize(("rights", "flags"), [(R, "DA-U--RV"), (R | W, "DA-U-WRV"), (X, "DA-UX--V"), (R | X, "DA-UX-RV")])
+@pytest.mark.parametrize(
+    ("rights", "flags"), [(R, "DA-U--RV"), (R | W, "DA-U-WRV"), (X, "DA-UX--V"), (R | X, "DA-UX-RV")]
+)
 def test_the_entry_has_the_rights_that_were_found(setting, rights, flags):
     assert str(setting.fill(USER, 0, 0, rights)[0]) == flags
 
@@ -81,7 +85,12 @@ def test_a_large_page_is_dropped_with_all_its_parts(setting):
     setting.fill(USER, 0x1FF000, 3)
     setting.shadows.drop_page("why", 0x300000)
     assert setting.dropped == [("why", 2, None)]
-    assert [setting.reached(USER, gva) is None for gva in (0x201000, 0x3FF000, 0x400000, 0x1FF000)] == [True, True, False, False]
+    assert [setting.reached(USER, gva) is None for gva in (0x201000, 0x3FF000, 0x400000, 0x1FF000)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_dropping_what_is_not_there_tells_nobody(setting):

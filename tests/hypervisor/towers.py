@@ -67,7 +67,7 @@ def difference(one: Any, other: Any, where: str = "") -> list[str]:
         return []
     if isinstance(one, bytes) and isinstance(other, bytes) and len(one) == len(other) == 4096:
         at = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
-        return [f"{where}[{at:#x}]: {one[at:at + 8].hex()} is not {other[at:at + 8].hex()}"]
+        return [f"{where}[{at:#x}]: {one[at : at + 8].hex()} is not {other[at : at + 8].hex()}"]
     if isinstance(one, int) and isinstance(other, int):
         return [f"{where}: {one:#x} is not {other:#x}"]
     return [f"{where}: {str(one)[-200:]} is not {str(other)[-200:]}"]

@@ -87,12 +87,10 @@ def _rows(exercise: Exercise, key: Key, case: Case, right: Any, reply: Reply) ->
         more = [(_("differs at"), why.step), (_("rule"), why.rule)]
     else:
         wanted, given, more = key.show(right, right)[0], _trouble(key, reply), []
-    rows = [(name, _cut(text)) for name, text in ((_("expected"), wanted), (_("yours"), given), *more)]
+    parts = [(_("expected"), wanted), (_("yours"), given), *more]
+    rows = [(name, _cut(text)) for name, text in parts if text]
     width = max(len(name) for name, _text in rows)
-    return [
-        f"  {exercise.show(exercise.name, case)}",
-        *(f"  {n:{width}}  {text}" for n, text in rows if text),
-    ]
+    return [f"  {exercise.show(exercise.name, case)}", *(f"  {name:{width}}  {text}" for name, text in rows)]
 
 
 def _explained(key: Key, case: Case, right: Any, given: Any) -> tuple[Why, str, str]:

@@ -171,7 +171,7 @@ class Hypervisor(Drawn):
         self.inside = None
         if vm.events.on:
             reason = vm.technique.reason(cause, value)
-            vm.events.emit(Exit, vm.level, reason, cause, value, pc, str(vm.mode))
+            vm.events.emit(Exit, vm.level, reason, cause, value, pc, str(vm.mode), vm.name)
         vm.exits[vm.technique.exit(cause, value)] += 1
 
     def _enter_next(self) -> None:

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from enum import Enum
+from itertools import repeat
 from typing import Any
 
 from vlab.events import EventSource
@@ -43,7 +44,7 @@ class Machine(Computer):
         self, image: Any = None, *, memory: str | int = "16M", dtb: bytes | None = None, bootargs: str = ""
     ):
         self._goal = 0
-        self._attempts: Iterator[int] = iter(range(0))
+        self._attempts: Iterator[None] = repeat(None, 0)
         self.events = EventSource(lambda: self.time, lambda: self._hart.x[2])
         self.ram = self.memory = Memory(parse_size(memory))
         self.reservation = None
@@ -147,10 +148,10 @@ class Machine(Computer):
         self.set_clock(deadline)
         return True
 
-    def _count(self, attempts: int) -> Iterator[int]:
+    def _count(self, attempts: int) -> Iterator[None]:
         """Begin a count of attempts that `time` follows."""
         self._goal = self.time + attempts
-        self._attempts = iter(range(attempts))
+        self._attempts = repeat(None, attempts)
         return self._attempts
 
     def _uncount(self) -> None:
@@ -205,7 +206,7 @@ class Machine(Computer):
 
     def set_clock(self, time: int) -> None:
         """Set `time` (restoring does)."""
-        self._goal, self._attempts = time, iter(range(0))
+        self._goal, self._attempts = time, repeat(None, 0)
 
     def load(
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""

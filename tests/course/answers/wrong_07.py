@@ -1,5 +1,7 @@
 """The bank of wrong answers of lesson 07: mistakes that people make, and the words that each must be told."""
 
+from typing import Any
+
 from networkx import descendants
 
 from vlab.events import Exit, Injection
@@ -7,7 +9,7 @@ from vlab.hypervisor import TrapAndEmulate
 from vlab.riscv import CSRS, Access, Cause, Mode
 from vlab.riscv import Trap as TrapRaised
 
-WRONG = {}
+WRONG: dict[str, list[tuple[Any, str]]] = {}
 
 
 def wrong(exercise, told):

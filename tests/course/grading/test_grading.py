@@ -31,14 +31,14 @@ PORT = SERVER.getsockname()[1]
 class Attack:
     """What stands in the blanks instead of the solution, what is done to the file, and how it is graded."""
 
-    blanks: dict
+    blanks: dict[str, str]
     states: str  # of the exercises in order: + right, - wrong, . pending, ? missing, ! refused, x broken
     careful: bool = False
     seconds: float = 60
     memory: int = 2 << 30
     separate: bool = True
     change: object = None
-    told: dict = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
 
 
 def edited(book):
@@ -66,6 +66,7 @@ def raising(name, expression):
     return f"import os, sys, gc\ndef {name}(*a):\n    raise Exception(str({expression}))"
 
 
+THEIR_KEYS = "from vlab.course.answers.lesson_07 import KEYS"
 QUICK = {
     "blank, wrong, crash, hard-coded": Attack(
         {
@@ -79,15 +80,22 @@ QUICK = {
         told={"07-1": "The smallest:", "07-3": "KeyError: 'nothing' (line 2:"},
     ),
     "edited, deleted, forged, marked": Attack(
-        {"x07_2": "# NBVAL_SKIP\ndef decide(*a):\n    return 'fill', None", "x07_3": "# NBVAL_IGNORE_OUTPUT\n" + STUBS["x07_3"],
-         "x07_4": "def take_trap(*a):\n    pass"},
+        {
+            "x07_2": "# NBVAL_SKIP\ndef decide(*a):\n    return 'fill', None",
+            "x07_3": "# NBVAL_IGNORE_OUTPUT\n" + STUBS["x07_3"],
+            "x07_4": "def take_trap(*a):\n    pass",
+        },
         "+-.-??",
         careful=True,
         change=edited,
         told={"07-5": "its cell is missing", "07-6": "its cell is no code cell"},
     ),
     "swapped and doubled cells": Attack(
-        {}, "!!?+++", careful=True, change=swapped, told={"07-1": "does not define `deliverable`", "07-3": "2 cells claim"}
+        {name: STUBS[name] for name in ("x07_4", "x07_5", "x07_6")},
+        "!!?...",
+        careful=True,
+        change=swapped,
+        told={"07-1": "does not define `deliverable`", "07-3": "2 cells claim"},
     ),
     "what the rules refuse": Attack(
         {
@@ -103,11 +111,13 @@ QUICK = {
     ),
     "looking for answers, the disk, the network": Attack(
         {
-            "x07_1": "def deliverable(*a):\n    from vlab.course.answers.lesson_07 import KEYS\n    return KEYS['07-1'].answer(a)",
+            "x07_1": f"def deliverable(*a):\n    {THEIR_KEYS}\n    return KEYS['07-1'].answer(a)",
             "x07_2": f"import socket\ndef decide(*a):\n    socket.create_connection(('127.0.0.1', {PORT}), 3)",
             "x07_3": f"def emulate_csr(*a):\n    return open({str(SOLUTION)!r}).read()[:50]",
             "x07_4": f"def take_trap(*a):\n    open({str(PRISTINE)!r}, 'a').write('x')",
-            "x07_5": raising("exits_per_call", "[n for n in sys.modules if 'answers' in n] + os.listdir('.')"),
+            "x07_5": raising(
+                "exits_per_call", "[n for n in sys.modules if 'answers' in n] + os.listdir('.')"
+            ),
         },
         "-----+",
         told={
@@ -119,7 +129,8 @@ QUICK = {
         },
     ),
     "os._exit": Attack(
-        {"x07_1": "import os\nos._exit(0)"} | {name: STUBS[name] for name in ("x07_2", "x07_3", "x07_4", "x07_5")},
+        {"x07_1": "import os\nos._exit(0)"}
+        | {name: STUBS[name] for name in ("x07_2", "x07_3", "x07_4", "x07_5")},
         "x....+",
         told={"07-1": "it ended the kernel"},
     ),
@@ -141,11 +152,18 @@ SLOW = {
             "x07_2": "import os\ndef decide(*a):\n    os.kill(os.getppid(), 9)",
             "x07_3": "import subprocess\ndef emulate_csr(*a):\n    subprocess.run(['true'])",
             "x07_4": raising("take_trap", "open(f'/proc/{os.getppid()}/mem', 'rb').read(9)"),
-            "x07_5": raising("exits_per_call", "[o for o in gc.get_objects() if 'judging' in type(o).__module__]"),
-            "x07_6": "import os\nos.write(1, b'[\"value\", 1, \"\"]')\nclass Mine: pass",
+            "x07_5": raising(
+                "exits_per_call", "[o for o in gc.get_objects() if 'judging' in str(type(o).__module__)]"
+            ),
+            "x07_6": 'import os\nos.write(1, b\'["value", 1, ""]\')\nclass Mine: pass',
         },
         "------",
-        told={"07-1": "its check shows nothing", "07-2": "os.kill", "07-3": "subprocess", "07-5": "Exception: []"},
+        told={
+            "07-1": "its check shows nothing",
+            "07-2": "os.kill",
+            "07-3": "subprocess",
+            "07-5": "Exception: []",
+        },
     ),
     "patched check": Attack(
         {
@@ -157,7 +175,7 @@ SLOW = {
     ),
     "without the system's wall": Attack(
         {
-            "x07_1": "def deliverable(*a):\n    from vlab.course.answers.lesson_07 import KEYS\n    return KEYS['07-1'].answer(a)",
+            "x07_1": f"def deliverable(*a):\n    {THEIR_KEYS}\n    return KEYS['07-1'].answer(a)",
             "x07_2": f"import socket\ndef decide(*a):\n    socket.create_connection(('127.0.0.1', {PORT}), 3)",
             "x07_3": f"def emulate_csr(*a):\n    return open({str(SOLUTION)!r}).read()[:50]",
             "x07_4": f"def take_trap(*a):\n    open({str(PRISTINE)!r}, 'a').write('x')",
@@ -173,7 +191,9 @@ SLOW = {
         told={"07-5": "within 10 seconds"},
     ),
     "endless in C": Attack({"x07_2": "def decide(*a):\n    return sum(range(10**15))"}, "+x++++", seconds=32),
-    "a flood of output": Attack({"x07_1": "def deliverable(*a): pass\nwhile True: print('x' * 10**6)"}, "x+++++"),
+    "a flood of output": Attack(
+        {"x07_1": "def deliverable(*a): pass\nwhile True: print('x' * 10**6)"}, "x+++++"
+    ),
     "memory at once": Attack({"x07_3": "x = bytearray(10**11)\ndef emulate_csr(*a): pass"}, "++x+++"),
     "ten threads": Attack(
         {
@@ -197,7 +217,16 @@ def grade_all(attacks, folder):
             attack.change(book)
             path.write_text(json.dumps(book))
         separate = attack.separate and sandbox.can_separate()
-        job = Job(path, folder / f"work/{number}", None, 5, attack.seconds, attack.memory, separate, careful=attack.careful)
+        job = Job(
+            path,
+            folder / f"work/{number}",
+            None,
+            5,
+            attack.seconds,
+            attack.memory,
+            separate,
+            careful=attack.careful,
+        )
         return pool.grade(job)
 
     (folder / "tmp").mkdir()
@@ -244,12 +273,11 @@ def test_nobody_was_called(quick):
 
 
 def test_points_are_those_of_what_is_right(quick):
-    report = quick["swapped and doubled cells"]
-    assert (report.points, report.of) == (3 + 2 + 4, 13)
+    report = quick["blank, wrong, crash, hard-coded"]
+    assert (report.points, report.of) == (2 + 4, 13)
     assert report.notebook == NAME
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no folders of this kind")
 def test_nothing_is_left_behind(quick, tmp_path_factory):
-    left = [path for path in tmp_path_factory.getbasetemp().glob("quick*/work/*/*/work/notebook.ipynb")]
-    assert left == []
+    assert list(tmp_path_factory.getbasetemp().glob("quick*/work/*/*/work/notebook.ipynb")) == []

@@ -22,8 +22,18 @@ KEYS = {"lab-1": Key(lambda case: 2 * case[0], lambda *a: Why("Twice."), lambda:
 
 
 def job(path, folder, **settings):
-    return Job(**{"path": path, "place": folder / "place", "bank": None, "seed": 5, "seconds": 20, "memory": 2 << 30,
-                  "separate": False} | settings)
+    return Job(
+        **{
+            "path": path,
+            "place": folder / "place",
+            "bank": None,
+            "seed": 5,
+            "seconds": 20,
+            "memory": 2 << 30,
+            "separate": False,
+        }
+        | settings
+    )
 
 
 def lab(source):
@@ -103,7 +113,9 @@ def test_a_worker_that_says_nothing_is_reported(tmp_path, monkeypatch):
     assert grade(job(tmp_path / "x.ipynb", tmp_path)).trouble == "It broke the check off."
 
 
-@pytest.mark.parametrize("told", [b"", b"{", b"[]", b"3", b'{"results": 3}', b'{"results": {"07-1": {}}}', b"\xff"])
+@pytest.mark.parametrize(
+    "told", [b"", b"{", b"[]", b"3", b'{"results": 3}', b'{"results": {"07-1": {}}}', b"\xff"]
+)
 def test_a_damaged_report_is_no_report(tmp_path, told):
     assert pool._read_report(job(tmp_path, tmp_path), told).trouble == "It broke the check off."
 

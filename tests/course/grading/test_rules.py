@@ -26,10 +26,14 @@ def test_the_solutions_pass(exercise, source):
     [
         "from collections import Counter, defaultdict\nfrom functools import cache\nimport math, itertools\n"
         "from dataclasses import dataclass\n\n@dataclass\nclass A:\n    x: int = 0\n    def exit(self):\n"
-        "        return super().__init__()\n\n" + BODY + "sorted(map(math.sqrt, itertools.count()), key=lambda x: -x)",
+        "        return super().__init__()\n\n"
+        + BODY
+        + "sorted(map(math.sqrt, itertools.count()), key=lambda x: -x)",
         "def helper(x):\n    global seen\n    seen = [*x]\n    match x:\n        case [a, *rest] if a: return rest\n"
         "        case {'k': v, **more}: return v, more\n    try:\n        pass\n    except KeyError as error:\n"
-        "        print(f'{error!r:>9}')\n\n" + BODY + "helper(a) or {i: j for i, j in zip(a, a)}\n\nprint(helper([1]))",
+        "        print(f'{error!r:>9}')\n\n"
+        + BODY
+        + "helper(a) or {i: j for i, j in zip(a, a)}\n\nprint(helper([1]))",
         "class deliverable:\n    pass",
         "async def deliverable(*a):\n    return [x async for x in a]",
     ],
@@ -43,7 +47,10 @@ def test_plain_python_passes(source):
     [
         ("import os\n" + BODY + "os", "line 1 imports `os`"),
         ("import os.path as p\n" + BODY + "p", "imports `os.path`"),
-        ("from vlab.course.answers.lesson_07 import KEYS\n" + BODY + "KEYS", "imports `vlab.course.answers.lesson_07.KEYS`"),
+        (
+            "from vlab.course.answers.lesson_07 import KEYS\n" + BODY + "KEYS",
+            "imports `vlab.course.answers.lesson_07.KEYS`",
+        ),
         ("from vlab.machine import Machine\n" + BODY + "Machine", "imports `vlab.machine.Machine`"),
         ("from typing import sys\n" + BODY + "sys", "imports `typing.sys`"),
         ("from . import x\n" + BODY + "x", "imports"),
@@ -63,13 +70,19 @@ def test_plain_python_passes(source):
         (BODY + "a._x", "uses `._x`"),
         (BODY + "(x for x in a).gi_frame", "uses `.gi_frame`"),
         (BODY + "f'{a.__dict__}'", "uses `.__dict__`"),
-        ("def deliverable(x):\n    match x:\n        case object(__class__=c): return c", "uses `.__class__`"),
+        (
+            "def deliverable(x):\n    match x:\n        case object(__class__=c): return c",
+            "uses `.__class__`",
+        ),
         ("def deliverable(eval):\n    pass\n\neval('1')", "gives `eval` another meaning"),
         ("print = open = 3\n" + BODY + "1", "gives `open` another meaning"),
         ("def check(*a): pass\n" + BODY + "1", "gives `check` another meaning"),
         ("import math as quiz\n" + BODY + "1", "gives `quiz` another meaning"),
         ("try: pass\nexcept KeyError as vlab: pass\n" + BODY + "1", "gives `vlab` another meaning"),
-        ("def f(x):\n match x:\n  case [*exec]: pass\n  case {**compile}: pass\n" + BODY + "1", "gives `compile` another"),
+        (
+            "def f(x):\n match x:\n  case [*exec]: pass\n  case {**compile}: pass\n" + BODY + "1",
+            "gives `compile` another",
+        ),
         ("def f():\n    global check\n" + BODY + "1", "gives `check` another meaning"),
         ("del check\n" + BODY + "1", "gives `check` another meaning"),
         ("def g(): pass", "does not define `deliverable`"),

@@ -53,14 +53,24 @@ def test_what_is_no_file_is_refused(file, tmp_path):
 
 def test_cells_of_any_shape_are_passed_over(file):
     good = {"id": "a", "cell_type": "code", "source": ["x\n", "y", 3], "outputs": "forged"}
-    odd = [None, 3, [], {}, {"id": 3}, {"id": "b"}, {"id": "c", "source": {"x": 1}, "cell_type": ["code"]}]
+    odd: list[object] = [
+        None,
+        3,
+        [],
+        {},
+        {"id": 3},
+        {"id": "b"},
+        {"id": "c", "source": {"x": 1}, "cell_type": ["code"]},
+    ]
     file.write_text(json.dumps({"cells": [good, *odd]}))
     assert read(file) == [Cell("a", "code", "x\ny"), Cell("b", "None", ""), Cell("c", "['code']", "")]
 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["id", "source", "cell_type", "x"]), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["id", "source", "cell_type", "x"]), inner)
+    ),
 )
 
 

@@ -61,11 +61,12 @@ def main() -> None:
 
 
 def examine(job: Job) -> dict[str, Any]:
-    """Grade one submission: its notebook's name, and for each exercise its state and what there is to say.
+    """Grade one submission: its notebook's name, and for each exercise its state, what there is to say, its points.
 
     The states: right, wrong, pending (empty), missing, refused, broken (it took the kernel with it, or ended in an
     error before it could be asked). `trouble` says why there is nothing to grade.
     """
+    from vlab.course.exercises import find
     from vlab.course.grading.bank import bank, blanks
     from vlab.course.grading.grade import Grading
     from vlab.course.grading.submissions import best_match, read
@@ -81,7 +82,9 @@ def examine(job: Job) -> dict[str, Any]:
             raise VlabError(wrong, where=job.path.name)
     except VlabError as error:
         return {"trouble": str(error)}
-    return {"notebook": name, "results": Grading(job, source, notebooks[name]).results(cells)}
+    found = Grading(job, source, notebooks[name]).results(cells)
+    results = {exercise: result | {"points": find(exercise).points} for exercise, result in found.items()}
+    return {"notebook": name, "results": results}
 
 
 if __name__ == "__main__":

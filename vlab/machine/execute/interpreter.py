@@ -79,7 +79,7 @@ class Interpreter:
 
     # The loop
 
-    def run(self, attempts: Iterator[int], uncount: Callable[[], None]) -> None:
+    def run(self, attempts: Iterator[None], uncount: Callable[[], None]) -> None:
         """Attempt an instruction for each that `attempts` gives; stop early at a trap or change of control.
 
         The machine's time follows the iterator; `uncount` takes the last attempt back.
