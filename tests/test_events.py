@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import networkx
 import pytest
@@ -71,18 +72,16 @@ class Script:
 
 def test_an_id_is_the_time_and_a_count_within_it():
     script = Script()
-    first, second = (
-        script.source.emit(TlbFill, 0, 1, 2, "load", "U"),
-        script.source.emit(TlbFill, 0, 1, 2, "load", "U"),
-    )
-    script.time = 7
-    third = script.source.emit(TlbFill, 1, 1, 2, "load", "U")
+    for time, level in ((0, 0), (0, 0), (7, 1)):
+        script.time = time
+        script.source.emit(TlbFill, level, 1, 2, "load", "U")
+    first, second, third = script.run
     assert [event.id for event in (first, second, third)] == [(0, 0), (0, 1), (7, 0)]
     assert (third.time, third.kind, third.level) == (7, "TlbFill", 1)
 
 
 def test_with_no_listener_nothing_is_made():
-    source = EventSource(lambda: 1 / 0)
+    source = EventSource(lambda: 1 // 0)
     assert source.emit(TlbFill, 0, 1, 2, "load", "U") is None
     assert not source.on
 
@@ -231,7 +230,7 @@ class KernelsOwn:
             for name in ("idle_stack", "stack_1", "stack_2")
         }
         self.hart, self.level = computer.hart, level
-        self.contexts = {name: [] for name in self.stacks}
+        self.contexts: dict[str, list[Any]] = {name: [] for name in self.stacks}
         self.now = None
         self.owners = {}
 
@@ -280,9 +279,9 @@ def test_every_exit_follows_from_the_real_trap_of_its_level(depth):
     built = tower(KERNEL, depth)
     with built.machine.events.record() as run:
         built.run()
-    events = {event.id: event for event in run}
+    events: dict[Any, Any] = {event.id: event for event in run}
     for event in run:
-        cause = events.get(event.parent)
+        cause: Any = events.get(event.parent)
         if isinstance(event, Exit):
             assert isinstance(cause, Trap) and cause.level == event.level - 1
             assert cause.cause == event.cause

@@ -141,7 +141,7 @@ def test_a_fresh_pair_has_no_complaint(solution):
 )
 def test_a_stale_cell_is_named(solution, name, parts, complaint):
     change(students.student_path(solution), name, **parts)
-    assert f"exercises/42_test.ipynb, {complaint}" in list(students.stale(solution))
+    assert f"en/exercises/42_test.ipynb, {complaint}" in list(students.stale(solution))
 
 
 def test_a_missing_notebook_a_strange_cell_and_another_order_are_named(solution):

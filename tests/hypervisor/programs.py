@@ -270,7 +270,8 @@ def deeds(draw: st.DrawFn) -> str:
         return f"li a1, {value}\n{op} a0, {csr}, a1\nadd s0, s0, a0"
     if kind == "mode":
         return _go(draw)
-    return _DEEDS[kind](draw)
+    special: str = _DEEDS[kind](draw)
+    return special
 
 
 def _go(draw: st.DrawFn) -> str:

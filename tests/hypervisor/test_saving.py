@@ -14,7 +14,7 @@ from tests.hypervisor.towers import difference, end, finished, tower
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Machine, Snapshot, Stop
+from vlab.machine import Computer, Machine, Snapshot, Stop
 from vlab.machine.restoring import restore_residents
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode, assemble
@@ -169,7 +169,7 @@ def saved_time(saved, depth):
     """The guest's time in a machine's snapshot, of a VM that has nothing open: or what it says itself."""
     fresh = Machine(memory=saved.state["memory"]["size"])
     fresh.restore(saved)
-    computer = fresh
+    computer: Computer = fresh
     for _level in range(depth):
         computer = hypervisor_in(computer).vms[0]
     return computer.time

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ class Setting:
         self.host = Memory(32 * PAGE)
         self.memory = GuestMemory(self.host, GUEST_FRAMES)
         self.frames = FramePool(self.host, pool)
-        self.dropped = []
+        self.dropped: list[Any] = []
         self.shadows = ShadowTables(
             self.host, self.memory, self.frames, lambda *what: self.dropped.append(what)
         )
@@ -144,7 +146,8 @@ fills = st.tuples(st.sampled_from((USER, KERNEL, UNPAGED)), st.integers(0, 20), 
 @given(st.lists(fills | st.integers(0, 20), max_size=30))
 @settings(max_examples=60)
 def test_it_never_has_more_than_was_filled_and_not_dropped(story):
-    setting, model = Setting([0x80000 + n for n in range(12, 32)]), {}
+    setting = Setting([0x80000 + n for n in range(12, 32)])
+    model: dict[Any, tuple[int, int, int]] = {}
     for act in story:
         if isinstance(act, int):
             gva = act << 18

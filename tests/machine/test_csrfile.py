@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.machine.programs import MASK, cause, do, finished, machine, mode, register, write
 from vlab.machine.csrfile import FOR_EVER, LONGEST_SLEEP, STCE, restorable
+from vlab.machine.devices import Finisher
 from vlab.riscv import CSRS, Cause, Interrupt, Mode
 from vlab.riscv.csrs import RESET, STORED
 
@@ -167,6 +168,23 @@ def test_mip_shows_devices_and_software_and_a_set_does_not_latch_a_device():
     do(m, "csrrc x0, mip, a0", a0=STI | SEI | MSI)
     m.clint.store(0, 4, 0)
     assert m.hart.csr["mip"] == SSI
+
+
+def test_a_set_does_not_latch_what_an_interrupt_controller_asserts():
+    class Controller(Finisher):
+        name, asserted = "controller", SEI
+
+        def lines(self, time):
+            return self.asserted
+
+    m = machine()
+    m.bus.attach(0xC00_0000, Controller())
+    for instruction in ("csrrs a0, mip, a1", "csrrc a0, mip, a1"):
+        assert do(m, instruction, a1=SSI) is None
+        assert register(m, "a0") & SEI
+    do(m, "csrrs a0, mip, a1", a1=STI)
+    Controller.asserted = 0
+    assert m.hart.csr["mip"] == STI
 
 
 # Counters (3.1.10, 3.1.11, 4.1.5)

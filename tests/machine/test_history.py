@@ -109,6 +109,18 @@ def test_typing_in_the_past_makes_another_future():
     assert m.console == "ac"
 
 
+def test_a_future_that_will_not_be_is_forgotten():
+    m = machine(READER)
+    m.history = History(m, 20)
+    m.run(END)
+    m.goto(100)
+    m.type("c")
+    m.run(10)
+    m.goto(END - 1)
+    m.back(50)
+    assert m.snapshot() == straight([(100, "c")], END - 51).snapshot()
+
+
 def test_going_back_over_a_power_off():
     m = machine("nop\n nop\n" + OFF)
     m.run()

@@ -129,6 +129,7 @@ def test_a_watch_hears_of_every_store_that_touches_its_double_word(memory):
     memory.store(RAM_BASE + 8, 1, 1)
     memory.store(RAM_BASE + 12, 8, 2)
     memory.poke(RAM_BASE, bytes(9))
+    memory.poke(RAM_BASE + 12, b"")
     assert heard == [(RAM_BASE + 8, 1), (RAM_BASE + 8, 2 << 32 | 1), (RAM_BASE + 8, 2 << 32)]
     memory.unwatch(RAM_BASE + 8)
     memory.store(RAM_BASE + 8, 1, 1)

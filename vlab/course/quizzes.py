@@ -63,6 +63,9 @@ def quiz(name: str) -> "Quiz":
     return Quiz(known[name])
 
 
+_NARROW = {"width": "auto", "align_self": "flex-start"}
+
+
 class Quiz:
     """One question, to be answered by mouse, by keyboard, or by `choose`."""
 
@@ -106,7 +109,7 @@ class Quiz:
         radio = widgets.RadioButtons(
             options=[(text, n) for n, text in enumerate(texts, 1)], value=None, layout={"width": "auto"}
         )
-        button = widgets.Button(description=_("This is my answer"), disabled=True, layout={"width": "auto"})
+        button = widgets.Button(description=_("This is my answer"), disabled=True, layout=_NARROW)
         feedback = widgets.HTML()
         radio.observe(lambda change: setattr(button, "disabled", change.new is None), "value")
 

@@ -105,9 +105,9 @@ def stale(solution: Path) -> Iterator[str]:
     import nbformat
 
     path = student_path(solution)
-    name = f"{path.parent.name}/{path.name}"
+    name = "/".join(path.parts[-3:])
     if not path.exists():
-        yield f"{name}: is missing; {solution.parent.name}/{solution.name} gives one"
+        yield f"{name}: is missing; build it from {'/'.join(solution.parts[-3:])}"
         return
     wanted = student_notebook(nbformat.read(solution, as_version=4))
     stored = nbformat.read(path, as_version=4)
@@ -130,7 +130,7 @@ def complaints(solution: Path) -> Iterator[str]:
     """What is wrong with the exercises of a solution notebook, a sentence each, naming the cell."""
     import nbformat
 
-    name = f"{solution.parent.name}/{solution.name}"
+    name = "/".join(solution.parts[-3:])
     notebook = nbformat.read(solution, as_version=4)
     cells: dict[str, dict[str, Any]] = {}
     for cell in notebook.cells:

@@ -111,6 +111,8 @@ def test_the_systems_wall(places, tmp_path):
     import socket
 
     assert sandbox.can_separate()
+    outside = Path("/tmp/vlab-was-here")
+    outside.unlink(missing_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         done = python(WALLED, *places, tmp_path, server.getsockname()[1])
@@ -126,7 +128,7 @@ def test_the_systems_wall(places, tmp_path):
         "network Connection refused",
     ], done.stderr
     assert (places[1] / "mine").read_text() == "x"
-    assert not Path("/tmp/vlab-was-here").exists()
+    assert not outside.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")

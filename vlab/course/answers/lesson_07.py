@@ -352,7 +352,7 @@ KEYS = {
         _exits_per_call,
         _why_exits,
         lambda: _("a list of numbers"),
-        picture=lambda case: case[0].exits,
+        picture=lambda case: case[0],
     ),
     "07-6": Key(
         _run,
