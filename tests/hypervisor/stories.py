@@ -354,12 +354,24 @@ PAGED_STORIES = {
         li   t1, 1<<18
         csrs sstatus, t1
         ld   s5, (t0)
-        jr   t0
+        sd   s5, 8(t0)
         csrc sstatus, t1
         ld   s6, (t0)
+        csrs sstatus, t1
+        jr   t0
+    """,
+    "a page to execute that may be read for a while": """
+        la   t2, leaf
+        li   t1, (0x80000000>>2)|0xc9
+        sd   t1, 8(t2)
+        sfence.vma
+        li   t0, 0x40200000
+        ld   s4, (t0)
         li   t1, 1<<19
         csrs sstatus, t1
-        ld   s7, (t0)
+        ld   s5, (t0)
+        csrc sstatus, t1
+        ld   s6, (t0)
     """,
     "a new table without a fence, as the specification lets it": """
         la   t0, root

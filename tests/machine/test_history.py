@@ -113,12 +113,12 @@ def test_a_future_that_will_not_be_is_forgotten():
     m = machine(READER)
     m.history = History(m, 20)
     m.run(END)
-    m.goto(100)
+    m.goto(107)
+    m.history.spacing = 1000  # no new checkpoint in the way
     m.type("c")
-    m.run(10)
-    m.goto(END - 1)
-    m.back(50)
-    assert m.snapshot() == straight([(100, "c")], END - 51).snapshot()
+    m.run(200)
+    m.goto(245)  # 240 was a checkpoint of the future without "c"
+    assert m.snapshot() == straight([(107, "c")], 245).snapshot()
 
 
 def test_going_back_over_a_power_off():

@@ -144,6 +144,7 @@ class Machine(Computer):
         deadline = hart.csr.deadline()
         if deadline is None:
             return False
+        deadline = max(deadline, self.time + 1)
         self.skipped += deadline - self.time
         self.set_clock(deadline)
         return True
@@ -234,11 +235,12 @@ class _Interruptible:
 
     def __init__(self) -> None:
         self._pressed = False
-        self._before: Any = None
+        self._main = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> "_Interruptible":
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._press)
+        if self._main:
+            before = signal.signal(signal.SIGINT, self._press)
+            self._before = signal.default_int_handler if before is None else before  # None: it is not Python's
         return self
 
     def _press(self, *_signal: object) -> None:
@@ -250,7 +252,7 @@ class _Interruptible:
             raise KeyboardInterrupt
 
     def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
-        if self._before is not None:
+        if self._main:
             signal.signal(signal.SIGINT, self._before)
         if kind is None:
             self.check()

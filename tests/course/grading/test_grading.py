@@ -116,7 +116,7 @@ QUICK = {
             "x07_3": f"def emulate_csr(*a):\n    return open({str(SOLUTION)!r}).read()[:50]",
             "x07_4": f"def take_trap(*a):\n    open({str(PRISTINE)!r}, 'a').write('x')",
             "x07_5": raising(
-                "exits_per_call", "[n for n in sys.modules if 'answers' in n] + os.listdir('.')"
+                "exits_per_call", "[n for n in sys.modules if 'answers' in n] + sorted(os.listdir('.'))"
             ),
         },
         "-----+",
@@ -125,7 +125,7 @@ QUICK = {
             "07-2": "PermissionError",
             "07-3": "PermissionError",
             "07-4": "PermissionError",
-            "07-5": "Exception: ['ipython', '",
+            "07-5": "Exception: ['ipython', 'tmp",
         },
     ),
     "os._exit": Attack(
@@ -141,7 +141,7 @@ QUICK = {
         }
         | {name: STUBS[name] for name in ("x07_1", "x07_4", "x07_5")},
         ".xx..+",
-        seconds=24,
+        seconds=32,
         told={"07-2": "does not come to an end in time", "07-3": "needs more memory"},
     ),
 }

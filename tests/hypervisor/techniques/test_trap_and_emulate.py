@@ -126,6 +126,35 @@ def test_fences_drop_what_they_name():
     assert found["shadow fill"] == 4
 
 
+def test_a_table_loaded_without_a_fence_has_a_shadow_of_its_own():
+    """The specification lets a TLB remember the old table then. The shadow of another table is never used for it."""
+    body = """
+        la   t0, page               # a second root: 0x4000_0000 is RAM's first gibibyte, as 0x8000_0000 is
+        li   t1, (0x80000000>>2)|0xcf
+        sd   t1, 8(t0)
+        sd   t1, 2*8(t0)
+        li   t1, 0xc7
+        sd   t1, 0(t0)
+        li   t2, 0x40000000
+        ld   s4, (t2)               # the first one has a page there of which the first word is another
+        srli t0, t0, 12
+        li   t1, 8<<60
+        or   t0, t0, t1
+        csrw satp, t0
+        ld   s5, (t2)
+        ld   s6, (t2)
+    """
+    first = "la t2, other\nla t1, leaf\nsrli t2, t2, 2\nori t2, t2, 0xc7\nsd t2, (t1)\nsfence.vma\n"
+    small = first.replace(
+        "la t1, leaf\n", "la t1, leaf\nla t3, page2\nsrli t4, t3, 2\nori t4, t4, 1\nsd t4, (t1)\nmv t1, t3\n"
+    )
+    data = ROOT + "page2: .zero 4096\n"
+    for depth in (1, 2):
+        built = tower(guest(PAGED + TO_S + small + body, data), depth).run()
+        code = built.guest.memory.load(0x8000_0000, 8)
+        assert [built.guest.hart.x[n] for n in (20, 21, 22)] == [0, code, code]
+
+
 def test_a_change_of_pmp_drops_all():
     found, run = exits(OPEN)
     assert [event.reason for event in run.only(ShadowFlush)] == ["pmp", "pmp"]
