@@ -144,7 +144,7 @@ class Machine(Computer):
         deadline = hart.csr.deadline()
         if deadline is None:
             return False
-        deadline = max(deadline, self.time + 1)
+        deadline = max(deadline, self.time + 1)  # a reader's device may break its promise of a later time
         self.skipped += deadline - self.time
         self.set_clock(deadline)
         return True
@@ -240,7 +240,8 @@ class _Interruptible:
     def __enter__(self) -> "_Interruptible":
         if self._main:
             before = signal.signal(signal.SIGINT, self._press)
-            self._before = signal.default_int_handler if before is None else before  # None: it is not Python's
+            # None means that the handler was not Python's.
+            self._before = signal.default_int_handler if before is None else before
         return self
 
     def _press(self, *_signal: object) -> None:
