@@ -30,7 +30,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 # pytest's status 5: it found no test to run.
-slow: $(VENV)/.test
+slow: $(VENV)/.bench
 	$(BIN)/python -m pytest -m slow $(ARGS) || [ $$? -eq 5 ]
 
 lint: $(VENV)/.test

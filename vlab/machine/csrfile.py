@@ -145,10 +145,8 @@ class CsrFile:
             return sum(legal_config(part.get(old), part.get(value)) << part.low for part in csr.fields)
         entry = int(csr.name.removeprefix("pmpaddr"))
         own, above = [*self._pmp_configs(), 0][entry : entry + 2]
-        locked = own & LOCKED or (
-            above & LOCKED and matching(above) == TOR
-        )  # a top's bottom is locked with it
-        return old if locked else csr.legalize(old, value)
+        bounds_a_locked_range = above & LOCKED and matching(above) == TOR
+        return old if own & LOCKED or bounds_a_locked_range else csr.legalize(old, value)
 
     def _pmp_configs(self) -> list[int]:
         """The configuration bytes of all entries."""
