@@ -8,7 +8,7 @@ from vlab.machine import GATE, Machine, Stop, gate, parse_size, standing
 from vlab.machine.computer import word_of
 from vlab.machine.devices import Uart
 from vlab.machine.memory import RAM_BASE
-from vlab.riscv import Mode, assemble
+from vlab.riscv import Mode, Program, assemble
 
 
 class Firmware:
@@ -64,6 +64,12 @@ def test_an_image_and_a_tree_that_do_not_fit_together():
     with pytest.raises(VlabError, match="do not fit into memory together"):
         m.load(assemble(".zero 8000"))
     assert m.snapshot() == before
+
+
+@pytest.mark.parametrize("entry", [RAM_BASE + 2, 1 << 64, -4])
+def test_a_program_that_starts_where_no_instruction_can_be(entry):
+    with pytest.raises(VlabError, match="where no instruction can be"):
+        Machine(Program(((RAM_BASE, b"\x6f\0\0\0"),), entry), memory="1M")
 
 
 def test_a_computer_takes_more_devices():

@@ -229,6 +229,12 @@ class Computer(Drawn, ABC):
             info = struct.pack("<6Q", *_FW_DYNAMIC, following.entry, Mode.S, 0, 0)
             info_place = end - len(info)
             end -= PAGE  # so there is room behind the tree: firmware makes it longer where it stands
+        if program.entry % 4 or not 0 <= program.entry < 1 << 64:
+            raise VlabError(
+                _("The program starts at {entry:#x}, where no instruction can be.").format(
+                    entry=program.entry
+                )
+            )
         tree = self._device_tree(dtb, bootargs)
         place = (end - len(tree)) & -PAGE
         used = max(address + len(content) for address, content in program.segments)
