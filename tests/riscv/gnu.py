@@ -4,7 +4,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
@@ -60,7 +60,7 @@ def _memory(elf: ELFFile) -> dict[int, bytes]:
 
 def _symbols(elf: ELFFile) -> dict[str, int]:
     """All named symbols but those that tell code from data (`$x`, `$d`)."""
-    table = elf.get_section_by_name(".symtab")
+    table: Any = elf.get_section_by_name(".symtab")
     unnamed = ("STT_FILE", "STT_SECTION")
     named = (symbol for symbol in table.iter_symbols() if symbol["st_info"]["type"] not in unnamed)
     return {symbol.name: symbol["st_value"] for symbol in named if symbol.name and symbol.name[0] != "$"}
