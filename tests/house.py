@@ -13,10 +13,13 @@ VLAB = Path(__file__).parent.parent / "vlab"
 # Lines of code: blank lines, comments and docstrings don't count, because explaining must cost nothing.
 # Raising a budget takes a reason in the commit.
 BUDGETS = {
-    "paging": 700,
-    "hypervisor": 1300,  # without techniques/ and architectures/
+    # Two stages of translation, and x86-64's format beside RISC-V's: the walk of 15 (24) references of every
+    # textbook is this floor's, because a translation is a value here, with no machine needed.
+    "paging": 1060,
+    "hypervisor": 1300,  # without techniques/, policies/ and architectures/
 }
 TECHNIQUE_BUDGET = 300
+POLICY_BUDGET = 150
 SYSTEM_BUDGET = 150
 
 # A file is a chapter, and a function fits a screen: whole lines of both, comments included.
@@ -38,9 +41,10 @@ class Size:
 
 
 def sizes() -> list[Size]:
-    """Every floor, then every technique and every named system."""
+    """Every floor, then every technique, every policy of shadows, and every named system."""
     found = [_size(path, BUDGETS.get(path.name)) for path in sorted(VLAB.iterdir()) if _python_files(path)]
-    for part, budget in (("techniques", TECHNIQUE_BUDGET), ("architectures", SYSTEM_BUDGET)):
+    parts = ("techniques", TECHNIQUE_BUDGET), ("policies", POLICY_BUDGET), ("architectures", SYSTEM_BUDGET)
+    for part, budget in parts:
         chapters = [path for path in _python_files(VLAB / "hypervisor" / part) if path.name != "__init__.py"]
         found += [_size(path, budget) for path in chapters]
     return found

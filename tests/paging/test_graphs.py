@@ -1,6 +1,6 @@
 import networkx as nx
 
-from vlab.paging import PageTable
+from vlab.paging import GuestRam, PageTable
 from vlab.riscv.privilege import Cause
 
 
@@ -61,3 +61,22 @@ def test_tables_that_point_at_themselves_are_still_a_path():
     table = PageTable()
     table.set(0, 0x1 | table.root >> 12 << 10, level=2)
     assert list(table.walk(0).graph()) == ["satp", 1, 2, 3, "fault"]
+
+
+def test_two_stages_are_one_path_through_both_tables():
+    host = PageTable(scheme="Sv39x4")
+    guest = PageTable(GuestRam(host))
+    guest.map(0x1000, 0x8000_3000, "RU")
+    walk = guest.walk(0x1234, host=host)
+    graph = walk.graph()
+    assert nx.shortest_path(graph, "satp", "page") == ["satp", *range(1, 16), "page"]
+    assert [graph.nodes[n]["stage"] for n in range(1, 16)] == [step.stage for step in walk.steps]
+    assert graph.edges[3, 4] == {"label": "vpn[2] = 0", "index": 0, "level": 2, "stage": "VS-stage"}
+    assert graph.nodes[4]["hpa"] == walk.steps[3].hpa
+    assert graph.nodes[1]["gpa"] == guest.root == graph.nodes["satp"]["address"]
+    assert graph.nodes["satp"]["host"] == host.root
+    assert graph.nodes["page"]["gpa"] == 0x8000_3234
+    host.unmap(0x8000_3000)
+    refused = guest.walk(0x1234, host=host).graph().nodes["fault"]
+    assert (refused["fault_gpa"], refused["implicit"]) == (0x8000_3234, False)
+    assert refused["cause"] is Cause.LOAD_GUEST_PAGE_FAULT

@@ -3,7 +3,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlab.language import VlabError
-from vlab.paging import SCHEMES, SV32, SV39, SV39X4, SV48, make_satp, parse_satp, scheme_of, size_text
+from vlab.paging import (
+    SCHEMES,
+    SV32,
+    SV39,
+    SV39X4,
+    SV48,
+    SV57,
+    X86_64,
+    make_satp,
+    parse_satp,
+    scheme_of,
+    size_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +25,12 @@ from vlab.paging import SCHEMES, SV32, SV39, SV39X4, SV48, make_satp, parse_satp
         (SV39, 39, "1 GiB", 4096),
         (SV48, 48, "512 GiB", 4096),
         (SV39X4, 41, "1 GiB", 16384),
+        (SCHEMES["Sv32x4"], 34, "4 MiB", 16384),
+        (SCHEMES["Sv48x4"], 50, "512 GiB", 16384),
+        (SCHEMES["Sv57x4"], 59, "256 TiB", 16384),
+        (SV57, 57, "256 TiB", 4096),
+        (X86_64, 48, "512 GiB", 4096),
+        (SCHEMES["x86-64 LA57"], 57, "256 TiB", 4096),
     ],
 )
 def test_shape_of_each_scheme(scheme, va_bits, top_size, root_size):
@@ -25,7 +43,7 @@ def test_shape_of_each_scheme(scheme, va_bits, top_size, root_size):
 
 def test_reserved_bits_are_63_to_54_and_none_in_sv32():
     assert SV39.reserved_mask == 0xFFC0_0000_0000_0000
-    assert SV32.reserved_mask == 0
+    assert SV32.reserved_mask == X86_64.reserved_mask == 0
 
 
 @pytest.mark.parametrize(
@@ -61,7 +79,7 @@ def test_extend_gives_the_canonical_address_with_the_same_low_bits(scheme, addre
     extended = scheme.extend(address)
     assert scheme.canonical(extended)
     assert (extended - address) % (1 << scheme.va_bits) == 0
-    assert 0 <= extended < 1 << scheme.xlen
+    assert 0 <= extended < 1 << max(scheme.xlen, scheme.va_bits)  # Sv32x4 translates 34 bits on RV32
 
 
 def test_satp_of_sv39_has_mode_8_on_top():
@@ -79,7 +97,7 @@ def test_satp_of_sv32_has_31_bits_below_its_mode():
     assert parse_satp(value, xlen=32).scheme is SV32
 
 
-@pytest.mark.parametrize("mode", [0, 1, 7, 10, 15])
+@pytest.mark.parametrize("mode", [0, 1, 7, 11, 15])
 def test_satp_modes_that_select_no_known_tables(mode):
     assert parse_satp(mode << 60 | 0x80203).scheme is None
 
@@ -93,3 +111,9 @@ def test_a_misspelt_scheme_gets_a_suggestion():
 
 def test_sizes_in_words():
     assert [size_text(size) for size in (0, 100, 4096, 6 << 20)] == ["0 B", "100 B", "4 KiB", "6 MiB"]
+
+
+def test_only_risc_v_tables_are_selected_by_satp():
+    assert parse_satp(make_satp(0x8020_3000, scheme=SV57)).scheme is SV57
+    with pytest.raises(VlabError, match="CR3"):
+        make_satp(0x8020_3000, scheme=X86_64)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlab.language import VlabError
-from vlab.paging import SCHEMES, Memory, PageTable, flags_of, parse_satp
+from vlab.paging import RISCV, SCHEMES, Memory, PageTable, flags_of, parse_satp
 from vlab.riscv.privilege import Cause, Trap
 
 
@@ -268,7 +268,7 @@ OPERATIONS = st.lists(
 )
 
 
-@given(st.sampled_from(list(SCHEMES)), OPERATIONS)
+@given(st.sampled_from([s.name for s in SCHEMES.values() if s.format is RISCV]), OPERATIONS)
 def test_tables_agree_with_a_dictionary(scheme, operations):
     model = Model(PageTable(scheme=scheme))
     places = [model.table.scheme.extend(region * model.large) for region in range(-2, 2)]

@@ -1,11 +1,11 @@
 """One table as a numpy structured array, and back. numpy is imported when first asked."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from vlab.language import VlabError, _
-from vlab.paging.entries import Flags
 from vlab.paging.memory import Store
-from vlab.paging.schemes import FLAG_BITS, SV39, Scheme, scheme_of
+from vlab.paging.schemes import SV39, Scheme, scheme_of
 
 if TYPE_CHECKING:
     import numpy
@@ -20,6 +20,8 @@ def table_array(
     level: int = 0,
 ) -> "numpy.ndarray[Any, Any]":
     """The table at `address`, a record an entry: V R W X U G A D (bool), rsw, ppn, reserved, raw.
+
+    Entries of x86-64 have P RW US PWT PCD A D PS G NX, avl, available, ppn, reserved, raw.
 
     `memory` has a `load` method, or is bytes of which the first stands at address `base`. `level` matters
     only for a root with extra bits. The array is a copy. Raises VlabError where the table isn't all in the
@@ -40,13 +42,11 @@ def table_array(
             mend=_("`base` is the physical address of the first byte."),
         )
     raw = np.frombuffer(page, f"<u{width}").astype(np.uint64)
-    bits = [(str(flag.name), "?") for flag in Flags]
-    table = np.zeros(len(raw), [*bits, ("rsw", "u1"), ("ppn", "u8"), ("reserved", "u2"), ("raw", "u8")])
-    for shift, (name, _kind) in enumerate(bits):
-        table[name] = raw >> shift & 1
-    table["rsw"] = raw >> len(bits) & 3
-    table["ppn"] = raw >> FLAG_BITS & scheme.ppn_mask
-    table["reserved"] = raw >> FLAG_BITS + scheme.ppn_bits
+    flags = [(str(flag.name), "?") for flag in scheme.format.flags]
+    spare = [(name, "u2") for name, _shift, _width in scheme.format.spare]
+    table = np.zeros(len(raw), [*flags, *spare, ("ppn", "u8"), ("reserved", "u2"), ("raw", "u8")])
+    for name, shift, bits in _fields(scheme):
+        table[name] = raw >> shift & bits
     table["raw"] = raw
     return table
 
@@ -56,8 +56,16 @@ def table_bytes(table: "numpy.ndarray[Any, Any]", scheme: Scheme | str = SV39) -
     import numpy as np
 
     scheme = scheme_of(scheme)
-    raw = table["reserved"].astype(np.uint64) << FLAG_BITS + scheme.ppn_bits
-    raw |= (table["ppn"] & scheme.ppn_mask) << FLAG_BITS | (table["rsw"].astype(np.uint64) & 3) << len(Flags)
-    for shift, flag in enumerate(Flags):
-        raw |= table[flag.name].astype(np.uint64) << shift
+    raw = np.zeros(len(table), np.uint64)
+    for name, shift, bits in _fields(scheme):
+        raw |= (table[name].astype(np.uint64) & bits) << shift
     return raw.astype(f"<u{scheme.entry_size}").tobytes()
+
+
+def _fields(scheme: Scheme) -> Iterator[tuple[str, int, int]]:
+    """Every field of an entry: its name, its lowest bit, and the mask that it has there."""
+    form, top = scheme.format, scheme.format.ppn_shift + scheme.ppn_bits
+    yield from ((str(flag.name), flag.bit_length() - 1, 1) for flag in form.flags)
+    yield from ((name, shift, (1 << width) - 1) for name, shift, width in form.spare)
+    yield "ppn", form.ppn_shift, scheme.ppn_mask
+    yield "reserved", top, scheme.reserved_mask >> top

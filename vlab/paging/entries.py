@@ -7,100 +7,63 @@ from enum import IntFlag
 from typing import NamedTuple
 
 from vlab.language import VlabError, _
-from vlab.paging.schemes import FLAG_BITS, SV39, Scheme, named
+from vlab.paging.formats import RISCV, Flags
+from vlab.paging.schemes import PAGE_SHIFT, SV39, Scheme, named
 from vlab.riscv.privilege import Access, Mode
 
-
-class Flags(IntFlag):
-    """The low eight bits of an entry (Privileged ISA, section 4.3.1)."""
-
-    V = 1 << 0
-    R = 1 << 1
-    W = 1 << 2
-    X = 1 << 3
-    U = 1 << 4
-    G = 1 << 5
-    A = 1 << 6
-    D = 1 << 7
-
-    def __str__(self) -> str:
-        """All eight in the order of the bits, a dash for a clear one: "DA-U-WRV"."""
-        return "".join(flag.name or "" if flag in self else "-" for flag in reversed(Flags))
-
-
-# An IntFlag is slow to make and to mask. The walk works on plain numbers and takes its Flags from here.
-FLAGS = tuple(Flags(bits) for bits in range(256))
-_V, _R, _W, _X, _U = 1, 2, 4, 8, 16
-_RW, _RWX = _R | _W, _R | _W | _X
-_RESERVED_IN_POINTER = int(Flags.U | Flags.A | Flags.D)
-_USER, _FETCH, _LOAD = Mode.U, Access.FETCH, Access.LOAD
+FLAGS = tuple(Flags(bits) for bits in range(256))  # RISC-V's, by their bits: an IntFlag is slow to make
 
 
 class Entry(NamedTuple):
-    """A raw entry, taken apart. `reserved` holds the bits above the PPN, which must be zero."""
+    """A raw entry, taken apart. `rsw` holds software's low bits, `reserved` those that must be zero."""
 
     ppn: int
-    flags: Flags
+    flags: IntFlag
     rsw: int
     reserved: int
 
 
-def entry(ppn: int, flags: Flags | int, rsw: int = 0) -> int:
+def entry(ppn: int, flags: IntFlag | int, rsw: int = 0, scheme: Scheme = SV39) -> int:
     """The raw entry that holds this physical page number and these flags."""
-    return ppn << FLAG_BITS | rsw << 8 | int(flags)
+    return ppn << scheme.format.ppn_shift | rsw << scheme.format.spare[0][1] | int(flags)
 
 
 def decode(raw: int, scheme: Scheme = SV39) -> Entry:
     """Take a raw entry apart."""
-    top = FLAG_BITS + scheme.ppn_bits
-    return Entry(raw >> FLAG_BITS & scheme.ppn_mask, FLAGS[raw & 0xFF], raw >> 8 & 3, raw >> top)
+    form = scheme.format
+    _name, shift, width = form.spare[0]
+    reserved = (raw & scheme.reserved_mask) >> form.ppn_shift + scheme.ppn_bits
+    rsw = raw >> shift & (1 << width) - 1
+    return Entry(scheme.target(raw) >> PAGE_SHIFT, form.table[raw & form.mask], rsw, reserved)
 
 
 def classify(raw: int, level: int, scheme: Scheme = SV39) -> str:
     """What an entry is, wherever it leads: "pointer", "leaf", or the rule it breaks (4.3.2, steps 3 to 5)."""
-    if not raw & _V:
-        return "not-valid"
-    if raw & _RW == _W:
-        return "write-without-read"
-    if raw & scheme.reserved_mask:
-        return "reserved-bits"
-    if raw & _RWX:
-        if level and raw >> FLAG_BITS & (1 << scheme.index_bits * level) - 1:
-            return "misaligned-superpage"
-        return "leaf"
-    if raw & _RESERVED_IN_POINTER:
-        return "reserved-in-pointer"
-    return "pointer" if level else "no-leaf"
+    return scheme.format.classify(raw, level, scheme)
 
 
-def permits(flags: int, access: Access, mode: Mode, sum: bool = False, mxr: bool = False) -> str | None:
+def permits(
+    flags: int, access: Access, mode: Mode, sum: bool = False, mxr: bool = False, scheme: Scheme = SV39
+) -> str | None:
     """The permission rule (4.3.2, steps 6 to 8): None where a leaf allows the access, else the rule broken.
 
-    `flags` may be a whole raw entry. `sum` and `mxr` are the fields of sstatus; mode is U or S.
+    `flags` may be a whole raw entry. `sum` and `mxr` are the fields of sstatus; mode is U or S. In x86-64's
+    format, `flags` are what all levels grant.
     """
-    bits = int(flags)
-    if bits & _U:
-        if mode != _USER:
-            if access is _FETCH:
-                return "fetch-of-user-page"
-            if not sum:
-                return "user-page-in-S"
-    elif mode == _USER:
-        return "supervisor-page-in-U"
-    if access is _LOAD:
-        return None if bits & _R or (mxr and bits & _X) else "not-readable"
-    if access is _FETCH:
-        return None if bits & _X else "not-executable"
-    return None if bits & _W else "not-writable"
+    return scheme.format.permits(int(flags), access, mode, sum, mxr)
 
 
-def rule_text(rule: str) -> str:
+def rule_text(rule: str, scheme: Scheme = SV39) -> str:
     """A rule's code in words, in the reader's language."""
+    if rule == "pointer" and scheme.format is not RISCV:
+        return _("PS is clear: the entry points to the next table")
     return {
         "allowed": _("the entry allows the access"),
         "pointer": _("R, W and X are clear: the entry points to the next table"),
         "leaf": _("R or X is set: the entry maps a page"),
         "non-canonical": _("the address is not canonical"),
+        "no-such-page": _("PS is set at a level that has no pages"),
+        "update-refused": _("A or D must be set in this entry, but the G-stage doesn't let it be written"),
         "access-fault": _("the entry could not be read from physical memory"),
         "not-valid": _("the entry is not valid"),
         "write-without-read": _("W without R is reserved"),
@@ -119,19 +82,27 @@ def rule_text(rule: str) -> str:
     }[rule]
 
 
-def flags_of(flags: Flags | int | str) -> Flags:
-    """Flags from Flags, a number below 256, or letters such as "RWU" (dashes are skipped).
+def flags_of(flags: IntFlag | int | str, scheme: Scheme = SV39) -> IntFlag:
+    """Flags from flags, their number, or letters such as "RWU" (dashes are skipped); words for x86: "RW US".
 
     Raises VlabError for anything else.
     """
-    if isinstance(flags, int) and 0 <= flags < 256:
-        return FLAGS[flags]
-    letters, known = str(flags).replace("-", ""), set(Flags.__members__)
-    if isinstance(flags, str) and known.issuperset(letters):
-        return FLAGS[sum(Flags[letter] for letter in set(letters))]
-    offer = letters.upper() if known.issuperset(letters.upper()) else "RWU"
+    form = scheme.format
+    if isinstance(flags, int) and flags >= 0 and not flags & ~form.mask:
+        return form.table[int(flags)]
+    plain, known = str(flags).replace("-", ""), form.flags.__members__
+    letters = form is RISCV
+    words = list(plain) if letters else plain.split()
+    if isinstance(flags, str) and set(known).issuperset(words):
+        return form.table[sum(known[word] for word in set(words))]
+    what = _("{flags!r} are not flags: they are letters of DAGUXWRV.")
+    if not letters:
+        what = _("{flags!r} are not flags: they are words of {known}.")
+    upper = plain.upper() if letters else " ".join(plain.upper().split())
+    fits = set(known).issuperset(upper if letters else upper.split())
+    offer = upper if fits and upper else "RWU" if letters else "RW US"
     raise VlabError(
-        _("{flags!r} are not flags: they are letters of DAGUXWRV.").format(flags=flags),
+        what.format(flags=flags, known=" ".join(known)),
         mend=_("Did you mean {word!r}?").format(word=offer),
     )
 

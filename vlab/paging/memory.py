@@ -27,17 +27,46 @@ class Frames(Protocol):
         """Take them back."""
 
 
-class Memory:
+class Pool:
+    """Where frames come from: the upper half of `size` bytes at `base`, the lower one is left to pages."""
+
+    def __init__(self, size: int, *, base: int):
+        self.base, self.size = base, size
+        self._next = base + size // 2
+        self._free: dict[int, list[int]] = {}
+
+    def allocate(self, size: int = PAGE_SIZE) -> int:
+        """The address of `size` zeroed bytes, aligned to `size`. Raises VlabError when none are left."""
+        if spare := self._free.get(size):
+            return spare.pop()
+        start = -(-self._next // size) * size
+        if start + size > self.base + self.size:
+            raise VlabError(
+                _("No frame of {size} is left.").format(size=size_text(size)),
+                where=repr(self),
+                mend=_("Make a larger one, such as Memory(size={size:#x}).").format(size=2 * self.size),
+            )
+        self._next = start + size
+        return start
+
+    def release(self, address: int, size: int = PAGE_SIZE) -> None:
+        """Give back what `allocate` gave; it is zeroed now."""
+        self._clear(address, size)
+        self._free.setdefault(size, []).append(address)
+
+    def _clear(self, address: int, size: int) -> None:
+        raise NotImplementedError
+
+
+class Memory(Pool):
     """Little-endian physical memory of `size` bytes at `base`; it is a Store and a Frames.
 
     Tables are allocated from the upper half: the lower one is left to the pages that a reader maps.
     """
 
     def __init__(self, size: int = 4 << 20, *, base: int = 0x8000_0000):
-        self.base = base
+        super().__init__(size, base=base)
         self.data = bytearray(size)
-        self._next = base + size // 2
-        self._free: dict[int, list[int]] = {}
 
     def load(self, address: int, size: int) -> int:
         """The number in `size` bytes at this address. Raises Trap outside this memory."""
@@ -53,25 +82,9 @@ class Memory:
             raise Trap(Cause.STORE_ACCESS_FAULT, address)
         self.data[at : at + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
 
-    def allocate(self, size: int = PAGE_SIZE) -> int:
-        """The address of `size` zeroed bytes, aligned to `size`. Raises VlabError when none are left."""
-        if spare := self._free.get(size):
-            return spare.pop()
-        start = -(-self._next // size) * size
-        if start + size > self.base + len(self.data):
-            raise VlabError(
-                _("No frame of {size} is left.").format(size=size_text(size)),
-                where=repr(self),
-                mend=_("Make a larger one, such as Memory(size={size:#x}).").format(size=2 * len(self.data)),
-            )
-        self._next = start + size
-        return start
-
-    def release(self, address: int, size: int = PAGE_SIZE) -> None:
-        """Give back what `allocate` gave; it is zeroed now."""
+    def _clear(self, address: int, size: int) -> None:
         at = address - self.base
         self.data[at : at + size] = bytes(size)
-        self._free.setdefault(size, []).append(address)
 
     def __repr__(self) -> str:
-        return _("Memory of {size} at {base:#x}").format(size=size_text(len(self.data)), base=self.base)
+        return _("Memory of {size} at {base:#x}").format(size=size_text(self.size), base=self.base)

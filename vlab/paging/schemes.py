@@ -3,23 +3,25 @@
 Everything else on this floor reads these rows, so a scheme of the same family costs one more row.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntFlag
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from vlab.language import VlabError, _
+from vlab.paging.formats import RISCV, X86, Classify, Format
 
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
-FLAG_BITS = 10  # the PPN of an entry starts above eight flags and the two RSW bits
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One paging mode of the Privileged ISA (sections 4.3 to 4.5; 8.5 for the G-stage one).
+    """One paging mode of the Privileged ISA (sections 4.3 to 4.6; 8.5 for the G-stage ones) or of x86-64.
 
-    `mode` is its number in satp (hgatp for a G-stage scheme). `extra_bits` widen the top level's index alone;
-    `sign_extended` says whether the bits above the address repeat its top bit or are zero.
+    `mode` is its number in satp (hgatp for a G-stage scheme; 0 where it has none). `extra_bits` widen the top
+    level's index alone; `sign_extended` says whether the bits above the address repeat its top bit or are
+    zero. `format` tells what the bits of an entry mean.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Scheme:
     xlen: int = 64
     extra_bits: int = 0
     sign_extended: bool = True
+    format: Format = RISCV
 
     @cached_property
     def va_bits(self) -> int:
@@ -44,8 +47,17 @@ class Scheme:
 
     @cached_property
     def reserved_mask(self) -> int:
-        """The bits of an entry above its PPN, which must be zero."""
-        return (1 << 8 * self.entry_size) - (1 << FLAG_BITS + self.ppn_bits)
+        """The bits of an entry that must be zero: in RISC-V's those above its PPN."""
+        known = sum((1 << width) - 1 << shift for _name, shift, width in self.format.spare)
+        known |= self.format.mask | self.ppn_mask << self.format.ppn_shift
+        return ~known & (1 << 8 * self.entry_size) - 1
+
+    @cached_property
+    def reading(self) -> "_Reading":
+        """What a walk needs to read entries, in one piece, because looking it up piece by piece takes time."""
+        form = self.format
+        bits = (form.mask, form.ppn_shift, self.ppn_mask, self.entry_size, form.limits)
+        return form, form.classify, form.table, *bits
 
     @cached_property
     def descent(self) -> tuple[tuple[int, int, int], ...]:
@@ -89,20 +101,32 @@ class Scheme:
 
     def target(self, raw: int) -> int:
         """The physical address of the table or page that a raw entry leads to."""
-        return (raw >> FLAG_BITS & self.ppn_mask) << PAGE_SHIFT
+        return (raw >> self.format.ppn_shift & self.ppn_mask) << PAGE_SHIFT
 
 
 SV32 = Scheme("Sv32", levels=2, index_bits=10, entry_size=4, ppn_bits=22, mode=1, xlen=32)
 SV39 = Scheme("Sv39", levels=3, index_bits=9, entry_size=8, ppn_bits=44, mode=8)
 SV48 = Scheme("Sv48", levels=4, index_bits=9, entry_size=8, ppn_bits=44, mode=9)
-SV39X4 = Scheme(
-    "Sv39x4", levels=3, index_bits=9, entry_size=8, ppn_bits=44, mode=8, extra_bits=2, sign_extended=False
-)
+SV57 = Scheme("Sv57", levels=5, index_bits=9, entry_size=8, ppn_bits=44, mode=10)
 
-SCHEMES = {scheme.name: scheme for scheme in (SV32, SV39, SV48, SV39X4)}
-_BY_SATP_MODE = {(s.xlen, s.mode): s for s in SCHEMES.values() if not s.extra_bits}
+
+def _g_stage(scheme: Scheme) -> Scheme:
+    """The G-stage variant: a root four times as large for two more bits of guest-physical address (8.5.1)."""
+    return replace(scheme, name=f"{scheme.name}x4", extra_bits=2, sign_extended=False)
+
+
+SV32X4, SV39X4, SV48X4, SV57X4 = map(_g_stage, (SV32, SV39, SV48, SV57))
+
+# Nested paging after AMD has these same tables at both stages: 4 levels over 4 take 24 references.
+X86_64 = Scheme("x86-64", levels=4, index_bits=9, entry_size=8, ppn_bits=40, mode=0, format=X86)
+X86_64_LA57 = replace(X86_64, name="x86-64 LA57", levels=5)
+
+_ROWS = (SV32, SV39, SV48, SV57, SV32X4, SV39X4, SV48X4, SV57X4, X86_64, X86_64_LA57)
+SCHEMES = {scheme.name: scheme for scheme in _ROWS}
+_BY_SATP_MODE = {(s.xlen, s.mode): s for s in _ROWS if s.mode and not s.extra_bits}
 _SATP_FIELDS = {64: (60, 44), 32: (31, 22)}  # the lowest bits of MODE and of ASID
 
+_Reading = tuple[Format, Classify, dict[int, IntFlag], int, int, int, int, int]
 _Kind = TypeVar("_Kind")
 
 
@@ -142,7 +166,15 @@ class Satp(NamedTuple):
 
 
 def make_satp(root: int, *, asid: int = 0, scheme: Scheme = SV39) -> int:
-    """The satp value that selects `scheme` with its root table at physical address `root` (4.1.11)."""
+    """The satp value that selects `scheme` with its root table at physical address `root` (4.1.11).
+
+    Raises VlabError for a scheme of another architecture.
+    """
+    if not scheme.mode:
+        raise VlabError(
+            _("{scheme} is not selected by satp.").format(scheme=scheme.name),
+            mend=_("Its root register is CR3, which holds the root's address."),
+        )
     mode_at, asid_at = _SATP_FIELDS[scheme.xlen]
     return scheme.mode << mode_at | asid << asid_at | root >> PAGE_SHIFT
 

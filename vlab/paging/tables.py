@@ -1,14 +1,16 @@
 """Building and editing page tables in any physical memory."""
 
 from collections.abc import Iterator
+from enum import IntFlag
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from vlab.display import Drawn
 from vlab.language import VlabError, _
-from vlab.paging.entries import FLAGS, Flags, classify, entry, flags_of, rule_text
+from vlab.paging.entries import classify, entry, flags_of, rule_text
 from vlab.paging.memory import Frames, Memory, Store
 from vlab.paging.schemes import PAGE_SHIFT, SV39, Scheme, make_satp, scheme_of, size_text
-from vlab.paging.walk import Walk, walk
+from vlab.paging.twostage import walk_two_stages
+from vlab.paging.walk import Host, Walk, walk
 from vlab.riscv.privilege import Access, Mode, Trap
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 MAX_PAGES = 1 << 18  # one `map` call: a slip of the keyboard must not fill the memory
 MAX_TABLES = 1 << 10  # one listing: tables that point back at themselves would never end
-_V = int(Flags.V)
 
 
 class Mapping(NamedTuple):
@@ -28,7 +29,7 @@ class Mapping(NamedTuple):
     address: int
     physical: int
     size: int
-    flags: Flags
+    flags: IntFlag
     level: int
     entry: int
     raw: int
@@ -63,14 +64,15 @@ class PageTable(Drawn):
         return make_satp(self.root, scheme=self.scheme)
 
     def map(
-        self, address: int, physical: int, flags: Flags | int | str, size: int = 0, *, level: int = 0
+        self, address: int, physical: int, flags: IntFlag | int | str, size: int = 0, *, level: int = 0
     ) -> None:
-        """Map `size` bytes (one page if not given) with pages of `level`; V is added to the flags.
+        """Map `size` bytes (one page if not given) with pages of `level`; V is added to the flags (P in x86-64's).
 
         A page that is there already is replaced. Raises VlabError where addresses or size are not multiples
         of the page, the flags make no page, or a table or a page of another size is in the way.
         """
-        bits, page = flags_of(flags) | _V, self._page_size(level)
+        page = self._page_size(level)
+        bits = self._page_flags(flags, level)
         if (address | physical | size) % page or not 0 <= size <= page * MAX_PAGES:
             raise self._error(
                 _("Addresses and size must be multiples of the page, {page}.").format(page=size_text(page)),
@@ -78,7 +80,7 @@ class PageTable(Drawn):
             )
         for offset in range(0, size or page, page):
             at = address + offset
-            raw = self._leaf(entry(physical + offset >> PAGE_SHIFT, bits), level)
+            raw = self._leaf(entry(physical + offset >> PAGE_SHIFT, bits, scheme=self.scheme), level)
             slot = self._slot(at, level)
             if classify(self._load(slot), level, self.scheme) == "pointer":
                 raise self._error(
@@ -94,14 +96,15 @@ class PageTable(Drawn):
             self._store(page.entry, 0)
         return len(pages)
 
-    def protect(self, address: int, flags: Flags | int | str, size: int = 0) -> int:
+    def protect(self, address: int, flags: IntFlag | int | str, size: int = 0) -> int:
         """Give exactly these flags (and V) to the page that holds `address`, or to all within `size` bytes.
 
         Returns how many pages there were. Raises VlabError where the flags make no page.
         """
-        bits, pages = flags_of(flags) | _V, self._pages(address, size)
+        pages = self._pages(address, size)
         for page in pages:
-            self._store(page.entry, self._leaf(page.raw & ~0xFF | bits, page.level))
+            raw = page.raw & ~self.scheme.format.mask | self._page_flags(flags, page.level)
+            self._store(page.entry, self._leaf(raw, page.level))
         return len(pages)
 
     def set(self, address: int, raw: int, level: int = 0) -> None:
@@ -138,16 +141,37 @@ class PageTable(Drawn):
             yield run
 
     def walk(
-        self, address: int, access: Access | str = Access.LOAD, mode: Mode | str = Mode.U, **status: Any
+        self,
+        address: int,
+        access: Access | str = Access.LOAD,
+        mode: Mode | str = Mode.U,
+        *,
+        host: "PageTable | None" = None,
+        **status: Any,
     ) -> Walk:
-        """Translate an address and write nothing; `status` is sum, mxr and hardware_ad of the walk."""
-        return walk(self.memory.load, self.root, address, access, mode=mode, scheme=self.scheme, **status)
+        """Translate an address and write nothing; `status` is sum, mxr and hardware_ad of the walk.
 
-    def touch(self, address: int, access: Access | str = Access.LOAD, mode: Mode | str = Mode.U) -> Walk:
+        With `host`, the G-stage's table, this one stands in guest-physical memory and the walk has two stages
+        (see `walk_two_stages`; `host_mxr` and `host_ad` are the second one's).
+        """
+        status |= {"mode": mode, "scheme": self.scheme}
+        if host is None:
+            return walk(self.memory.load, self.root, address, access, **status)
+        second = Host(host.scheme, host.root, status.pop("host_mxr", False))
+        return walk_two_stages(host.memory.load, self.root, address, access, host=second, **status)
+
+    def touch(
+        self,
+        address: int,
+        access: Access | str = Access.LOAD,
+        mode: Mode | str = Mode.U,
+        *,
+        host: "PageTable | None" = None,
+    ) -> Walk:
         """Walk, and write A and D back as hardware does."""
-        done = self.walk(address, access, mode)
-        if done.update:
-            self._store(done.update.address, done.update.new)
+        done = self.walk(address, access, mode, host=host)
+        for update in done.updates:
+            (host or self)._store(update.address, update.new)
         return done
 
     def clear(self) -> None:
@@ -204,7 +228,7 @@ class PageTable(Drawn):
         if (kind := classify(raw, level, self.scheme)) != "leaf":
             raise self._error(
                 _("{raw:#x} ({flags}) maps no page: {why}.").format(
-                    raw=raw, flags=FLAGS[raw & 0xFF], why=rule_text(kind)
+                    raw=raw, flags=self._flags(raw), why=rule_text(kind)
                 ),
                 _("A page needs R or X. To write a wrong entry on purpose, use `set`."),
             )
@@ -239,7 +263,7 @@ class PageTable(Drawn):
         size = self.scheme.table_size(level - 1)
         table = self.frames.allocate(size)
         self.tables[table] = size
-        self._store(slot, entry(table >> PAGE_SHIFT, _V))
+        self._store(slot, entry(table >> PAGE_SHIFT, self.scheme.format.pointer, scheme=self.scheme))
         return table
 
     def _leaves(
@@ -267,7 +291,16 @@ class PageTable(Drawn):
 
     def _mapping(self, address: int, raw: int, level: int, slot: int) -> Mapping:
         size = self.scheme.page_size(level)
-        return Mapping(address & -size, self.scheme.target(raw), size, FLAGS[raw & 0xFF], level, slot, raw)
+        target = self.scheme.target(raw) & -size  # x86-64 keeps a PAT bit among the low bits of a large page
+        return Mapping(address & -size, target, size, self._flags(raw), level, slot, raw)
+
+    def _flags(self, raw: int) -> IntFlag:
+        return self.scheme.format.table[raw & self.scheme.format.mask]
+
+    def _page_flags(self, flags: IntFlag | int | str, level: int) -> int:
+        """The flags for a page at this level: those asked for, and those that every such entry has."""
+        form = self.scheme.format
+        return flags_of(flags, self.scheme) | form.valid | (form.large if level else 0)
 
     def _page_size(self, level: int) -> int:
         if level not in range(self.scheme.levels):

@@ -2,6 +2,8 @@
 
 from enum import Enum, IntEnum
 
+from vlab.language import _
+
 
 class Mode(IntEnum):
     """Privilege modes, ordered: a larger number may do more."""
@@ -24,6 +26,16 @@ class Access(Enum):
     def __str__(self) -> str:
         return self.value
 
+    @property
+    def title(self) -> str:
+        """The access in the reader's language."""
+        return access_title(self.value)
+
+
+def access_title(access: str) -> str:
+    """An access in the reader's language, from its stable word: "fetch", "load", "store"."""
+    return {"fetch": _("fetch"), "load": _("load"), "store": _("store")}.get(access, access)
+
 
 class Cause(IntEnum):
     """Exception codes of `mcause` and `scause` (interrupt bit clear)."""
@@ -42,17 +54,28 @@ class Cause(IntEnum):
     INSTRUCTION_PAGE_FAULT = 12
     LOAD_PAGE_FAULT = 13
     STORE_PAGE_FAULT = 15
+    INSTRUCTION_GUEST_PAGE_FAULT = 20
+    LOAD_GUEST_PAGE_FAULT = 21
+    STORE_GUEST_PAGE_FAULT = 23
+
+    @property
+    def key(self) -> str:
+        """The cause in words that stay the same in every language, as the specification's table has it."""
+        return _KEYS.get(self) or self.name.lower().replace("_", " ")
 
     @property
     def title(self) -> str:
-        """The cause in words, as the specification's table has it."""
-        return _TITLES.get(self) or self.name.lower().replace("_", " ")
+        """The cause in the reader's language."""
+        return _titles()[self.key]
 
 
-_TITLES = {
+_KEYS = {
     Cause.ECALL_FROM_U: "ecall from U",
     Cause.ECALL_FROM_S: "ecall from S",
     Cause.ECALL_FROM_M: "ecall from M",
+    Cause.INSTRUCTION_GUEST_PAGE_FAULT: "instruction guest-page fault",
+    Cause.LOAD_GUEST_PAGE_FAULT: "load guest-page fault",
+    Cause.STORE_GUEST_PAGE_FAULT: "store guest-page fault",
 }
 
 
@@ -67,11 +90,45 @@ class Interrupt(IntEnum):
     MEI = 11
 
     @property
-    def title(self) -> str:
-        """The interrupt in words."""
+    def key(self) -> str:
+        """The interrupt in words that stay the same in every language."""
         who = "supervisor" if self.name.startswith("S") else "machine"
         what = {"SI": "software", "TI": "timer", "EI": "external"}[self.name[1:]]
         return f"{who} {what} interrupt"
+
+    @property
+    def title(self) -> str:
+        """The interrupt in the reader's language."""
+        return _titles()[self.key]
+
+
+def _titles() -> dict[str, str]:
+    """Exceptions and interrupts in the reader's language, by their key."""
+    return {
+        "instruction misaligned": _("instruction misaligned"),
+        "instruction access fault": _("instruction access fault"),
+        "illegal instruction": _("illegal instruction"),
+        "breakpoint": _("breakpoint"),
+        "load misaligned": _("load misaligned"),
+        "load access fault": _("load access fault"),
+        "store misaligned": _("store misaligned"),
+        "store access fault": _("store access fault"),
+        "ecall from U": _("ecall from U"),
+        "ecall from S": _("ecall from S"),
+        "ecall from M": _("ecall from M"),
+        "instruction page fault": _("instruction page fault"),
+        "load page fault": _("load page fault"),
+        "store page fault": _("store page fault"),
+        "instruction guest-page fault": _("instruction guest-page fault"),
+        "load guest-page fault": _("load guest-page fault"),
+        "store guest-page fault": _("store guest-page fault"),
+        "supervisor software interrupt": _("supervisor software interrupt"),
+        "supervisor timer interrupt": _("supervisor timer interrupt"),
+        "supervisor external interrupt": _("supervisor external interrupt"),
+        "machine software interrupt": _("machine software interrupt"),
+        "machine timer interrupt": _("machine timer interrupt"),
+        "machine external interrupt": _("machine external interrupt"),
+    }
 
 
 INTERRUPT_BIT = 1 << 63
@@ -88,6 +145,13 @@ PAGE_FAULT = {
     Access.STORE: Cause.STORE_PAGE_FAULT,
 }
 
+# What the G-stage raises instead (Privileged ISA, section 8.5.1).
+GUEST_PAGE_FAULT = {
+    Access.FETCH: Cause.INSTRUCTION_GUEST_PAGE_FAULT,
+    Access.LOAD: Cause.LOAD_GUEST_PAGE_FAULT,
+    Access.STORE: Cause.STORE_GUEST_PAGE_FAULT,
+}
+
 
 class Trap(Exception):
     """An exception raised by the instruction being executed: its cause and what `xtval` will hold."""
@@ -98,8 +162,20 @@ class Trap(Exception):
         self.value = value
 
 
+def cause_key(cause: int) -> str:
+    """An `xcause` value in words that stay the same: an exception, an interrupt, or a code left open."""
+    known = _known(cause)
+    return f"cause {cause & ~INTERRUPT_BIT}" if known is None else known.key
+
+
 def cause_title(cause: int) -> str:
-    """An `xcause` value in words: an exception, an interrupt, or a code that the specification leaves open."""
-    kind: type[IntEnum] = Interrupt if cause & INTERRUPT_BIT else Cause
+    """An `xcause` value in the reader's language."""
+    known = _known(cause)
+    return _("cause {code}").format(code=cause & ~INTERRUPT_BIT) if known is None else known.title
+
+
+def _known(cause: int) -> Cause | Interrupt | None:
+    """The exception or interrupt; None for a code that the specification leaves open."""
+    kind: type[Cause] | type[Interrupt] = Interrupt if cause & INTERRUPT_BIT else Cause
     code = cause & ~INTERRUPT_BIT
-    return kind(code).title if code in list(kind) else f"cause {code}"  # type: ignore[attr-defined]
+    return kind(code) if code in list(kind) else None

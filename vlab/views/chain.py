@@ -6,26 +6,40 @@ each card is one reference to a page table: where the entry stands, its raw valu
 followed from it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vlab.hypervisor.chain import Chain
 from vlab.language import _
-from vlab.paging import SV39, Flags, Step, Walk, rule_text
-from vlab.views.grammar import ADDRESSES, LOOKS
+from vlab.paging import SV39, Scheme, Step, Walk, rule_text
+from vlab.views.cards import (
+    CARD,
+    END,
+    LINE,
+    MARGIN,
+    box,
+    card_frame,
+    fault_words,
+    framed,
+    ghost,
+    halo,
+    heading,
+    mark,
+    outcome,
+    updates_text,
+)
+from vlab.views.grammar import ADDRESSES
+from vlab.views.grid import grid_picture
 from vlab.views.metrics import wrap
 from vlab.views.picture import Picture
-from vlab.views.svg import Element, arrow, group, hatch, rect, text
+from vlab.views.svg import Element, arrow, group, rect, text
 
-MARGIN = 20
 ROOT = 76  # the column of the root register, left of the cards
-CARD, CARD_HEIGHT = 135, 104
+CARD_HEIGHT = 104
 GAP = 19
-END = 126  # the boxes of physical addresses
 MAP = 86  # between GPA and HPA: the hypervisor's map
 FIELDS = 44  # where the row of address fields begins
 TABLE = 120  # where the cards of the first table begin
-LINE = 17
 
 
 @dataclass(frozen=True)
@@ -54,22 +68,24 @@ class Grid:
 
 
 def walk_picture(walk: Walk, at: int | None = None) -> Picture:
-    """One walk of one table. `at` lights one reference, counted from 0; after the last comes the result."""
+    """One walk, of one stage or of two. `at` lights a reference, counted from 0; after the last comes the result."""
+    if walk.host is not None:
+        return grid_picture(walk, walk.host, at)
     grid = Grid(walk.scheme.levels)
     start = _("{scheme}: {access} of {address:#x} in {mode}").format(
-        scheme=walk.scheme.name, access=walk.access, address=walk.address, mode=walk.mode
+        scheme=walk.scheme.name, access=walk.access.title, address=walk.address, mode=walk.mode
     )
     end = len(walk.steps)
     shapes = [
-        _title(start, grid.width(False)),
+        heading(start, grid.width(False)),
         *_cards(grid, walk, "kernel", TABLE, at=at),
-        _mark(end, at, _result(grid.end, TABLE, CARD_HEIGHT, "PA", walk.physical, _fault_words(walk), "")),
-        *_root(grid, walk, "satp", _("page table"), "kernel", TABLE),
+        mark(end, at, _result(grid.end, TABLE, CARD_HEIGHT, "PA", walk.physical, fault_words(walk), "")),
+        *_root(grid, walk, "satp" if walk.scheme.mode else "CR3", _("page table"), "kernel", TABLE),
         *_arrows(grid, walk, "kernel", TABLE, grid.end),
         *_fields(grid, walk, "VA"),
     ]
     rules = [(_decided(_("Page table"), walk), "kernel")]
-    return _picture(shapes, rules, grid.width(False), TABLE + CARD_HEIGHT + 4, repr(walk))
+    return framed(shapes, rules, grid.width(False), TABLE + CARD_HEIGHT + 4, repr(walk))
 
 
 def chain_picture(chain: Chain) -> Picture:
@@ -78,16 +94,16 @@ def chain_picture(chain: Chain) -> Picture:
     grid = Grid(max((walk.scheme.levels for walk in walks), default=SV39.levels))
     width, below = grid.width(True), TABLE + CARD_HEIGHT + 44
     start = _("{access} of GVA {gva:#x} in {mode}").format(
-        access=chain.access, gva=chain.gva, mode=chain.mode
+        access=chain.access.title, gva=chain.gva, mode=chain.mode
     )
     shapes = [
-        _title(start, width),
+        heading(start, width),
         *(_fields(grid, walks[0], "GVA", reads=chain.guest is not None) if walks else ()),
         *_guest_row(grid, chain),
         *_shadow_row(grid, chain, below),
         _host(grid.host, below + CARD_HEIGHT - TABLE, chain),
     ]
-    return _picture(shapes, _chain_rules(chain), width, below + CARD_HEIGHT + 4, repr(chain))
+    return framed(shapes, _chain_rules(chain), width, below + CARD_HEIGHT + 4, repr(chain))
 
 
 def _guest_row(grid: Grid, chain: Chain) -> Iterator[Element]:
@@ -96,7 +112,7 @@ def _guest_row(grid: Grid, chain: Chain) -> Iterator[Element]:
         yield from _root(grid, chain.guest, _("guest's satp"), _("guest's page table"), "kernel", TABLE)
         yield from _cards(grid, chain.guest, "kernel", TABLE)
         yield from _arrows(grid, chain.guest, "kernel", TABLE, grid.end)
-        failed = _fault_words(chain.guest)
+        failed = fault_words(chain.guest)
     else:
         words = _("the guest runs without paging: GPA = GVA")
         yield from _note(grid, words, "kernel", TABLE)
@@ -133,10 +149,6 @@ def _shadow_row(grid: Grid, chain: Chain, y: float) -> Iterator[Element]:
             yield text(grid.end, y + 40 + LINE * (number + 1), line, size=11, ink="fault")
 
 
-def _title(words: str, width: float) -> Element:
-    return text(MARGIN, 26, words, room=width - 2 * MARGIN, size=14, bold=True)
-
-
 def _root(grid: Grid, walk: Walk, register: str, name: str, who: str, y: float) -> Iterator[Element]:
     """Whose table it is, and the register that holds its root."""
     room, middle = ROOT + GAP - 10, y + CARD_HEIGHT / 2
@@ -160,7 +172,7 @@ def _fields(grid: Grid, walk: Walk, kind: str, reads: bool = True) -> Iterator[E
     for number, (level, shift, mask) in enumerate(walk.scheme.descent):
         if level < (leaf or 0):
             break
-        label, value = f"VPN[{level}]", f"{walk.address >> shift & mask:#x}"
+        label, value = walk.scheme.format.index_name(level), f"{walk.address >> shift & mask:#x}"
         yield from _field(grid.column(number), CARD, label, value, who)
         if number < reached:
             middle = grid.column(number) + CARD / 2
@@ -184,18 +196,10 @@ def _field(x: float, width: float, label: str, value: str, who: str) -> Iterator
 def _cards(grid: Grid, walk: Walk, who: str, y: float, *, at: int | None = None) -> Iterator[Element]:
     """One card a reference, and an empty place for each that a fault kept from being made."""
     for number, step in enumerate(walk.steps):
-        card = _card(grid.column(number), y, step, who, walk.scheme.ppn_mask)
-        yield _mark(number, at, group([_halo(grid.column(number), y, CARD, CARD_HEIGHT), *card]))
+        card = _card(grid.column(number), y, step, who, walk.scheme)
+        yield mark(number, at, group([halo(grid.column(number), y, CARD, CARD_HEIGHT), *card]))
     for number in range(len(walk.steps), walk.scheme.levels) if walk.fault is not None else ():
-        yield from _ghost(grid.column(number), y, CARD, CARD_HEIGHT, _("not reached"))
-
-
-def _ghost(x: float, y: float, width: float, height: float, words: str) -> Iterator[Element]:
-    """The empty place of what a fault kept from being reached."""
-    yield rect(x, y, width, height, "l-rule dashed", radius=4)
-    yield text(
-        x + width / 2, y + height / 2 + 4, words, room=width - 12, size=11, ink="muted", anchor="middle"
-    )
+        yield from ghost(grid.column(number), y, CARD, CARD_HEIGHT, _("not reached"))
 
 
 def _arrows(grid: Grid, walk: Walk, who: str, y: float, end: float) -> Iterator[Element]:
@@ -209,18 +213,10 @@ def _arrows(grid: Grid, walk: Walk, who: str, y: float, end: float) -> Iterator[
         yield arrow(f"l-{who} d-{who} thick", f"b-{who}", (left, middle), (end, middle))
 
 
-def _halo(x: float, y: float, width: float, height: float) -> Element:
-    """What shows, once a stepper lights it, that this part is the chosen one."""
-    return rect(x - 4, y - 4, width + 8, height + 8, "f-lit halo ring", radius=7)
-
-
-def _card(x: float, y: float, step: Step, who: str, ppn_mask: int) -> Iterator[Element]:
+def _card(x: float, y: float, step: Step, who: str, scheme: Scheme) -> Iterator[Element]:
     """One reference to a page table."""
     ink = "fault" if step.verdict == "fault" else who
-    yield rect(x, y, CARD, CARD_HEIGHT, f"f-{ink}", radius=4)
-    slope = LOOKS[who].slope
-    yield hatch(x, y, CARD, 6, f"l-{ink} thin", -1 if slope is None else slope)
-    yield rect(x, y, CARD, CARD_HEIGHT, f"l-{ink}" + " thick" * (ink == "fault"), radius=4)
+    yield from card_frame(x, y, CARD, CARD_HEIGHT, who, ink)
     title = _("level {level} · entry {index}").format(level=step.level, index=step.index)
     yield text(x + 7, y + 22, title, room=CARD - 14, size=11, ink=ink, bold=True)
     yield text(x + 7, y + 40, f"@ {step.address:#x}", room=CARD - 14, size=11, mono=True)
@@ -232,13 +228,8 @@ def _card(x: float, y: float, step: Step, who: str, ppn_mask: int) -> Iterator[E
     if step.raw is None or step.verdict == "fault":
         words = f"✗ {step.rule}"
     else:
-        words = f"→ {(step.raw >> 10 & ppn_mask) << 12:#x}"
-    yield text(x + 7, y + 93, words, room=CARD - 14, size=11, ink=ink, mono=True, bold=True)
-
-
-def _mark(number: int, at: int | None, element: Element) -> Element:
-    """A part that a stepper can light, and that says which one it is when it is clicked."""
-    return group([element], class_="lit" if number == at else None, data_event=str(number))
+        words = f"→ {scheme.target(step.raw):#x}"
+    yield outcome(x, y + 93, words, ink)
 
 
 def _result(
@@ -247,38 +238,20 @@ def _result(
     """The box of a physical address, or of the fault in its place."""
     who = "fault" if address is None else ADDRESSES[kind]
     words = failed if address is None else [f"{address:#x}", note]
-    return _box(x, y, height, kind, who, words, mono=address is not None)
+    return box(x, y, END, height, kind, who, words, mono=address is not None)
 
 
 def _host(x: float, height: float, chain: Chain) -> Element:
     """The box of the host-physical address, or of what happens instead."""
     if chain.hpa is not None:
-        return _box(x, TABLE, height, "HPA", "machine", [f"{chain.hpa:#x}"], mono=True)
+        return box(x, TABLE, END, height, "HPA", "machine", [f"{chain.hpa:#x}"], mono=True)
     if chain.gpa is None:
-        return group(_ghost(x, TABLE, END, height, _("HPA: not reached")))
+        return group(ghost(x, TABLE, END, height, _("HPA: not reached")))
     if chain.place == "nothing":
         who, words = "fault", _("nothing is there: an access fault for the guest")
     else:
         who, words = "hypervisor", _("no memory: the hypervisor emulates the device")
-    return _box(x, TABLE, height, "HPA", who, wrap(words, END - 12, 11))
-
-
-def _box(
-    x: float, y: float, height: float, kind: str, who: str, lines: list[str], mono: bool = False
-) -> Element:
-    """A box with its kind of address and some lines; with `mono` the first of them is the address."""
-    middle, centre = y + height / 2, x + END / 2
-    dashes = f" d-{who}" if who in LOOKS else " dashed"
-    shapes = [
-        _halo(x, y, END, height),
-        rect(x, y, END, height, f"f-{who}", radius=4),
-        rect(x, y, END, height, f"l-{who} thick{dashes}", radius=4),
-        text(centre, middle - 24, kind, size=13, ink=who, bold=True, anchor="middle"),
-    ]
-    for number, line in enumerate(lines[:4]):
-        look = {"mono": True, "bold": True} if mono and not number else {"size": 11, "ink": who}
-        shapes.append(text(centre, middle - 2 + LINE * number, line, room=END - 8, anchor="middle", **look))
-    return group(shapes)
+    return box(x, TABLE, END, height, "HPA", who, wrap(words, END - 12, 11))
 
 
 def _note(grid: Grid, words: str, who: str, y: float) -> Iterator[Element]:
@@ -289,17 +262,15 @@ def _note(grid: Grid, words: str, who: str, y: float) -> Iterator[Element]:
     yield text(middle, y + CARD_HEIGHT / 2 + 4, words, room=right - left - 12, ink=who, anchor="middle")
 
 
-def _fault_words(walk: Walk) -> list[str]:
-    return [] if walk.fault is None else wrap(f"✗ {walk.fault.title}", END - 12, 11)
-
-
 def _decided(name: str, walk: Walk) -> str:
     """The rule that decided, in words, and what the hardware writes back."""
     words = f"{name}: {rule_text(walk.rule)}."
     if walk.update is None:
         return words
-    letters = [flag.name or "" for flag in Flags if flag & walk.update.new & ~walk.update.old]
-    return words + " " + _("The hardware sets {letters} in it.").format(letters=", ".join(letters))
+    letters = updates_text(walk, walk.updates)
+    if len(walk.updates) > 1:
+        return words + " " + _("The hardware sets {letters} on its way.").format(letters=letters)
+    return words + " " + _("The hardware sets {letters} in it.").format(letters=letters)
 
 
 def _chain_rules(chain: Chain) -> Iterator[tuple[str, str]]:
@@ -314,17 +285,3 @@ def _chain_rules(chain: Chain) -> Iterator[tuple[str, str]]:
         yield stale, "fault"
     else:
         yield _decided(_("Shadow"), chain.shadow), "hypervisor"
-
-
-def _picture(
-    shapes: list[Element], rules: Iterable[tuple[str, str]], width: float, y: float, sentence: str
-) -> Picture:
-    """The picture, with the rules that decided under it, a bar in their owner's colour before each."""
-    shapes = [*shapes]
-    for words, who in rules:
-        y += 10
-        lines = wrap(words, width - 2 * MARGIN - 12)
-        shapes.append(rect(MARGIN, y, 4, LINE * len(lines), f"b-{who}"))
-        shapes += [text(MARGIN + 12, y + 13 + LINE * n, line) for n, line in enumerate(lines)]
-        y += LINE * len(lines)
-    return Picture(tuple(shapes), width, y + 14, sentence)
