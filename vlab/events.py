@@ -13,17 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from vlab.display import Drawn
+from vlab.display import Drawn, sentence, view
 from vlab.language import _
 
 if TYPE_CHECKING:
     import networkx
 
+    from vlab.views import Interrupts, Timeline
+
 EventId = tuple[int, int]
 _DEEPEST = 64  # open events a level, and handlers interrupted there: traps that never return must not pile up
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Event(Drawn):
     """What every event says: its id, the level it belongs to, and the id of the event it follows from."""
 
@@ -33,6 +35,9 @@ class Event(Drawn):
     id: EventId
     level: int
     parent: EventId | None
+
+    def __repr__(self) -> str:
+        return sentence(self)
 
     @property
     def time(self) -> int:
@@ -45,7 +50,7 @@ class Event(Drawn):
         return type(self).__name__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trap(Event):
     """The real hart left `origin` for a trap handler in `target` (both names of modes)."""
 
@@ -63,12 +68,12 @@ class Trap(Event):
         return bool(self.cause >> 63)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Injection(Trap):
     """A hypervisor delivered a trap or interrupt to its guest's virtual hart."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Return(Event):
     """A handler ended: `sret` or `mret`, on the real hart (level 0) or emulated on a virtual one."""
 
@@ -80,7 +85,7 @@ class Return(Event):
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Exit(Event):
     """The guest `vm` stopped running directly, and its hypervisor took over. `reason` is a few stable words."""
 
@@ -97,7 +102,7 @@ class Exit(Event):
         return bool(self.cause >> 63)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Entry(Event):
     """A hypervisor let its guest `vm` run on directly, from `pc` in the virtual mode `mode`."""
 
@@ -106,7 +111,7 @@ class Entry(Event):
     vm: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Emulation(Event):
     """A hypervisor executed one row of the instruction table on the virtual hart.
 
@@ -120,7 +125,7 @@ class Emulation(Event):
     changes: tuple[tuple[str, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CsrWrite(Event):
     """An instruction wrote a CSR (level 0: the real one)."""
 
@@ -130,7 +135,7 @@ class CsrWrite(Event):
     pc: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TlbFill(Event):
     """The MMU walked and remembered a translation; `access` is what was wanted."""
 
@@ -140,14 +145,14 @@ class TlbFill(Event):
     context: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TlbFlush(Event):
     """All remembered translations were dropped."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ShadowFill(Event):
     """A hypervisor wrote one entry of a shadow page table: guest-virtual, guest-physical, host-physical."""
 
@@ -158,7 +163,7 @@ class ShadowFill(Event):
     access: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ShadowFlush(Event):
     """A hypervisor dropped shadow entries, and why."""
 
@@ -166,7 +171,7 @@ class ShadowFlush(Event):
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DeviceAccess(Event):
     """A load or store reached a device's register."""
 
@@ -175,6 +180,39 @@ class DeviceAccess(Event):
     size: int
     value: int
     store: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InterruptChange(Event):
+    """An interrupt of a hart became pending, or is held back by something else now, or is pending no more.
+
+    `cause` is as in `xcause`. `held_by` says what keeps it from being delivered: its own enable bit ("mie",
+    "sie"), that of its mode ("mstatus.MIE", "sstatus.SIE"), or the "mode" of the hart; nothing: "".
+    """
+
+    cause: int
+    pending: bool
+    held_by: str
+    vm: str = ""
+
+
+def kind_title(kind: str) -> str:
+    """A kind of event in the reader's language: in English, its name."""
+    return {
+        "Trap": _("Trap"),
+        "Injection": _("Injection"),
+        "Return": _("Return"),
+        "Exit": _("Exit"),
+        "Entry": _("Entry"),
+        "Emulation": _("Emulation"),
+        "CsrWrite": _("CsrWrite"),
+        "TlbFill": _("TlbFill"),
+        "TlbFlush": _("TlbFlush"),
+        "ShadowFill": _("ShadowFill"),
+        "ShadowFlush": _("ShadowFlush"),
+        "DeviceAccess": _("DeviceAccess"),
+        "InterruptChange": _("InterruptChange"),
+    }.get(kind, kind)
 
 
 Kind = TypeVar("Kind", bound=Event)
@@ -200,8 +238,12 @@ class EventSource:
         self._clock, self._stack = clock, stack
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._levels: list[_Software] = []
+        self._told: dict[tuple[int, object], dict[int, str]] = {}
         self._last: EventId = (-1, 0)
         self.on = False
+
+    def __repr__(self) -> str:
+        return _("Events of a machine: {count} listeners").format(count=len(self._listeners))
 
     def emit(self, kind: type[Kind], level: int, *rest: Any) -> Kind | None:
         """Tell the listeners, if there are any; `rest` are the record's own fields in order."""
@@ -224,6 +266,8 @@ class EventSource:
         if isinstance(event, Trap) and event.interrupt:
             # A hypervisor may hear of it by an exit that is an interrupt itself.
             return found if isinstance(found, Exit) and found.interrupt else None
+        if isinstance(event, InterruptChange) and event.pending and event.level == 0:
+            return None  # a device's doing, whatever the hart does meanwhile
         return found
 
     def _open_and_close(self, event: Event) -> None:
@@ -243,7 +287,7 @@ class EventSource:
             case Entry():
                 software = self._software(event.level - 1)
                 if software.guest not in ("", event.vm):
-                    self.forget(event.level)  # another guest has its own past
+                    del self._levels[event.level :]  # another guest has its own past
                 software.guest = event.vm
             case Return():
                 software = self._software(event.level)
@@ -258,6 +302,11 @@ class EventSource:
     def forget(self, level: int = 0) -> None:
         """What was open at this level and inside is so no more: another state was put in its place."""
         del self._levels[level:]
+        self._told = {key: told for key, told in self._told.items() if key[0] < level}
+
+    def told(self, level: int, hart: object) -> dict[int, str]:
+        """What the listeners know of a hart's interrupts, by code; whoever tells them keeps it."""
+        return self._told.setdefault((level, hart), {})
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event from here on."""
@@ -282,6 +331,18 @@ class EventSource:
         finally:
             self.unlisten(recording.events.append)
 
+    @contextmanager
+    def apart(self) -> Iterator["Recording"]:
+        """Record a look ahead that will be undone: no other listener hears of it, and nothing stays open."""
+        kept = self._listeners, self._levels, self._last, self.on
+        self._listeners = ()
+        self._levels = [replace(one, interrupted=dict(one.interrupted)) for one in self._levels]
+        try:
+            with self.record() as recording:
+                yield recording
+        finally:
+            self._listeners, self._levels, self._last, self.on = kept
+
 
 class Recording(Drawn):
     """A list of events to look at, filter, and turn into a graph."""
@@ -304,7 +365,7 @@ class Recording(Drawn):
         kinds: dict[str, int] = {}
         for event in self.events:
             kinds[event.kind] = kinds.get(event.kind, 0) + 1
-        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        counts = ", ".join(f"{kind_title(kind)} {count}" for kind, count in sorted(kinds.items()))
         return _("{total} events: {counts}").format(total=len(self), counts=counts or _("none"))
 
     def only(self, *kinds: type[Event], level: int | None = None) -> "Recording":
@@ -331,6 +392,14 @@ class Recording(Drawn):
                 caused.add(one.id)
                 found.append(one)
         return Recording(found)
+
+    def timeline(self) -> "Timeline":
+        """The run on a timeline, to zoom, filter and click; see `vlab.views.Timeline`."""
+        return view("Timeline")(self)  # type: ignore[no-any-return]
+
+    def interrupts(self) -> "Interrupts":
+        """Every interrupt of the run from pending to delivered and cleared; see `vlab.views.Interrupts`."""
+        return view("Interrupts")(self)  # type: ignore[no-any-return]
 
     @property
     def exits(self) -> "Recording":

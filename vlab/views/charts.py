@@ -14,6 +14,7 @@ from vlab.events import Exit, Recording
 from vlab.language import _
 from vlab.views.grammar import LOOKS, colour
 from vlab.views.metrics import fit
+from vlab.views.terms import term
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +89,7 @@ def chart_exits(counts: Mapping[str, int] | Recording, ax: "Axes | None" = None)
     if isinstance(counts, Recording):
         counts = Counter(event.reason for event in counts if isinstance(event, Exit))
     rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
-    listed = ", ".join(f"{cause} {count}" for cause, count in rows) or _("none")
+    listed = ", ".join(f"{term(cause)} {count}" for cause, count in rows) or _("none")
     sentence = _("Exits by cause, {total} in all: {listed}.").format(
         total=sum(counts.values()), listed=listed
     )
@@ -104,7 +105,7 @@ def chart_exits(counts: Mapping[str, int] | Recording, ax: "Axes | None" = None)
             linewidth=1.5,
         )
         plot.axes.bar_label(bars, padding=4)
-        names = [fit(cause, _NAME) for cause, _count in rows]
+        names = [fit(term(cause), _NAME) for cause, _count in rows]
         plot.axes.set_yticks(range(len(rows)), names, parse_math=False)
         plot.axes.invert_yaxis()
         plot.axes.set_xlabel(_("exits"))

@@ -5,18 +5,54 @@ from typing import Any
 
 from vlab.display import Bundle, renders
 from vlab.events import Event, Recording
+from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.chain import Chain
+from vlab.hypervisor.memorymap import MemoryMap
+from vlab.hypervisor.tables import Tables
 from vlab.language import VlabError, _
-from vlab.paging import Walk
+from vlab.machine import Computer
+from vlab.machine.csrfile import CsrFile
+from vlab.machine.hart import Hart
+from vlab.machine.look import Look, look
+from vlab.machine.tlb import Tlb, TlbRun
+from vlab.operations import Snapshots
+from vlab.paging import PageTable, Walk
+from vlab.riscv import Csr, Program
+from vlab.views.boxes import boxes_picture
 from vlab.views.chain import chain_picture, walk_picture
+from vlab.views.compare import Comparison
 from vlab.views.ladder import ladder_picture
+from vlab.views.listings import csr_html, csrs_html, program_html
+from vlab.views.memorymap import memory_map_picture
+from vlab.views.pagetable import table_picture
 from vlab.views.picture import Picture
+from vlab.views.sidebyside import compare_picture
+from vlab.views.snapshots import snapshots_picture
+from vlab.views.state import state_picture
+from vlab.views.tables import tables_picture
+from vlab.views.tlb import tlb_picture, tlb_run_picture
 from vlab.views.words import event_html
+
+
+def _hart_picture(hart: Hart) -> Picture:
+    return state_picture(look(hart.computer))
+
 
 _DRAWN: dict[type, Callable[[Any], Picture]] = {
     Walk: walk_picture,
     Chain: chain_picture,
     Recording: ladder_picture,
+    PageTable: table_picture,
+    Tables: tables_picture,
+    MemoryMap: memory_map_picture,
+    Tlb: tlb_picture,
+    TlbRun: tlb_run_picture,
+    Computer: boxes_picture,
+    Hypervisor: boxes_picture,
+    Look: state_picture,
+    Hart: _hart_picture,
+    Comparison: compare_picture,
+    Snapshots: snapshots_picture,
 }
 
 
@@ -36,6 +72,21 @@ def _bundle(thing: Any) -> Bundle:
 
 for _kind in _DRAWN:
     renders(_kind)(_bundle)
+
+
+@renders(Program)
+def _program_bundle(program: Program) -> Bundle:
+    return {"text/html": program_html(program)}, {}
+
+
+@renders(CsrFile)
+def _csrs_bundle(csrs: CsrFile) -> Bundle:
+    return {"text/html": csrs_html(csrs)}, {}
+
+
+@renders(Csr)
+def _csr_bundle(csr: Csr) -> Bundle:
+    return {"text/html": csr_html(csr)}, {}
 
 
 @renders(Event)

@@ -1,10 +1,13 @@
 """networkx graphs of events, walks and other things, drawn by matplotlib in the grammar of the pictures."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vlab.events import kind_title
 from vlab.language import _
 from vlab.views.charts import Plot, new_plot, vlab_style
 from vlab.views.grammar import colour
+from vlab.views.terms import term
 from vlab.views.words import event_label, vm_name
 
 if TYPE_CHECKING:
@@ -44,18 +47,25 @@ _MARKS = {
     "entry": Mark("s", "kernel"),
     "page": Mark("s", "machine", hollow=True),
     "fault": Mark("X", "fault"),
+    "machine": Mark("s", "machine"),
+    "VM": Mark("s", "machine", hollow=True),
+    "hypervisor": Mark("s", "hypervisor"),
+    "software": Mark("s", "kernel"),
+    "device": Mark("h", "machine", hollow=True),
+    "snapshot": Mark("o", "kernel", hollow=True),
 }
 
 
 def draw(graph: "networkx.DiGraph[Any]", ax: "Axes | None" = None, pos: Positions | None = None) -> Plot:
-    """Draw a graph of vlab's, such as `run.graph()`, `run.exits.graph()` or `walk.graph()`, or a part of one.
+    """Draw a graph of vlab's, such as `run.graph()`, `walk.graph()` or `machine.graph()`, or a part of one.
 
-    Causes stand to the left of their effects. An event graph is drawn as an outline, one event a row under
-    its cause; others in networkx's multipartite layout. `pos` takes positions of your own: {node: (x, y)}.
+    A tree of events, snapshots or parts of a computer is drawn as an outline: a row for each, under its cause,
+    its parent or its whole. Others are drawn in networkx's multipartite layout, causes to the left of their
+    effects. `pos` takes positions of your own: {node: (x, y)}.
     """
     nodes = list(graph)[:MOST]
     shown = graph.subgraph(nodes)
-    outline = pos is None and bool(nodes) and all("event" in graph.nodes[node] for node in nodes)
+    outline = pos is None and bool(nodes) and all(_in_outline(graph.nodes[node]) for node in nodes)
     places = pos or (_outline(shown) if outline else _layers(shown))
     columns = len({x for x, _y in places.values()})
     width = _COLUMN * columns + 5 if outline else max(6.0, 2.2 * columns)
@@ -70,16 +80,25 @@ def draw(graph: "networkx.DiGraph[Any]", ax: "Axes | None" = None, pos: Position
     return plot
 
 
+def _in_outline(attributes: dict[str, Any]) -> bool:
+    """Whether a node belongs to a tree with a row for each node: an event, a snapshot, a part of a computer."""
+    return "event" in attributes or "number" in attributes
+
+
 def _outline(graph: "networkx.DiGraph[Any]") -> Positions:
     """Each node in a row of its own, its effects under it and one step to the right."""
+
+    def backwards(nodes: Iterable[Any]) -> list[Any]:
+        return sorted(nodes, key=lambda node: (graph.nodes[node].get("number", 0), node), reverse=True)
+
     places: Positions = {}
     roots = [node for node in graph if not graph.in_degree(node)]
-    todo = [(node, 0) for node in sorted(roots or graph, reverse=True)]
+    todo = [(node, 0) for node in backwards(roots or graph)]
     while todo:
         node, depth = todo.pop()
         if node not in places:
             places[node] = (depth, -len(places))
-            todo += [(effect, depth + 1) for effect in sorted(graph.successors(node), reverse=True)]
+            todo += [(effect, depth + 1) for effect in backwards(graph.successors(node))]
     for node in graph:  # what only a circle leads to
         places.setdefault(node, (0, -len(places)))
     return places
@@ -104,7 +123,7 @@ def _sentence(graph: "networkx.DiGraph[Any]") -> str:
     kinds: dict[str, int] = {}
     for _node, kind in graph.nodes(data="kind"):
         kinds[str(kind)] = kinds.get(str(kind), 0) + 1
-    listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    listed = ", ".join(f"{term(kind_title(kind))} {count}" for kind, count in sorted(kinds.items()))
     return _("Graph of {nodes} nodes and {edges} edges, from cause to effect: {kinds}.").format(
         nodes=len(graph), edges=graph.number_of_edges(), kinds=listed or _("none")
     )
@@ -114,7 +133,7 @@ def _mark(attributes: dict[str, Any]) -> Mark:
     mark = _MARKS.get(attributes.get("kind", ""), Mark("o", "machine"))
     if attributes.get("verdict") == "fault":
         return mark._replace(who="fault")
-    if mark.who == "hypervisor" and attributes.get("level") == 0:
+    if mark.who == "hypervisor" and "event" in attributes and attributes["level"] == 0:
         return mark._replace(who="machine")
     return mark
 
@@ -125,6 +144,8 @@ def _label(graph: "networkx.DiGraph[Any]", node: Any) -> str:
         event = attributes["event"]
         whose = f" ({vm_name(event.level)})" if event.level > 1 else ""
         return f"{event.time}  {event_label(event)}{whose}"
+    if attributes.get("kind") == "snapshot":
+        return _("{label}: time {time}, pages changed: {changed}").format(**attributes)
     return str(attributes.get("label", node))
 
 

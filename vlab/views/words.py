@@ -1,17 +1,20 @@
 """Events in words: a short label, a sentence, and a table of every field, decoded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from heapq import heappop, heappush
 from itertools import islice
+from typing import Protocol
 
 from vlab import events as ev
-from vlab.events import Event, EventId, Recording
+from vlab.display import says
+from vlab.events import Event, EventId, Recording, kind_title
 from vlab.language import _
 from vlab.riscv import Cause, disassemble
 from vlab.riscv.csrs import CSRS
-from vlab.riscv.privilege import cause_title
+from vlab.riscv.privilege import access_title, cause_key, cause_title
 from vlab.views.svg import escape
+from vlab.views.terms import term
 
 _LISTED = 12  # of an event's effects; the rest are counted
 
@@ -37,7 +40,7 @@ def event_label(event: Event) -> str:
         case ev.Return():
             return _("{instruction} to {mode}").format(instruction=event.instruction, mode=event.target)
         case ev.Exit():
-            return _("exit: {reason}").format(reason=event.reason)
+            return _("exit: {reason}").format(reason=term(event.reason))
         case ev.Entry():
             return _("enter in {mode}").format(mode=event.mode)
         case ev.Emulation():
@@ -55,23 +58,36 @@ def event_label(event: Event) -> str:
         case ev.DeviceAccess():
             access = _("store") if event.store else _("load")
             return _("{device} {access}").format(device=event.device, access=access)
-    return event.kind
+        case ev.InterruptChange() if not event.pending:
+            return _("cleared: {cause}").format(cause=_short_cause(event.cause))
+        case ev.InterruptChange() if event.held_by:
+            return _("held: {cause}").format(cause=_short_cause(event.cause))
+        case ev.InterruptChange():
+            return _("pending: {cause}").format(cause=_short_cause(event.cause))
+    return kind_title(event.kind)
 
 
 def _short_cause(cause: int) -> str:
     """The cause in words; an interrupt's without the mode that it is meant for."""
-    title = cause_title(cause)
-    return title.split(" ", 1)[-1] if title.endswith("interrupt") else title
+    short = {
+        "software interrupt": _("software interrupt"),
+        "timer interrupt": _("timer interrupt"),
+        "external interrupt": _("external interrupt"),
+    }
+    return short.get(cause_key(cause).split(" ", 1)[-1]) or cause_title(cause)
 
 
+@says(Event)
 def event_sentence(event: Event) -> str:
     """What happened, in one sentence."""
     facts = {f.name: getattr(event, f.name) for f in fields(event)}
     facts["vm"] = vm_name(event.level)
-    if isinstance(event, ev.Entry) and event.vm:
+    if isinstance(event, ev.Entry | ev.InterruptChange) and event.vm:
         facts["vm"] = event.vm
-    if isinstance(event, ev.Trap | ev.Exit):
+    if isinstance(event, ev.Trap | ev.Exit | ev.InterruptChange):
         facts["cause"] = cause_title(event.cause)
+    if "reason" in facts:
+        facts["reason"] = term(facts["reason"])
     return _sentence(event).format(**facts)
 
 
@@ -85,7 +101,7 @@ def _sentence(event: Event) -> str:
             return _("The hypervisor emulates {instruction} for {vm}: its virtual mode is {target} now.")
         case ev.Return():
             return _("The real hart executes {instruction}: from {origin} to {target}.")
-        case ev.Exit() if event.reason == cause_title(event.cause):
+        case ev.Exit() if event.reason == cause_key(event.cause):
             return _("An exit of {vm} at {pc:#x}, in virtual mode {mode}: {reason}.")
         case ev.Exit():
             return _("An exit of {vm} at {pc:#x}, in virtual mode {mode}: {reason} ({cause}).")
@@ -107,6 +123,14 @@ def _sentence(event: Event) -> str:
             return _("{device} of {vm}: {value:#x} is stored at offset {offset:#x}.")
         case ev.DeviceAccess():
             return _("{device} of {vm}: {value:#x} is loaded from offset {offset:#x}.")
+        case ev.InterruptChange() if not event.pending:
+            return _("{cause} of {vm} is pending no more.")
+        case ev.InterruptChange() if event.held_by == "mode":
+            return _("{cause} of {vm} is pending, and held back: the hart is in a higher mode.")
+        case ev.InterruptChange() if event.held_by:
+            return _("{cause} of {vm} is pending, and held back: {held_by} is off.")
+        case ev.InterruptChange():
+            return _("{cause} of {vm} is pending and enabled.")
     return "{id}"
 
 
@@ -136,6 +160,10 @@ def event_rows(event: Event) -> Iterator[tuple[str, str]]:
             continue
         if part.name == "cause":
             yield "cause", f"{value:#x} ({cause_title(value)})"
+        elif part.name == "reason":
+            yield "reason", term(value)
+        elif part.name == "access":
+            yield "access", access_title(value)
         elif part.name == "value" and getattr(event, "cause", None) == Cause.ILLEGAL_INSTRUCTION:
             yield "value", f"{value:#x} ({disassemble(value)})"
         elif isinstance(value, bool):
@@ -216,7 +244,24 @@ def event_table(event: Event) -> str:
     return f"<table>{rows}</table>"
 
 
-def relations_html(causes: Causes, number: int) -> str:
+class Relations(Protocol):
+    """What is known of the causes and effects of events, by position."""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The events."""
+
+    def cause(self, number: int) -> int | None:
+        """The position of the event that this one follows from."""
+
+    def count(self, number: int) -> int:
+        """How many events followed from this one, directly or not."""
+
+    def effects(self, number: int) -> Iterator[int]:
+        """Their positions, in order of time."""
+
+
+def relations_html(causes: Relations, number: int) -> str:
     """What an event follows from and what it caused, as buttons that a stepper listens to."""
     cause, count, html = causes.cause(number), causes.count(number), ""
     if cause is not None:
