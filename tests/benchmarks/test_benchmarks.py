@@ -1,10 +1,11 @@
 """The measurements measure what they say. Speed is compared in the same run, never with a time in seconds."""
 
 import sys
+from statistics import median
 
 import pytest
 
-from tests.benchmarks import __main__, bench_exits, bench_interpreter, bench_snapshot, naive
+from tests.benchmarks import __main__, bench_exits, bench_interpreter, bench_snapshot, bench_timeline, naive
 from tests.benchmarks.measuring import geometric_mean, in_turns, spread, table
 from tests.benchmarks.peers import Lap, Naive, Vlab
 from vlab.machine import Machine
@@ -190,6 +191,44 @@ def test_step_back_costs_less_than_to_run_all_again():
     assert bench_snapshot.measure_step_back(instructions=400_000, repetitions=3).median > 1.5
 
 
+# --- Timelines
+
+
+@pytest.mark.requires("chromium")
+def test_a_timeline_is_on_the_page_before_a_chart_of_as_many_points():
+    measured = bench_timeline.measure(40_000, repetitions=1)
+    assert measured.events > 39_000
+    assert measured.ratio.median > 1
+    assert len(measured.frames) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.requires("chromium")
+def test_a_frame_of_a_long_run_costs_little_more_than_one_of_a_short_run():
+    short, long = (bench_timeline.measure(events, repetitions=1) for events in (10_000, 1_000_000))
+    assert median(long.frames) < 4 * median(short.frames)
+    assert long.ratio.median > 2
+
+
+@pytest.mark.requires("chromium")
+def test_report_on_timelines_has_a_row_for_each_length():
+    lines = bench_timeline.report(quick=True).splitlines()
+    assert lines[2].split() == [
+        "events",
+        "timeline",
+        "of",
+        "it",
+        "the",
+        "page",
+        "matplotlib",
+        "ratio",
+        "a",
+        "frame",
+    ]
+    assert lines[3].startswith("9,972 ")
+    assert lines[-1].startswith("The aim: a million events in two seconds")
+
+
 # --- What they share
 
 
@@ -225,5 +264,7 @@ def test_spread_mean_and_table():
 
 
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
-    with pytest.raises(SystemExit, match=r"no measurement speed\. There are: exits, interpreter, snapshot"):
+    with pytest.raises(
+        SystemExit, match=r"no measurement speed\. There are: exits, interpreter, snapshot, timeline"
+    ):
         __main__.main(["exits", "speed"])

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.machine.programs import OFF, machine
+from vlab import guests
+from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Machine, Stop, history
+from vlab.machine import Machine, Stop, history, standing
 from vlab.machine.history import History
 from vlab.machine.memory import PAGE
+from vlab.riscv import assemble
 
 # Reads what is typed, adds it up, and waits for a while between: what it does depends on when it was typed.
 READER = """
@@ -209,3 +212,120 @@ def test_what_was_typed_is_typed_again_at_the_computer_where_it_was_typed():
     m.goto(5)
     m.run(20)
     assert (inner.uart.waiting, m.uart.waiting) == (1, 0)
+
+
+def test_a_look_ahead_leaves_everything_as_it_was_found():
+    machine = Machine(guests.load("kernel"), memory="1M")
+    machine.history.spacing = 100
+    machine.run(700)
+    machine.memory.poke(0x800F_0000, b"by hand")
+    before, checkpoints = machine.snapshot(), dict(machine.history.checkpoints)
+    heard: list[object] = []
+    machine.events.listen(heard.append)
+    with machine.history.ahead() as recording:
+        machine.run(3000)
+        assert len(recording)
+        with machine.history.ahead() as inner:
+            machine.run(3000)
+        assert len(inner)
+        assert machine.steps == 3700
+    assert machine.snapshot() == before
+    assert heard == []
+    assert machine.history.checkpoints == checkpoints
+    machine.run(100)
+    assert heard
+
+
+def test_a_look_ahead_types_what_was_typed_and_types_it_again():
+    machine = Machine(guests.load("hello"), memory="64K")
+    machine.run(5)
+    machine.type("x")
+    machine.run(5)
+    machine.goto(2)
+    with machine.history.ahead():
+        machine.run(8)
+        assert machine.uart.waiting == 1
+    assert machine.uart.waiting == 0
+    machine.run(8)
+    assert machine.uart.waiting == 1
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+def test_a_look_ahead_that_is_broken_off_is_undone():
+    machine = Machine(guests.load("hello"), memory="64K")
+    with pytest.raises(KeyboardInterrupt), machine.history.ahead():
+        machine.run(5, until=interrupted)
+    assert machine.steps == 0
+
+
+STORES = """
+    auipc t0, 1         # 0x80001000
+    nop
+    sd x0, 0(t0)        # step 2: zeros over zeros
+    li t1, 7
+    sw t1, 4(t0)        # step 4
+    sd t1, 8(t0)        # step 5: the next double word
+    .rept 50
+    nop
+    .endr
+    sw t1, 4(t0)        # step 56: the same value
+1:  j 1b
+"""
+
+
+@pytest.mark.parametrize("spacing", [3, 10, 1000])
+@pytest.mark.parametrize(
+    ("steps", "address", "last"),
+    [
+        (3, 0x80001000, 2),
+        (5, 0x80001000, 4),
+        (56, 0x80001000, 4),
+        (57, 0x80001000, 56),
+        (90, 0x80001000, 56),
+        (90, 0x80001008, 5),
+        (90, 0x80001010, None),
+        (2, 0x80001000, None),
+    ],
+)
+def test_who_stored_last(spacing, steps, address, last):
+    machine = Machine(assemble(STORES), memory="64K")
+    machine.history = History(machine, spacing)
+    machine.run(95)
+    machine.goto(steps)
+    before = machine.snapshot()
+    assert machine.history.last_store(address) == last
+    assert machine.snapshot() == before
+
+
+def test_a_residents_store_belongs_to_the_step_at_which_its_work_began():
+    machine = Machine(memory="4M")
+    vm = Hypervisor(machine).create_vm(guests.load("hello"), memory="64K")
+    machine.run(60)
+    frame = vm.technique.satp() & 0xFFF_FFFF_FFFF
+    step = machine.history.last_store(frame << 12 | (0x80000000 >> 30) * 8)
+    assert step is not None
+    machine.goto(step)
+    assert machine.steps == step
+    assert standing(machine) is not None
+
+
+def test_somebody_elses_watch_stays():
+    machine = Machine(assemble(STORES), memory="64K")
+    machine.run(10)
+    heard = []
+    machine.memory.watch(0x80001000, lambda *told: heard.append(told))
+    assert machine.history.last_store(0x80001000) == 4
+    assert heard
+    heard.clear()
+    machine.run(60)
+    assert heard == [(0x80001000, 7 << 32)]
+
+
+def test_no_memory_there_is_an_error():
+    machine = Machine(assemble(STORES), memory="64K")
+    machine.run(10)
+    with pytest.raises(VlabError):
+        machine.history.last_store(0)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.machine.programs import MASK, OFF, machine, mode, write
+from vlab import guests
 from vlab.language import VlabError
 from vlab.machine import GATE, Machine, Stop
 from vlab.machine.csrfile import FOR_EVER, LONGEST_SLEEP, STCE
@@ -274,3 +275,27 @@ def test_random_code_in_any_mode_raises_nothing_and_ends_at_the_limit(m, parts):
     with twin.events.record():
         twin.run(sum(parts))
     assert image(twin) == image(m)  # cut anywhere, listened to or not, restored or not
+
+
+def test_catching_up_takes_the_due_interrupt_and_attempts_nothing():
+    machine = Machine(guests.load("kernel"), memory="1M")
+    machine.run(675)
+    assert machine.hart.interrupt() is not None
+    assert machine.catch_up()
+    assert (machine.steps, machine.hart.interrupt()) == (675, None)
+    assert machine.hart.pc == machine.hart.csr["stvec"]
+    before = machine.snapshot()
+    assert machine.catch_up()
+    assert machine.snapshot() == before
+
+
+def test_catching_up_wakes_at_the_deadline_or_says_that_none_comes():
+    asleep = Machine(assemble("wfi\n1: j 1b"), memory="64K")
+    asleep.run(1)
+    assert not asleep.catch_up()
+    text = "li t0, 0x2004000\nli t1, 500\nsd t1, 0(t0)\nli t0, 0x80\ncsrw mie, t0\nwfi\n1: j 1b"
+    sleeper = Machine(assemble(text), memory="64K")
+    sleeper.run(until=lambda: sleeper.hart.waiting)
+    steps = sleeper.steps
+    assert sleeper.catch_up()
+    assert (sleeper.steps, sleeper.time) == (steps, 500)

@@ -136,3 +136,16 @@ def test_a_watch_hears_of_every_store_that_touches_its_double_word(memory):
     assert len(heard) == 3
     with pytest.raises(VlabError, match="no memory at"):
         memory.watch(RAM_BASE + SIZE - 4, lambda address, value: None)
+
+
+def test_fresh_pages_are_those_written_since_with_what_they_held():
+    memory = Memory(4 * PAGE)
+    memory.store(memory.base + 5, 1, 7)
+    before, now = memory.fresh()[0]
+    assert (before, now[5]) == (bytes(PAGE), 7)
+    assert memory.fresh() == {}
+    memory.store(memory.base + 5, 1, 0)
+    assert memory.fresh()[0] == (now, bytes(PAGE))
+    memory.store(memory.base + PAGE, 8, 0)
+    assert memory.fresh() == {1: (bytes(PAGE), bytes(PAGE))}
+    assert memory.pages() == {}

@@ -130,6 +130,7 @@ _RESTS: dict[type[Event], tuple[object, ...]] = {
     ev.ShadowFill: (0x1_0000, 0x8000_0000, 0x8010_0000, "RWU", "store"),
     ev.ShadowFlush: ("satp", 7),
     ev.DeviceAccess: ("uart", 0, 1, 0x41, True),
+    ev.InterruptChange: (INTERRUPT_BIT | Interrupt.STI, True, "sstatus.SIE", "vm1"),
 }
 
 

@@ -1,3 +1,4 @@
+import re
 from base64 import b64decode
 
 import matplotlib
@@ -6,7 +7,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from tests.views.recordings import Script
-from vlab.views import chart_exits, style
+from vlab.views import chart_exits, charts, style
 from vlab.views.charts import vlab_style
 from vlab.views.grammar import COLOURS
 
@@ -50,6 +51,13 @@ def test_the_style_is_the_grammars():
         COLOURS[f"{name}-strong"][0] for name in ("kernel", "hypervisor", "process", "fault", "machine")
     }
     assert len({str(entry["linestyle"]) for entry in cycle}) == len(cycle)
+
+
+def test_every_colour_of_the_style_sheet_is_the_grammars():
+    text = charts._STYLE.read_text()
+    used = {f"#{colour}" for colour in re.findall(r"\b[0-9a-f]{6}\b", text)}
+    assert len(used) > 5
+    assert used <= {light for light, _dark in COLOURS.values()}
 
 
 def test_style_is_for_all_charts_from_here_on():

@@ -2,8 +2,11 @@ import pytest
 
 from tests.views.recordings import Script
 from vlab.language import VlabError
+from vlab.machine import Machine
+from vlab.machine.look import look
 from vlab.paging import PageTable
 from vlab.views import ladder_picture, picture_of, walk_picture
+from vlab.views.state import state_picture
 
 
 def test_objects_draw_themselves():
@@ -27,3 +30,10 @@ def test_a_picture_is_its_own_and_other_things_have_none():
     assert picture_of(picture) is picture
     with pytest.raises(VlabError, match="int has no picture"):
         picture_of(3)
+
+
+def test_a_hart_draws_its_computers_state():
+    machine = Machine(memory="1M")
+    shown, metadata = machine.hart._repr_mimebundle_()
+    assert shown["text/plain"] == repr(machine.hart)
+    assert metadata["image/png"]["alt"] == state_picture(look(machine)).sentence

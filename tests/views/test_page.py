@@ -6,8 +6,11 @@ from base64 import b64encode
 import pytest
 
 from tests.views.recordings import Script
+from vlab import guests
+from vlab.machine import Machine
 from vlab.views import Stepper
 from vlab.views.frames import STRIDE
+from vlab.views.states import States
 
 pytestmark = pytest.mark.requires("chromium")
 
@@ -50,6 +53,21 @@ def stepper():
 
 @pytest.fixture
 def page(browser, stepper):
+    yield from opened(browser, stepper)
+
+
+@pytest.fixture(scope="module")
+def states():
+    return States(Machine(guests.load("kernel"), memory="1M"), 800)
+
+
+@pytest.fixture
+def state_page(browser, states):
+    yield from opened(browser, Stepper(states, at=674))
+
+
+def opened(browser, stepper):
+    """A page with this stepper in it."""
     widget = stepper.widget
     page = browser.new_page(viewport={"width": 1000, "height": 900})
     asked = []
@@ -61,7 +79,7 @@ def page(browser, stepper):
     page.expose_function("kernel", answer)
     page.asked = asked
     page.set_content(f"<html><style>{widget._css}</style><body></body></html>")
-    names = ("at", "count", "stride", "stops", "words", "ahead")
+    names = ("at", "count", "stride", "stops", "words", "ahead", "size")
     source = b64encode(widget._esm.encode()).decode()
     page.evaluate(_MODEL, [{name: getattr(widget, name) for name in names}, source])
     yield page
@@ -174,3 +192,94 @@ def test_no_text_is_cut_with_this_browsers_fonts(page):
     }).map((text) => text.textContent)"""
     assert page.evaluate(cut) == []
     assert page.locator("svg text").count() > 20
+
+
+def test_play_goes_on_by_itself_and_stops_at_the_end(page, stepper):
+    page.get_by_label("Speed").select_option("8")
+    press(page, "End", "ArrowLeft", "ArrowLeft")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(f"model.get('at') === {len(stepper) - 1}")
+    page.get_by_role("button", name="Play", pressed=False).wait_for()
+    press(page, "Home", "p")
+    page.wait_for_function("model.get('at') > 1")
+    press(page, "p")
+    at = place(page)
+    page.wait_for_timeout(400)
+    assert place(page) == at
+
+
+def test_whoever_wants_little_motion_gets_no_more_than_one_a_second(page):
+    page.emulate_media(reduced_motion="reduce")
+    speeds = "select => [...select.options].filter(option => !option.disabled).map(option => option.value)"
+    assert page.get_by_label("Speed").evaluate(speeds) == ["0.5", "1"]
+
+
+def test_next_context_switch_by_key_and_button(page, stepper):
+    switches = stepper._frames.stops["switch"]
+    press(page, "Home")
+    assert press(page, "s") == switches[0]
+    page.get_by_role("button", name="Next context switch").click()
+    assert place(page) == switches[1]
+
+
+def test_who_wrote_it_by_list_and_by_click(state_page, states):
+    page = state_page
+    press(page, "ArrowRight", "w")
+    assert page.evaluate("document.activeElement.tagName") == "SELECT"
+    page.get_by_label("Who wrote").select_option("mtvec")
+    page.get_by_role("button", name="Go to the write").click()
+    assert place(page) == states.who_wrote("mtvec", 675) == 3
+    assert page.get_by_label("Who wrote").input_value() == "mtvec"
+    press(page, "End")
+    page.locator(".lit, [data-who=scause] text").first.wait_for()
+    page.wait_for_function(
+        "document.querySelector('.vlab-who select option[value=scause]').text.includes('799')"
+    )
+    page.locator("[data-who=scause] text").first.click()
+    assert place(page) == states.who_wrote("scause", 800) == 799
+    assert page.locator(".vlab-who option[value=mtval]").inner_text() == "mtval: not in this run"
+
+
+def test_only_states_ask_who_wrote(page):
+    assert not page.locator(".vlab-who").is_visible()
+
+
+def test_a_state_says_what_the_code_says(state_page, states):
+    page = state_page
+    press(page, "ArrowRight")
+    said = Stepper(states, at=675).sentence
+    page.wait_for_function("says => document.querySelector('[role=status]').textContent === says", arg=said)
+    assert "SPIE 0 → 1" in page.locator(".vlab-detail").inner_text()
+
+
+def test_lecture_size_is_larger_and_nothing_is_cut(state_page):
+    page, size = state_page, "() => document.querySelector('svg text').getBoundingClientRect().height"
+    small = page.evaluate(size)
+    press(page, "l")
+    assert page.evaluate(size) > 1.4 * small
+    assert page.get_by_role("button", name="Lecture size").get_attribute("aria-pressed") == "true"
+    cut = """() => [...document.querySelectorAll('svg text')].filter((text) => {
+        const [inner, outer] = [text, text.ownerSVGElement].map((part) => part.getBoundingClientRect());
+        return inner.left < outer.left || inner.right > outer.right + 1 || inner.bottom > outer.bottom;
+    }).map((text) => text.textContent)"""
+    assert page.evaluate(cut) == []
+    assert page.locator("svg text").count() > 100
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_every_control_is_reached_by_tab_in_order(state_page):
+    page = state_page
+    page.locator(".vlab-stepper").focus()
+    reached = []
+    for _tab in range(20):
+        page.keyboard.press("Tab")
+        name = "document.activeElement.textContent.slice(0, 12) || document.activeElement.getAttribute('aria-label')"
+        reached.append(page.evaluate(name))
+    wanted = ["First", "Back", "Next", "Last", "Next trap", "Next context", "Position", "Play"]
+    assert reached[: len(wanted)] == wanted
+    assert "Lecture size" in reached and "Keys" in reached
+    described = page.evaluate(
+        "document.getElementById(document.querySelector('.vlab-stepper').getAttribute("
+        "'aria-describedby')).textContent"
+    )
+    assert "s: next context switch" in described

@@ -13,14 +13,23 @@ from vlab.riscv import Cause
 from vlab.views.perfetto import PerfettoTrace
 
 
-def rows(events, levels=2):
-    """The rows of a trace, without those that name the tracks."""
-    written: list[str] = []
-    trace = PerfettoTrace(written.append, levels)
+def written(events):
+    """All rows of a trace."""
+    text: list[str] = []
+    trace = PerfettoTrace(text.append)
     for event in events:
         trace(event)
     trace.close()
-    return [row for row in json.loads("".join(written)) if row["ph"] != "M"]
+    return json.loads("".join(text))
+
+
+def rows(events):
+    """The rows of a trace that are events themselves, not the tracks' names nor arrows."""
+    return [row for row in written(events) if row["ph"] not in "Msf"]
+
+
+def track_names(events):
+    return [row["args"]["name"] for row in written(events) if row["name"] == "thread_name"]
 
 
 def storm(traps, returns):
@@ -34,15 +43,37 @@ def storm(traps, returns):
     return run
 
 
-def test_a_trace_of_nothing_names_the_tracks():
-    written: list[str] = []
-    PerfettoTrace(written.append, 2).close()
-    names = [row["args"].get("name") for row in json.loads("".join(written))]
-    assert [name for name in names if name] == [
-        "vlab: 1 µs is one attempted instruction",
-        "the machine",
-        "the VM",
+def test_a_trace_of_nothing_names_the_machines_track():
+    names = [row["args"].get("name") for row in written([])]
+    assert [name for name in names if name] == ["vlab: 1 µs is one attempted instruction", "the machine"]
+
+
+def test_each_vm_has_a_track_with_its_name():
+    entries = [ev.Entry((time, 0), 1, None, 0, "S", vm) for time, vm in enumerate(["one", "two", "one"])]
+    late = ev.Emulation((9, 0), 1, None, 0, 0x73, "ecall", "S", ())
+    assert track_names([*entries, late]) == ["the machine", "one", "two"]
+    assert [row["tid"] for row in rows([*entries, late])] == [1, 2, 1, 1]
+    assert track_names(Script(depth=1).record(1)) == ["the machine", "the VM"]
+
+
+def test_an_arrow_leads_from_a_slice_to_each_slice_that_follows_from_it():
+    recording = Script(depth=1).record(2)
+    found = written(recording)
+    begun = {row["args"]["id"] for row in found if row["ph"] == "B"}
+    followers = [
+        event for event in recording if event.parent is not None and f"{event.time}.{event.id[1]}" in begun
     ]
+    starts = {row["id"]: row for row in found if row["ph"] == "s"}
+    ends = {row["id"]: row for row in found if row["ph"] == "f"}
+    assert len(starts) == len(ends) == len(followers) > 4
+    for number, event in enumerate(followers, 1):
+        assert ends[number]["tid"] == event.level
+        assert starts[number]["ts"] == ends[number]["ts"] == event.time
+        assert ends[number]["bp"] == "e"  # binds to the slice that encloses it, which has just begun
+    for row in [*starts.values(), *ends.values()]:
+        before = found[: found.index(row)]
+        phases = [one["ph"] for one in before if one.get("tid") == row["tid"]]
+        assert phases.count("B") > phases.count("E"), "an arrow's end needs an open slice on its track"
 
 
 def test_slices_last_from_trap_to_return_and_while_the_guest_runs():

@@ -7,10 +7,14 @@ import pytest
 
 from tests.views.recordings import Script
 from tests.views.structure import check
-from vlab.events import Recording
+from vlab import guests
+from vlab.events import CsrWrite, Entry, Recording
 from vlab.language import VlabError
+from vlab.machine import GATE, Machine
 from vlab.paging import PageTable
 from vlab.views import Stepper
+from vlab.views.frames import context_switches
+from vlab.views.states import States
 from vlab.views.words import event_sentence
 
 
@@ -57,6 +61,102 @@ def test_a_position_that_is_not_there_is_said(run, at):
     with pytest.raises(VlabError, match="Choose one from 0 to 107"):
         stepper.goto(at)
     assert stepper.at == 3
+
+
+def test_next_context_switch_stops_where_satp_changes_for_real(run):
+    stepper = Stepper(run)
+    switches = [at for at, event in enumerate(run) if event.kind == "CsrWrite" and event.name == "satp"]
+    assert [stepper.next_context_switch() and stepper.at for _switch in switches] == switches
+    assert stepper.next_context_switch() is run[switches[-1]]
+
+
+def test_a_switch_to_another_vm_is_one_and_a_shadow_load_is_none():
+    def write(pc, before, after):
+        return CsrWrite((pc, 0), 0, None, "satp", before, after, pc)
+
+    def enter(vm, level=1):
+        return Entry((1, 0), level, None, 0, "S", vm)
+
+    events = [
+        write(4, 0, 1),
+        write(4, 1, 1),
+        write(GATE, 1, 2),
+        enter("a"),
+        enter("b", 2),
+        enter("a"),
+        enter("b"),
+    ]
+    assert context_switches(events) == [0, 6]
+
+
+@pytest.fixture
+def machine():
+    return Machine(guests.load("kernel"), memory="1M")
+
+
+def test_a_computer_is_stepped_and_left_as_it_was(machine):
+    before = machine.snapshot()
+    stepper = Stepper(machine, steps=900)
+    assert machine.snapshot() == before
+    assert len(stepper) == 901
+    assert stepper.next().step == 1
+    assert stepper.last().step == 900
+    assert stepper.goto(675) is stepper.subject
+    assert stepper.sentence.startswith("Before step 675 of the machine, in S mode. Done: csrsi sstatus, 2")
+    stepper.first()
+    assert [stepper.next_trap().step, stepper.next_context_switch().step, stepper.next_trap().step] == [
+        675,
+        749,
+        799,
+    ]
+    machine.goto(stepper.subject.machine_step)
+    assert machine.look() == stepper.subject
+    check(stepper.strip())
+    json.dumps(stepper.widget.chunk(3))
+
+
+def test_who_wrote_jumps_there_and_stays(machine):
+    stepper = Stepper(machine, at=700, steps=900)
+    assert stepper.who_wrote("scause").step == 675
+    assert stepper.at == 675
+    assert stepper.who_wrote("scause").step == 675
+    assert stepper.who_wrote("mtvec").step == 3
+    with pytest.raises(VlabError, match="mtval was not written between steps 0 and 3"):
+        stepper.who_wrote("mtval")
+    with pytest.raises(VlabError, match="no register 'bogus'"):
+        stepper.who_wrote("bogus")
+    assert stepper.at == 3
+
+
+def test_who_wrote_takes_the_addresses_that_the_memory_window_shows(machine):
+    machine.run(3000)
+    stepper = Stepper(machine, steps=300, memory=0x40001000)
+    stepper.last()
+    look = stepper.subject
+    assert look.memory[0].physical != look.memory[0].address
+    with pytest.raises(VlabError, match="It was last written at step"):
+        stepper.who_wrote(0x40001000)
+    states = States(machine, 300, memory=0x40001000)
+    where = next(place for place in states.written if isinstance(place, int))
+    assert states.who_wrote(where, 300) == stepper.who_wrote(where).step - 3000
+
+
+@pytest.mark.parametrize("address", [0, 0x1000_0000, (1 << 64) - 1, -8, 1 << 70])
+def test_who_wrote_where_no_memory_is(machine, address):
+    with pytest.raises(VlabError, match="no memory"):
+        Stepper(machine, steps=3).who_wrote(address)
+
+
+def test_who_wrote_is_of_states_only(run):
+    with pytest.raises(VlabError, match="Stepper\\(machine\\)"):
+        Stepper(run).who_wrote("t0")
+
+
+def test_lecture_size_is_told_to_the_page(run):
+    assert Stepper(run, size="lecture").widget.size == "lecture"
+    assert Stepper(run).widget.size == "normal"
+    with pytest.raises(VlabError, match="Choose one of: normal, lecture"):
+        Stepper(run, size="huge")
 
 
 @pytest.mark.parametrize("nothing", [Recording(), []])

@@ -37,10 +37,11 @@ def test_it_travels_with_the_frames_around_it(stepper):
     stepper.goto(100)
     ahead = stepper.widget.ahead
     assert [chunk["number"] for chunk in ahead] == [100 // STRIDE - 1, 100 // STRIDE, 100 // STRIDE + 1]
-    sheet, lit, sentence, detail = ahead[1]["frames"][100 % STRIDE]
+    sheet, lit, sentence, detail, wrote = ahead[1]["frames"][100 % STRIDE]
     assert f'data-event="{lit["lit"][0]}"' in ahead[1]["sheets"][str(sheet)]
     assert sentence == stepper.sentence
     assert detail.startswith("<table>")
+    assert wrote == {}
 
 
 def test_the_page_gets_the_chunk_it_asks_for(stepper, sent):

@@ -28,7 +28,10 @@ from vlab.machine.snapshot import Snapshot
 from vlab.riscv import Mode, Program, assemble
 
 if TYPE_CHECKING:
+    import networkx
+
     from vlab.machine.history import History
+    from vlab.machine.look import Look
 
 CLINT_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x1000_0000, 0x0010_0000
 NEXT_STAGE = 0x8020_0000  # where what firmware starts begins, if it is a raw image
@@ -112,11 +115,13 @@ class Computer(Drawn, ABC):
     """
 
     level: int
+    name = ""  # a VM has one
     events: EventSource
     history: "History"  # the past of the machine under all levels
     memory: PhysicalMemory
     skipped: int  # time that wfi jumped over
     reservation: tuple[int, int] | None  # what lr reserved: physical address and size
+    program: Program | None = None  # what was loaded last
 
     def _build(self, *, cached: bool) -> None:
         """Put the hart and the standard devices in; `memory`, `level` and `events` stand already."""
@@ -192,6 +197,22 @@ class Computer(Drawn, ABC):
         """The timer that software reads."""
         return self.clint.mtime
 
+    def look(self, memory: int | None = None, *, program: Program | None = None) -> "Look":
+        """Its state as a value that draws itself: registers, CSRs, code, memory, console. Changes nothing.
+
+        `memory` is the virtual address where the memory window begins (None: around sp); `program` is where
+        labels and source lines come from (None: what was loaded).
+        """
+        from vlab.machine.look import look
+
+        return look(self, memory, program)
+
+    def graph(self) -> "networkx.DiGraph[Any]":
+        """What is inside it, as a networkx DiGraph: see `vlab.machine.structure.structure_graph`."""
+        from vlab.machine.structure import structure_graph
+
+        return structure_graph(self)
+
     @property
     def console(self) -> str:
         """All that the guest has printed."""
@@ -253,6 +274,7 @@ class Computer(Drawn, ABC):
             self.memory.poke(info_place, info)
         self.htif.connect(program)
         self._hart.reset(program.entry, a1=place, a2=info_place)
+        self.program = program
         return program
 
     def _power_off(self) -> None:

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from vlab.display import Drawn
+from vlab.language import _
 from vlab.machine.pmp import LOCKED, TOR, Pmp, legal_config, matching
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import BY_NUMBER, CSRS, PMP_ENTRIES, RESET, STORED, Csr
+from vlab.riscv.csrs import BY_NUMBER, CSRS, PMP_ENTRIES, RESET, STORED, Csr, unknown
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -26,7 +28,7 @@ QUIET = frozenset(
 )
 
 
-class CsrFile:
+class CsrFile(Drawn):
     """The control and status registers of one hart, with the behaviour that the table alone can't say.
 
     `values` holds the registers that have storage, by name; a debugger may look at it. `mcycle` and
@@ -42,8 +44,16 @@ class CsrFile:
         self.values = {name: RESET[name] for name in STORED}
         self.rebuild_pmp()
 
+    def __repr__(self) -> str:
+        hart = self._hart
+        return _("CSRs of a hart in {mode} mode at {pc:#x}: satp {satp:#x}, mstatus {mstatus:#x}").format(
+            mode=hart.mode, pc=hart.pc, satp=self["satp"], mstatus=self["mstatus"]
+        )
+
     def __getitem__(self, name: str) -> int:
-        """A debugger's read, by name: nothing is checked."""
+        """A debugger's read, by name: no privilege is checked. VlabError where there is no such CSR."""
+        if name not in CSRS:
+            raise unknown(_("There is no CSR {name!r}.").format(name=name), name, list(CSRS))
         return self.read(CSRS[name])
 
     def touch(self, number: int, writes: bool) -> Csr:

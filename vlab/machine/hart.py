@@ -7,8 +7,10 @@ virtual one has none.
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vlab.display import Drawn
 from vlab.events import CsrWrite, DeviceAccess, Return
 from vlab.events import Trap as TrapEvent
+from vlab.language import _
 from vlab.machine.bus import BusError
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
@@ -49,7 +51,7 @@ def _stack(mode: Mode) -> Stack:
 _STACKS = {mode: _stack(mode) for mode in (Mode.S, Mode.M)}
 
 
-class Hart:
+class Hart(Drawn):
     """The state of one hart: registers `x`, `pc`, `mode`, CSRs, and the TLB if it is a real one (`cached`).
 
     `x` has a 33rd place, where writes to x0 go. `word` is the instruction being executed, where that matters.
@@ -68,6 +70,11 @@ class Hart:
         self.unretired = 0
         self.interpreter = Interpreter(self)
         self.mmu = Mmu(self, cached)
+
+    def __repr__(self) -> str:
+        return _("Hart in {mode} mode at {pc:#x}, {retired} instructions completed").format(
+            mode=self.mode, pc=self.pc, retired=self.retired
+        )
 
     def reset(self, pc: int, a0: int = 0, a1: int = 0, a2: int = 0) -> None:
         """Power on: M mode at `pc`, with a0, a1 and a2 as given, everything else 0."""

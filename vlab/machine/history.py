@@ -5,9 +5,14 @@ and the spacing doubles: so they stay bounded, and a step back costs at most abo
 was typed is a log, and is typed again. What a debugger changed by hand is in no log.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from vlab.events import Recording
 from vlab.language import VlabError, _
+from vlab.machine.computer import standing
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot
@@ -40,9 +45,17 @@ class History:
     """The past of one machine: checkpoints by step, and the log of its input."""
 
     def __init__(self, machine: "Machine", spacing: int = SPACING):
-        self._machine = machine
+        self.machine = machine
         self._first_spacing = spacing
         self.begin()
+
+    def __repr__(self) -> str:
+        if not self.checkpoints:
+            return _("The past of a machine: nothing to go back to yet")
+        first, last = min(self.checkpoints), max(self.checkpoints)
+        return _("The past of a machine: {count} checkpoints, from step {first} to step {last}").format(
+            count=len(self.checkpoints), first=first, last=last
+        )
 
     def begin(self) -> None:
         """Begin anew: what the machine is now doesn't follow from its past."""
@@ -54,10 +67,10 @@ class History:
 
     def note(self) -> None:
         """Keep a checkpoint if one is due."""
-        step = self._machine.steps
+        step = self.machine.steps
         if step < self._due:
             return
-        self.checkpoints[step] = Checkpoint(self._machine.snapshot(), self._seen)
+        self.checkpoints[step] = Checkpoint(self.machine.snapshot(), self._seen)
         while len(self.checkpoints) > 1 and (len(self.checkpoints) > MOST or self._pages() > MOST_PAGES):
             self.checkpoints = {at: self.checkpoints[at] for at in sorted(self.checkpoints)[::2]}
             self.spacing *= 2
@@ -72,7 +85,7 @@ class History:
 
     def typed(self, computer: "Computer", text: str) -> None:
         """Remember what is typed now; what came later, in a future that was rewound, is forgotten."""
-        now = self._machine.steps
+        now = self.machine.steps
         self.input = [*self.input[: self._seen], Typed(now, computer, text)]
         self._seen += 1
         self.checkpoints = {step: kept for step, kept in self.checkpoints.items() if step < now}
@@ -81,7 +94,7 @@ class History:
     def retype(self) -> int | None:
         """In a future that was rewound: type what was typed by now. The step of what is typed next, or None."""
         for typed in self.input[self._seen :]:
-            if typed.step > self._machine.steps:
+            if typed.step > self.machine.steps:
                 return typed.step
             typed.computer.uart.type(typed.text)
             self._seen += 1
@@ -92,17 +105,17 @@ class History:
 
         If they end within a resident's work, which is one step, go to where that began.
         """
-        machine = self._machine
+        machine = self.machine
         if target < machine.steps:
-            self._rewind(target)
+            self.rewind(target)
         stop = machine.run(target - machine.steps)
         if machine.steps > target:
             began = machine.resident_since
-            self._rewind(began)
+            self.rewind(began)
             stop = machine.run(began - machine.steps)
         return stop
 
-    def _rewind(self, target: int) -> None:
+    def rewind(self, target: int) -> None:
         """Restore the last checkpoint at or before a step."""
         found = [step for step in self.checkpoints if step <= target]
         if not found:
@@ -111,5 +124,61 @@ class History:
                 mend=_("The first one is made when the machine first runs."),
             )
         checkpoint = self.checkpoints[max(found)]
-        restore_computer(self._machine, checkpoint.snapshot)
+        restore_computer(self.machine, checkpoint.snapshot)
         self._seen = checkpoint.typed
+
+    @contextmanager
+    def ahead(self) -> Iterator[Recording]:
+        """Look ahead, or back: at the block's end the machine is as it was found, and no listener has heard.
+
+        The recording holds the block's events. A block may run the machine, and be in another one's block.
+        """
+        machine = self.machine
+        with machine.events.apart() as recording:
+            before, since = machine.snapshot(), machine.resident_since
+            kept = self._seen, self._due
+            self._due = sys.maxsize
+            try:
+                yield recording
+            finally:
+                restore_computer(machine, before)
+                machine.resident_since = since
+                self._seen, self._due = kept
+
+    def last_store(self, address: int) -> int | None:
+        """The step that last stored to the double word at a physical address; None if none since the beginning.
+
+        Only an interval that may have changed the page is replayed, with the double word watched. A store by
+        a resident belongs to the step at which its work began. Raises VlabError where there is no memory.
+        """
+        end, page = self.machine.steps, (address - self.machine.ram.base) // PAGE
+        with self.ahead():
+            later = self.machine.ram.pages().get(page)
+            for step in sorted((step for step in self.checkpoints if step <= end), reverse=True):
+                earlier = self.checkpoints[step].snapshot.pages.get(page)
+                # A page that no interval wrote is the very same object. Zeros are kept nowhere: look.
+                if later is None or earlier is not later:
+                    found = self._last_store_between(step, end, address)
+                    if found is not None:
+                        return found
+                later, end = earlier, step
+        return None
+
+    def _last_store_between(self, start: int, end: int, address: int) -> int | None:
+        machine, found = self.machine, [-1]
+        other = machine.ram.watched.get(address)
+
+        def stored(there: int, value: int) -> None:
+            found[0] = machine.steps - 1 if standing(machine) is None else machine.resident_since
+            if other is not None:
+                other(there, value)  # what a resident does on it is part of the run
+
+        self.rewind(start)
+        machine.ram.watch(address, stored)
+        try:
+            machine.run(end - machine.steps)
+        finally:
+            machine.ram.unwatch(address)
+            if other is not None:
+                machine.ram.watch(address, other)
+        return None if found[0] < 0 else found[0]

@@ -32,6 +32,11 @@ class Htif:
         self.tohost: int | None = None
         self.status: int | None = None
 
+    def __repr__(self) -> str:
+        if self.tohost is None:
+            return _("HTIF: the program asks for none")
+        return _("HTIF: tohost at {address:#x}").format(address=self.tohost)
+
     def connect(self, program: Program | None) -> None:
         """Listen where this program says, if it is an aligned double word of memory; with none, don't."""
         address = None if program is None else program.symbols.get("tohost")

@@ -9,13 +9,16 @@ from typing import Any
 
 from vlab.events import EventSource
 from vlab.language import VlabError, _
+from vlab.machine import tlb
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
 from vlab.machine.hart import MASK
 from vlab.machine.history import History
+from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
+from vlab.machine.tlb import Tlb, TlbRun
 from vlab.riscv import Mode, Program, Trap
 
 QUANTUM = 100_000  # attempts between looks at Ctrl-C and at `until`
@@ -29,6 +32,19 @@ class Stop(Enum):
     ASLEEP = "it waits for an interrupt that nothing will send"
     LIMIT = "the limit of instructions was reached"
     CONDITION = "what was waited for has happened"
+
+    @property
+    def title(self) -> str:
+        """The reason in the reader's language."""
+        return {
+            Stop.OFF: _("the computer was powered off"),
+            Stop.ASLEEP: _("it waits for an interrupt that nothing will send"),
+            Stop.LIMIT: _("the limit of instructions was reached"),
+            Stop.CONDITION: _("what was waited for has happened"),
+        }[self]
+
+    def __repr__(self) -> str:
+        return f"<Stop.{self.name}: {self.title!r}>"
 
 
 class Machine(Computer):
@@ -53,7 +69,8 @@ class Machine(Computer):
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
-        self.program = None if image is None else self.load(image, dtb=dtb, bootargs=bootargs)
+        if image is not None:
+            self.load(image, dtb=dtb, bootargs=bootargs)
 
     def __repr__(self) -> str:
         size = self.memory.size >> 20
@@ -114,6 +131,17 @@ class Machine(Computer):
             self.run(1)
         return self
 
+    def catch_up(self) -> bool:
+        """Do what happens before the next instruction: wake, take a due interrupt. False if it sleeps for good."""
+        hart = self._hart
+        self.history.retype()
+        while self.status is None and standing(self) is None:
+            if not hart.waiting and hart.interrupt() is None:
+                return True
+            if not self._advance(0):
+                return False
+        return True
+
     def _advance(self, budget: int) -> bool:
         """A resident works, or an interrupt is taken, or it sleeps, or runs; False if nothing can happen."""
         hart = self._hart
@@ -123,6 +151,8 @@ class Machine(Computer):
             self.resident_since = self.steps
             resident.handle()
             return True
+        if self.events.on:
+            tell_interrupts(hart)
         cause = hart.interrupt()
         if cause is not None:
             hart.trap(cause)
@@ -158,6 +188,18 @@ class Machine(Computer):
     def _uncount(self) -> None:
         """The last attempt was none."""
         self._goal -= 1
+
+    def tlb(self) -> Tlb:
+        """What the TLB holds now."""
+        return tlb.snapshot(self._hart)
+
+    def watch_tlb(self, instructions: int) -> TlbRun:
+        """Run so many instructions one by one, and count the TLB's hits, misses and flushes.
+
+        `goto` first, and it is a window of the past. The run is the same as an unwatched one, only slower.
+        Raises VlabError for less than 1 and for more than a million.
+        """
+        return tlb.watch(self, instructions)
 
     def issue(self, instruction: str, value: int | None = None) -> int:
         """See `Computer.issue`: here the instruction meets the real hart."""

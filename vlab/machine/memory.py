@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vlab.language import VlabError, _
+from vlab.paging import size_text
 from vlab.riscv import Access, Trap
 from vlab.riscv.privilege import ACCESS_FAULT
 
@@ -65,6 +66,9 @@ class Memory(Watches):
         self.code: set[int] = set()
         self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
         self.on_slow_page: Callable[[], None] = lambda: None
+
+    def __repr__(self) -> str:
+        return _("Memory of {size} at {base:#x}").format(size=size_text(self.size), base=self.base)
 
     def holds(self, address: int, size: int = 1) -> bool:
         """Whether all `size` bytes at `address` are RAM."""
@@ -148,14 +152,21 @@ class Memory(Watches):
 
     def pages(self) -> dict[int, bytes]:
         """The pages that are not all zeros, by number from `base`. Costs what was written since last time."""
-        for page in self.dirty:
-            content = bytes(self.ram[page * PAGE : (page + 1) * PAGE])
-            self._saved[page] = content
-            if content == _ZEROS:
+        self.fresh()
+        return dict(sorted(self._saved.items()))
+
+    def fresh(self) -> dict[int, tuple[bytes, bytes]]:
+        """The pages written since this, or `pages`, was last asked: what each held then, and what it holds now."""
+        found = {}
+        for page in sorted(self.dirty):
+            before, now = self._saved.get(page, _ZEROS), bytes(self.ram[page * PAGE : (page + 1) * PAGE])
+            found[page] = before, now
+            self._saved[page] = now
+            if now == _ZEROS:
                 del self._saved[page]
         self.dirty.clear()
         self.on_slow_page()
-        return dict(sorted(self._saved.items()))
+        return found
 
     def set_pages(self, pages: Mapping[int, bytes]) -> None:
         """Make the memory be as `pages` says; whatever is not in it is zero."""

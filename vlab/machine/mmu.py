@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.events import TlbFill, TlbFlush
+from vlab.language import _
 from vlab.machine.choices import tlb_index
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED, R, W, X
@@ -98,6 +99,11 @@ class Mmu:
         self._cached = cached
         self.contexts: dict[Key, Context] = {}
         self.select()
+
+    def __repr__(self) -> str:
+        return _("MMU in {context}: {count} translations remembered").format(
+            context=self.fetches.key, count=sum(len(context.entries) for context in self.contexts.values())
+        )
 
     def select(self) -> None:
         """Choose the contexts for fetches and for data that fit the hart's mode and `mstatus` now."""

@@ -20,7 +20,7 @@ from vlab.paging import PageTable, Walk
 from vlab.riscv import Csr, Program
 from vlab.views.boxes import boxes_picture
 from vlab.views.chain import chain_picture, walk_picture
-from vlab.views.compare import Comparison
+from vlab.views.comparison import Comparison
 from vlab.views.ladder import ladder_picture
 from vlab.views.listings import csr_html, csrs_html, program_html
 from vlab.views.memorymap import memory_map_picture

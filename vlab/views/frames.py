@@ -7,9 +7,10 @@ frame to frame by lighting marks, and few drawings need to be made and sent.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from vlab.events import Recording
+from vlab.events import CsrWrite, Entry, Event, Recording
 from vlab.language import _
-from vlab.paging import Walk, rule_text
+from vlab.machine import GATE
+from vlab.paging import G_STAGE, VS_STAGE, Walk, rule_text
 from vlab.views import words
 from vlab.views.chain import walk_picture
 from vlab.views.ladder import WINDOW, Ladder, stretch
@@ -27,6 +28,7 @@ class Frame(NamedTuple):
     lit: dict[str, list[int]]
     sentence: str
     detail: str
+    wrote: dict[str, int] = {}  # noqa: RUF012 - of a state: who wrote each register, CSR and word, as a position
 
 
 class Frames(Protocol):
@@ -60,6 +62,7 @@ class EventFrames:
             stop: [number for number, event in enumerate(self.events) if event.kind == kind]
             for stop, kind in kinds.items()
         }
+        self.stops["switch"] = context_switches(self.events)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -105,9 +108,20 @@ class WalkFrames:
         if at == len(steps):
             return Frame(self.walk, 0, {"lit": [at]}, repr(self.walk), "")
         step = steps[at]
-        sentence = _(
-            "Reference {number} of {count}, level {level}, entry {index} at {address:#x}: {why}."
-        ).format(number=at + 1, count=len(steps), why=rule_text(step.rule), **step._asdict())
+        said = {
+            VS_STAGE: _(
+                "Reference {number} of {count}, the guest's table (VS-stage), level {level}, entry {index} at "
+                "GPA {address:#x}, read at HPA {hpa:#x}: {why}."
+            ),
+            G_STAGE: _(
+                "Reference {number} of {count}, the host's table (G-stage) for GPA {gpa:#x}, level {level}, "
+                "entry {index} at HPA {address:#x}: {why}."
+            ),
+        }
+        one = _("Reference {number} of {count}, level {level}, entry {index} at {address:#x}: {why}.")
+        sentence = (said.get(step.stage, one) if self.walk.host else one).format(
+            number=at + 1, count=len(steps), why=rule_text(step.rule, self.walk.scheme), **step._asdict()
+        )
         return Frame(step, 0, {"lit": [at]}, sentence, "")
 
     def sheet(self, number: int) -> Picture:
@@ -149,3 +163,21 @@ class PictureFrames:
         last, count = len(self) - 1, min(_STRIP, len(self))
         chosen = sorted({round(last * n / max(1, count - 1)) for n in range(count)})
         return [(self.pictures[n], f"{n} / {last}: {self.pictures[n].sentence}") for n in chosen]
+
+
+def context_switches(events: Sequence[Event]) -> list[int]:
+    """Where another address space or another VM takes over: software puts another root into `satp`, or a
+    hypervisor lets another guest run on. A resident that loads a shadow table changes nobody's address space.
+    """
+    found, guests = [], dict[int, str]()
+    for number, event in enumerate(events):
+        if isinstance(event, CsrWrite) and event.name == "satp":
+            switched = event.before != event.after and event.pc != GATE
+        elif isinstance(event, Entry):
+            switched = guests.get(event.level, event.vm) != event.vm
+            guests[event.level] = event.vm
+        else:
+            continue
+        if switched:
+            found.append(number)
+    return found

@@ -29,15 +29,52 @@ class Place(NamedTuple):
     after: int
 
 
+class Control:
+    """Who is in control in a run `depth` VMs deep: the mode of every level, and the VM that it runs.
+
+    `guests` holds the running VM's name by level, the machine's own first; None where no VM is known. It is
+    another tuple whenever it changes.
+    """
+
+    def __init__(self, recording: Recording, depth: int):
+        self.depth = depth
+        self.modes, self.guests = _beginning(recording, depth)
+        self._inside: dict[tuple[str | None, ...], tuple[list[str], tuple[str | None, ...]]] = {}
+
+    @property
+    def level(self) -> int:
+        """The level whose own software runs; `depth + 1`: a process of the innermost guest."""
+        for level, mode in enumerate(self.modes):
+            if mode != "U":
+                return level
+        return self.depth + 1
+
+    def follow(self, event: Event) -> None:
+        """The modes change as an event says."""
+        if isinstance(event, ev.Trap | ev.Return):
+            self.modes[event.level] = event.target
+        elif isinstance(event, ev.Entry | ev.Exit):
+            self.modes[event.level] = event.mode
+            guest = self.guests[event.level]
+            if guest is None or (guest != event.vm and isinstance(event, ev.Entry)):
+                self._switch(event.level, event.vm)
+
+    def _switch(self, level: int, vm: str) -> None:
+        """Another VM has other VMs inside, or none; what is inside the last one waits for its return."""
+        self._inside[self.guests[: level + 1]] = self.modes[level + 1 :], self.guests[level + 1 :]
+        path, deeper = (*self.guests[:level], vm), self.depth - level
+        modes, guests = self._inside.get(path, (["U"] * deeper, (None,) * deeper))
+        self.modes[level + 1 :] = modes
+        self.guests = path + guests
+
+
 class Lanes:
     """The lanes of a recording, the machine's at the top, and the place of every event in it."""
 
     def __init__(self, recording: Recording):
         self.depth = max((event.level for event in recording), default=0)
         self.lanes = [Lane("machine", who_name("machine")), *self._supervisors(), self._process()]
-        self._modes = self._first_modes(recording)
-        self._guests: dict[int, str] = {}
-        self._inside: dict[tuple[int, str], list[str]] = {}
+        self._control = Control(recording, self.depth)
         self.places = [self._place(event) for event in recording]
 
     def _supervisors(self) -> list[Lane]:
@@ -49,50 +86,32 @@ class Lanes:
     def _process(self) -> Lane:
         return Lane("process", who_name("process") if self.depth else _("process"))
 
-    def _first_modes(self, recording: Recording) -> list[str]:
-        """The mode of each level at the beginning, as the first event that tells shows it."""
-        modes: dict[int, str] = {}
-        for event in recording:
-            if event.level not in modes and (mode := _mode_before(event)):
-                modes[event.level] = mode
-                if len(modes) > self.depth:
-                    break
-        return [modes.get(level, "S") for level in range(self.depth + 1)]
-
-    def _control(self) -> int:
-        """The lane of whoever runs in these modes."""
-        for level, mode in enumerate(self._modes):
-            if mode != "U":
-                return level + 1
-        return len(self.lanes) - 1
-
     def _place(self, event: Event) -> Place:
         """Where an event happens; and the modes change as it says."""
-        before = self._control()
+        before = self._control.level + 1
+        self._control.follow(event)
+        after = self._control.level + 1
         host = event.level  # whoever works for a level: the machine for itself, a hypervisor for its VM
-        match event:
-            case ev.Injection():
-                self._modes[event.level] = event.target
-                return Place(host, event.level + 1, before, self._control())
-            case ev.Trap() | ev.Return() if event.level == 0:
-                self._modes[0] = event.target
-                return Place(before, self._control(), before, self._control())
-            case ev.Return() | ev.Trap():
-                self._modes[event.level] = event.target
-            case ev.Exit():
-                self._modes[event.level] = event.mode
-            case ev.Entry():
-                self._modes[event.level] = event.mode
-                self._switch(event.level, event.vm)
-        return Place(host, host, before, self._control())
+        if isinstance(event, ev.Injection):
+            return Place(host, event.level + 1, before, after)
+        if isinstance(event, ev.Trap | ev.Return) and event.level == 0:
+            return Place(before, after, before, after)
+        return Place(host, host, before, after)
 
-    def _switch(self, level: int, vm: str) -> None:
-        """Another VM has other VMs inside, or none; what is inside the last one waits for its return."""
-        last = self._guests.setdefault(level, vm)
-        if vm != last:
-            self._inside[level, last] = self._modes[level + 1 :]
-            self._modes[level + 1 :] = self._inside.get((level, vm), ["U"] * (self.depth - level))
-            self._guests[level] = vm
+
+def _beginning(recording: Recording, depth: int) -> tuple[list[str], tuple[str | None, ...]]:
+    """The mode and the VM of each level at the beginning, as the first event that tells shows it."""
+    modes: dict[int, str] = {}
+    guests: dict[int, str | None] = {0: ""}
+    for event in recording:
+        if event.level not in modes and (mode := _mode_before(event)):
+            modes[event.level] = mode
+        if event.level not in guests and isinstance(event, ev.Exit | ev.Entry):
+            guests[event.level] = event.vm
+        if len(modes) > depth and len(guests) > depth:
+            break
+    levels = range(depth + 1)
+    return [modes.get(level, "S") for level in levels], tuple(guests.get(level) for level in levels)
 
 
 def _mode_before(event: Event) -> str | None:

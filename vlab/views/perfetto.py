@@ -1,8 +1,9 @@
 """Events in the trace format of Chrome and Perfetto, for a file that https://ui.perfetto.dev opens.
 
-There is a track for each level. On it a slice lasts from a trap to the return that ends its handler, and for
-as long as a guest runs directly; everything else is an instant. The viewer takes times for microseconds: one
-is one attempted instruction of the machine. (Trace Event Format, "JSON Array Format".)
+There is a track for the machine and for every VM. On it a slice lasts from a trap to the return that ends its
+handler, and for as long as a guest runs directly; everything else is an instant. An arrow leads from a slice
+to each slice that follows from it. The viewer takes times for microseconds: one is one attempted instruction
+of the machine. (Trace Event Format, "JSON Array Format", "Flow Events".)
 """
 
 import json
@@ -11,51 +12,90 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from vlab.events import Entry, Event, EventId, Exit, Return, Trap
+from vlab.events import Entry, Event, EventId, Exit, InterruptChange, Return, Trap
 from vlab.language import _
 from vlab.views.words import event_label, vm_name
 
 _DEEPEST = 32  # slices in each other: traps that never return would make thousands, which no viewer can show
+_REMEMBERED = 4096  # causes that may still have effects: the open events of all levels are far fewer
 _COUNTS = ("size", "offset", "entries")  # these are numbers to a reader; all others are addresses and bits
 
 
 class PerfettoTrace:
     """Writes events as they come, with `write(text)`, and keeps none: a listener for an `EventSource`.
 
-    `levels` is how many computers there are, the machine included. `close` writes the end.
+    `close` writes the end.
     """
 
-    def __init__(self, write: Callable[[str], object], levels: int):
+    def __init__(self, write: Callable[[str], object]):
         self._write = write
         self._open: Counter[int] = Counter()
         self._between = "[\n"
+        self._tracks: dict[tuple[int, str], int] = {}
+        self._guests: dict[int, str] = {}
+        self._slices: dict[EventId, int] = {}  # by event: the track of the slice that it is, or follows from
+        self._arrows = 0
         self._row(ph="M", name="process_name", args={"name": _("vlab: 1 µs is one attempted instruction")})
-        for level in range(levels):
-            self._row(ph="M", name="thread_name", tid=level, args={"name": vm_name(level)})
-            self._row(ph="M", name="thread_sort_index", tid=level, args={"sort_index": level})
+        self._track(0, "")
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
         label = event_label(event)
         if isinstance(event, Entry):
             label = _("runs directly in {mode}").format(mode=event.mode)
+        track = self._track(event.level, self._vm(event))
         row = {
             "name": label,
             "cat": event.kind,
             "ts": event.time,
-            "tid": event.level,
+            "tid": track,
             "args": _details(event),
         }
-        for phase in self._phases(event):
+        phases = self._phases(event, track)
+        cause = None if event.parent is None else self._slices.get(event.parent)
+        follows = cause is not None and "B" in phases
+        if cause is not None and follows:
+            self._arrows += 1
+            self._arrow("s", event, cause)
+        for phase in phases:
             self._row(ph=phase, **row, **({"s": "t"} if phase == "i" else {}))
+        if follows:
+            self._arrow("f", event, track)
+        self._remember(event, track if "B" in phases else cause)
 
     def close(self) -> None:
         """Write the end of the file."""
         self._write("\n]\n")
 
-    def _phases(self, event: Event) -> str:
+    def _vm(self, event: Event) -> str:
+        """The name of the VM whose event it is; of the machine's, none."""
+        if isinstance(event, Entry | Exit | InterruptChange) and event.level:
+            self._guests[event.level] = event.vm
+        return self._guests.get(event.level, "")
+
+    def _track(self, level: int, vm: str) -> int:
+        """The number of a VM's track, which gets its name when it is first needed."""
+        if (track := self._tracks.get((level, vm))) is None:
+            track = self._tracks[level, vm] = len(self._tracks)
+            self._row(ph="M", name="thread_name", tid=track, args={"name": vm or vm_name(level)})
+            self._row(ph="M", name="thread_sort_index", tid=track, args={"sort_index": track})
+        return track
+
+    def _remember(self, event: Event, track: int | None) -> None:
+        """What follows from this event follows from that track's slice."""
+        if isinstance(event, Trap | Exit) and track is not None:
+            if len(self._slices) >= _REMEMBERED:
+                self._slices.clear()
+            self._slices[event.id] = track
+
+    def _arrow(self, phase: str, event: Event, track: int) -> None:
+        """One end of an arrow; both bind to the slice that is open on their track then."""
+        end = {"bp": "e"} if phase == "f" else {}
+        self._row(ph=phase, id=self._arrows, name="cause", cat="cause", ts=event.time, tid=track, **end)
+
+    def _phases(self, event: Event, track: int) -> str:
         """What becomes of an event: beginnings (B) or ends (E) of slices, or an instant (i)."""
-        before = after = self._open[event.level]
+        before = after = self._open[track]
         match event:
             case Trap() | Entry():
                 after += 1
@@ -63,7 +103,7 @@ class PerfettoTrace:
                 after = 0  # all handlers have ended, those too that were left without a return
             case Return() | Exit():
                 after = max(0, after - 1)
-        self._open[event.level] = after
+        self._open[track] = after
         shown = min(after, _DEEPEST) - min(before, _DEEPEST)
         phases = "B" * shown + "E" * -shown
         return phases + "i" if isinstance(event, Exit) or not phases else phases  # an exit is worth a mark

@@ -1,14 +1,99 @@
 // The page's side of a stepper (vlab/views/widget.py). It keeps every frame that it has seen, draws the one at `at`,
-// and asks for the others ahead. All controls are plain buttons and a slider; keys and clicks are short-cuts to them.
+// and asks for the others ahead. All controls are plain buttons, lists and a slider; keys and clicks are short-cuts.
 
-const KEYS = { ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last", e: "exit", t: "trap" };
+const KEYS = {
+  ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last",
+  e: "exit", t: "trap", s: "switch", d: "difference", p: "play", w: "who", l: "bigger",
+};
+const STOPS = ["exit", "trap", "switch", "difference"];
 const KEEP = 1000; // frames that are asked for ahead; of a longer run only the neighbours
+const SPEEDS = [0.5, 1, 2, 4, 8]; // positions a second
+let steppers = 0;
 
 function make(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   node.append(...children);
   return node;
+}
+
+const button = (words, attributes = {}) => make("button", { type: "button", ...attributes }, words);
+
+// Play moves by itself, so it is told when the page's reader wants little motion: then never faster than 1×.
+function player({ words, step, changed }) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const speeds = SPEEDS.map((speed) => make("option", { value: speed }, `${speed}×`));
+  const speed = make("select", { "aria-label": words.speed }, ...speeds);
+  const play = button(words.play, { "aria-pressed": "false" });
+  let timer;
+
+  const slow = () => {
+    for (const option of speeds) option.disabled = still.matches && option.value > 1;
+    if (still.matches && speed.value > 1) speed.value = 1;
+  };
+  const pause = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    play.textContent = words.play;
+    play.setAttribute("aria-pressed", "false");
+    changed(false);
+  };
+  const turn = () => {
+    if (step()) timer = setTimeout(turn, 1000 / speed.value);
+    else pause();
+  };
+  const start = () => {
+    play.textContent = words.pause;
+    play.setAttribute("aria-pressed", "true");
+    changed(true);
+    turn();
+  };
+  const toggle = () => (timer === undefined ? start() : pause());
+  speed.value = 1;
+  slow();
+  still.addEventListener("change", slow);
+  play.addEventListener("click", toggle);
+  const leave = () => {
+    clearTimeout(timer);
+    still.removeEventListener("change", slow);
+  };
+  return { nodes: [play, speed], toggle, leave, pause: () => timer !== undefined && pause() };
+}
+
+// "Who wrote this?": a list of what the state shows, and a button that goes where the chosen one was last written.
+function asker({ words, go }) {
+  const list = make("select", {}), button_ = button(words.wrote);
+  const label = make("label", {}, words.who, " ", list);
+  const node = make("span", { class: "vlab-who", hidden: "" }, label, button_);
+  let wrote = {};
+
+  const show = () => {
+    const place = wrote[list.value];
+    button_.setAttribute("aria-disabled", !(place >= 0));
+  };
+  const offer = (found) => {
+    wrote = found;
+    const chosen = list.value;
+    list.replaceChildren(
+      ...Object.entries(found).map(([name, at]) => {
+        const said = at < 0 ? words.unwritten : words.written;
+        return make("option", { value: name }, said.replace("{name}", name).replace("{at}", at));
+      }),
+    );
+    if (chosen in found) list.value = chosen;
+    node.hidden = !Object.keys(found).length;
+    show();
+  };
+  const ask = () => wrote[list.value] >= 0 && go(wrote[list.value]);
+  const choose = (name) => {
+    if (!(name in wrote)) return;
+    list.value = name;
+    show();
+    ask();
+  };
+  list.addEventListener("change", show);
+  button_.addEventListener("click", ask);
+  return { node, offer, choose, focus: () => node.hidden || list.focus() };
 }
 
 function render({ model, el }) {
@@ -25,6 +110,8 @@ function render({ model, el }) {
     last: () => count - 1,
     exit: () => later("exit"),
     trap: () => later("trap"),
+    switch: () => later("switch"),
+    difference: () => later("difference"),
   };
   const go = (place) => {
     if (place === undefined || place === model.get("at")) return;
@@ -32,21 +119,50 @@ function render({ model, el }) {
     model.save_changes();
   };
 
-  const verbs = Object.keys(goals).filter((verb) => !["exit", "trap"].includes(verb) || stops[verb]?.length);
-  const buttons = Object.fromEntries(verbs.map((verb) => [verb, make("button", { type: "button" }, words[verb])]));
+  const verbs = Object.keys(goals).filter((verb) => !STOPS.includes(verb) || stops[verb]?.length);
+  const buttons = Object.fromEntries(verbs.map((verb) => [verb, button(words[verb])]));
   const slider = make("input", { type: "range", min: 0, max: count - 1, "aria-label": words.slider });
   const place = make("output", {});
-  const picture = make("div", { class: "vlab-picture", role: "img" });
+  const picture = make("div", { class: "vlab-picture", role: "img", tabindex: 0 });
   const sentence = make("p", { role: "status", "aria-live": "polite" });
   const detail = make("div", { class: "vlab-detail" });
+  const keys = make("p", { id: `vlab-keys-${++steppers}` }, words.keys);
+  const help = make("details", { class: "vlab-help" }, make("summary", {}, words.help), keys);
+  const bigger = button(words.bigger, { "aria-pressed": "false" });
+  const who = asker({ words, go });
+  const play = player({
+    words,
+    // A frame that has not come yet is waited for; at the end it stops.
+    step() {
+      if (frames.has(model.get("at"))) go(goals.next());
+      return model.get("at") < count - 1;
+    },
+    changed: (on) => sentence.setAttribute("aria-live", on ? "off" : "polite"),
+  });
   const root = make(
     "div",
-    // JupyterLab's own short-cuts stay away from keys that are pressed in here.
-    { class: "vlab vlab-stepper", role: "group", tabindex: 0, "aria-label": words.group, "data-lm-suppress-shortcuts": "true" },
+    {
+      class: "vlab vlab-stepper", role: "group", tabindex: 0,
+      "aria-label": words.group, "aria-describedby": keys.id,
+      "data-lm-suppress-shortcuts": "true", // JupyterLab's own short-cuts stay away from keys that are pressed in here
+    },
     make("div", { class: "vlab-controls" }, ...Object.values(buttons), slider, place),
+    make("div", { class: "vlab-controls" }, ...play.nodes, who.node, bigger, help),
     picture, sentence, detail,
   );
   el.append(root);
+
+  function enlarge(on) {
+    root.classList.toggle("vlab-lecture", on);
+    bigger.setAttribute("aria-pressed", on);
+    arrange();
+    bringIntoView(picture.querySelector(".lit"));
+  }
+  const actions = {
+    play: play.toggle,
+    who: who.focus,
+    bigger: () => enlarge(!root.classList.contains("vlab-lecture")),
+  };
 
   function take(chunk) {
     for (const [number, svg] of Object.entries(chunk.sheets)) sheets.set(Number(number), svg);
@@ -76,6 +192,28 @@ function render({ model, el }) {
     if (!seen) picture.scrollLeft += inner.left - outer.left - outer.width / 2;
   }
 
+  function draw(sheet) {
+    const left = picture.scrollLeft;
+    picture.innerHTML = sheets.get(sheet);
+    arrange();
+    picture.scrollLeft = left;
+    drawn = sheet;
+  }
+
+  // In lecture size a picture that can be narrow is: its right halves go under the left ones.
+  function arrange() {
+    const svg = picture.querySelector("svg"), large = root.classList.contains("vlab-lecture");
+    if (!svg) return;
+    const wide = ["width", "height"].map((name) => svg.getAttribute(name));
+    const narrow = large && svg.querySelector("[data-narrow]")?.dataset.narrow.split(" ");
+    const [width, height] = narrow || wide;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.style.aspectRatio = `${width} / ${height}`;
+    picture.style.setProperty("--vlab-width", `${width}px`);
+    for (const part of svg.querySelectorAll("[data-move]"))
+      part.setAttribute("transform", narrow ? `translate(${part.dataset.move})` : "");
+  }
+
   function show() {
     const at = model.get("at"), frame = frames.get(at), here = Math.floor(at / stride);
     slider.value = at;
@@ -92,9 +230,8 @@ function render({ model, el }) {
       return;
     }
     clearTimeout(patience);
-    const [sheet, lit, says, details] = frame;
-    if (drawn !== sheet) picture.innerHTML = sheets.get(sheet);
-    drawn = sheet;
+    const [sheet, lit, says, details, wrote] = frame;
+    if (drawn !== sheet) draw(sheet);
     for (const mark of picture.querySelectorAll("[data-event]")) {
       const number = Number(mark.dataset.event);
       for (const kind of ["lit", "cause", "effect"]) mark.classList.toggle(kind, !!lit[kind]?.includes(number));
@@ -103,20 +240,29 @@ function render({ model, el }) {
     picture.setAttribute("aria-label", says);
     sentence.textContent = says;
     detail.innerHTML = details;
+    who.offer(wrote ?? {});
   }
 
-  for (const [verb, button] of Object.entries(buttons)) button.addEventListener("click", () => go(goals[verb]()));
+  for (const [verb, button] of Object.entries(buttons))
+    button.addEventListener("click", () => {
+      play.pause();
+      go(goals[verb]());
+    });
   slider.addEventListener("input", () => go(Number(slider.value)));
+  bigger.addEventListener("click", actions.bigger);
   root.addEventListener("click", (event) => {
-    const mark = event.target.closest("[data-event]");
+    const mark = event.target.closest("[data-event], [data-who]");
     if (!mark) return;
-    go(Number(mark.dataset.event));
+    if (mark.dataset.event !== undefined) go(Number(mark.dataset.event));
+    else who.choose(mark.dataset.who);
     root.focus({ preventScroll: true }); // the button that was clicked may be gone now
   });
   root.addEventListener("keydown", (event) => {
-    const verb = KEYS[event.key];
-    if (!verb || !buttons[verb] || event.altKey || event.ctrlKey || event.metaKey) return;
-    go(goals[verb]());
+    const verb = KEYS[event.key], inList = event.target.tagName === "SELECT";
+    if (!verb || inList || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (actions[verb]) actions[verb]();
+    else if (buttons[verb]) go(goals[verb]());
+    else return;
     event.preventDefault();
     event.stopPropagation();
   });
@@ -132,7 +278,9 @@ function render({ model, el }) {
   model.on("msg:custom", arrived);
   model.get("ahead").forEach(take);
   show();
+  enlarge(model.get("size") === "lecture");
   return () => {
+    play.leave();
     model.off("change:at", show);
     model.off("msg:custom", arrived);
   };

@@ -1,4 +1,4 @@
-"""Stepping through a run or a walk, in a notebook by mouse and keyboard, and in code by the same verbs.
+"""Stepping through a run, a walk or a computer, in a notebook by mouse and keyboard, in code by the same verbs.
 
 In a live notebook a stepper is one small widget: plain buttons and a slider, made by the browser, which keeps
 the frames that it has seen and asks for the next ones before they are needed; so moving waits for no kernel.
@@ -12,24 +12,58 @@ from typing import TYPE_CHECKING, Any
 from vlab.display import Bundle
 from vlab.events import Recording
 from vlab.language import VlabError, _
+from vlab.machine import Computer
+from vlab.operations import Snapshots
 from vlab.paging import Walk
+from vlab.riscv import Program
+from vlab.views.comparison import Comparison
 from vlab.views.drawn import picture_of
 from vlab.views.frames import EventFrames, Frames, PictureFrames, WalkFrames
 from vlab.views.picture import Picture, stack
+from vlab.views.sidebyside import CompareFrames
+from vlab.views.snapshots import SnapshotFrames
+from vlab.views.stateframes import StateFrames
+from vlab.views.states import States
 
 if TYPE_CHECKING:
     from vlab.views.widget import StepperWidget
 
+SIZES = ("normal", "lecture")
+
 
 class Stepper:
-    """Steps through a `Recording`, a `Walk`, or a list of things that have pictures.
+    """Steps through a `Recording`, a `Walk`, a computer, a `Comparison`, or a list of things that have pictures.
 
-    The verbs `goto`, `first`, `back`, `next`, `last`, `next_exit`, `next_trap` move, also the widget on the
-    page, and return what stands there: the event, the reference, the thing. Positions count from 0, as in the
-    recording. Raises VlabError where there is nothing to step through.
+    The verbs `goto`, `first`, `back`, `next`, `last`, `next_exit`, `next_trap`, `next_context_switch`,
+    `next_difference`, `who_wrote` move, also the widget on the page, and return what stands there: the event,
+    the reference, the computer's `Look`. Positions count from 0. `size` is "normal" or, for the back row, "lecture".
+
+    A computer (a machine or a virtual machine) is recorded for `steps` of its own instructions from where it
+    stands, and is left as it was found: to put it where you look, `machine.goto(stepper.subject.machine_step)`.
+    `memory` is the virtual address where its memory window begins (None: around sp), `program` what its labels
+    are taken from (None: what it loaded).
+
+    Raises VlabError where there is nothing to step through.
     """
 
-    def __init__(self, subject: Recording | Walk | Iterable[Any], at: int = 0):
+    def __init__(
+        self,
+        subject: "Recording | Walk | Computer | States | Comparison | Iterable[Any]",
+        at: int = 0,
+        *,
+        steps: int = 200,
+        memory: int | None = None,
+        program: Program | None = None,
+        size: str = "normal",
+    ):
+        if size not in SIZES:
+            raise VlabError(
+                _("There is no size {size!r}.").format(size=size),
+                mend=_("Choose one of: {names}.").format(names=", ".join(SIZES)),
+            )
+        self._size = size
+        if isinstance(subject, Computer):
+            subject = States(subject, steps, memory=memory, program=program)
         self._frames = _frames(subject)
         if not len(self._frames):
             raise VlabError(_("There is nothing to step through."), mend=_("Record a run, or give pictures."))
@@ -49,6 +83,11 @@ class Stepper:
     def at(self) -> int:
         """The position, counted from 0."""
         return self._at
+
+    @property
+    def subject(self) -> Any:
+        """What stands at this position: the event, the reference, the computer's Look, the thing."""
+        return self._frames.frame(self._at).subject
 
     @property
     def picture(self) -> Picture:
@@ -94,6 +133,31 @@ class Stepper:
         """Move to the next trap of the real hart; where none follows, stay."""
         return self._next("trap")
 
+    def next_context_switch(self) -> Any:
+        """Move to where another address space (`satp` gets another value) or another VM takes over, or stay."""
+        return self._next("switch")
+
+    def next_difference(self) -> Any:
+        """In a comparison: move to where two runs that were alike differ next; where none follows, stay."""
+        return self._next("difference")
+
+    def who_wrote(self, what: str | int) -> Any:
+        """Move to the position right after the last write of a register, a CSR, or a double word of memory.
+
+        `what` is a name, or an address: one that the memory window shows, or else a physical one. A write of
+        the same value counts. At that position, stay. Raises VlabError where nobody wrote it since the first
+        position (it says at which step of the machine it was, if that is known), and where no states are.
+        """
+        if not isinstance(self._frames, StateFrames):
+            raise VlabError(
+                _("Only of a computer's states is it known who wrote what."),
+                mend=_("Write Stepper(machine)."),
+            )
+        found = self._frames.states.who_wrote(what, self._at)
+        if found is None:
+            raise self._frames.states.not_written(what, self._at)
+        return self.goto(found)
+
     def _next(self, stop: str) -> Any:
         stops = self._frames.stops.get(stop, [])
         place = bisect_right(stops, self._at)
@@ -110,7 +174,7 @@ class Stepper:
         if self._widget is None:
             from vlab.views.widget import StepperWidget
 
-            self._widget = StepperWidget(self._frames, self._at)
+            self._widget = StepperWidget(self._frames, self._at, self._size)
             self._widget.observe(lambda change: self.goto(change.new), "at")
         return self._widget
 
@@ -124,10 +188,16 @@ class Stepper:
         return (live or {}) | shown, metadata
 
 
-def _frames(subject: Recording | Walk | Iterable[Any]) -> Frames:
+def _frames(subject: "Recording | Walk | States | Comparison | Iterable[Any]") -> Frames:
+    if isinstance(subject, States):
+        return StateFrames(subject)
+    if isinstance(subject, Comparison):
+        return CompareFrames(subject)
     if isinstance(subject, Recording):
         return EventFrames(subject)
     if isinstance(subject, Walk):
         return WalkFrames(subject)
+    if isinstance(subject, Snapshots):
+        return SnapshotFrames(subject)
     subjects = list(subject)
     return PictureFrames(subjects, [picture_of(thing) for thing in subjects])

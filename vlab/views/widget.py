@@ -25,14 +25,20 @@ class StepperWidget(anywidget.AnyWidget):
     stride = traitlets.Int(STRIDE).tag(sync=True)
     stops = traitlets.Dict().tag(sync=True)
     words = traitlets.Dict().tag(sync=True)
+    size = traitlets.Unicode("normal").tag(sync=True)
     ahead: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
-    def __init__(self, frames: Frames, at: int):
+    def __init__(self, frames: Frames, at: int, size: str = "normal"):
         self._frames = frames
         here = at // STRIDE
         near = range(max(0, here - _AHEAD), min(self._chunks(), here + _AHEAD + 1))
         super().__init__(
-            at=at, count=len(frames), stops=frames.stops, words=_words(), ahead=[self.chunk(n) for n in near]
+            at=at,
+            count=len(frames),
+            stops=frames.stops,
+            words=_words(),
+            size=size,
+            ahead=[self.chunk(n) for n in near],
         )
         self.on_msg(self._asked)
 
@@ -51,7 +57,7 @@ class StepperWidget(anywidget.AnyWidget):
         sheets = {
             str(n): self._frames.sheet(n).inline for n in dict.fromkeys(frame.sheet for frame in frames)
         }
-        plain = [[frame.sheet, frame.lit, frame.sentence, frame.detail] for frame in frames]
+        plain = [[frame.sheet, frame.lit, frame.sentence, frame.detail, frame.wrote] for frame in frames]
         return {"number": number, "sheets": sheets, "frames": plain}
 
     def _asked(self, _widget: object, message: Any, _buffers: object) -> None:
@@ -64,7 +70,7 @@ class StepperWidget(anywidget.AnyWidget):
 def _words() -> dict[str, str]:
     """What the controls say."""
     return {
-        "group": _("Stepper: arrow keys move, Home and End, e next exit, t next trap"),
+        "group": _("Stepper"),
         "slider": _("Position"),
         "first": _("First"),
         "back": _("Back"),
@@ -72,5 +78,21 @@ def _words() -> dict[str, str]:
         "last": _("Last"),
         "exit": _("Next exit"),
         "trap": _("Next trap"),
+        "switch": _("Next context switch"),
+        "difference": _("Next difference"),
+        "play": _("Play"),
+        "pause": _("Pause"),
+        "speed": _("Speed"),
+        "who": _("Who wrote"),
+        "wrote": _("Go to the write"),
+        "unwritten": _("{name}: not in this run"),
+        "written": _("{name}: position {at}"),
+        "bigger": _("Lecture size"),
+        "help": _("Keys"),
+        "keys": _(
+            "Left and right arrow: back and next. Home and End: first and last. e: next exit. t: next trap. "
+            "s: next context switch. d: next difference. p: play or pause. w: choose what to ask who wrote it. "
+            "l: lecture size. Every key has a button; a click in the picture chooses what stands there."
+        ),
         "waiting": _("No kernel answers: run the cell again to see this position."),
     }

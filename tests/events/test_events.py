@@ -438,3 +438,15 @@ def test_causes_come_before_effects_and_make_a_forest(depth):
         graph = part.graph()
         assert all(cause < effect for cause, effect in graph.edges)
         assert not len(graph) or networkx.is_forest(graph)
+
+
+def test_apart_nobody_else_hears_and_what_was_open_stays_open():
+    source = EventSource(lambda: 7)
+    with source.record() as run:
+        source.emit(Trap, 0, 2, 0, 0x80, "U", "S")
+        with source.apart() as ahead:
+            source.emit(Return, 0, "sret", 0x80, "S", "U")
+            source.emit(CsrWrite, 0, "satp", 0, 1, 0)
+        source.emit(CsrWrite, 0, "satp", 0, 1, 0)
+    assert [event.parent for event in ahead] == [(7, 0), None]
+    assert [(event.id, event.parent) for event in run] == [((7, 0), None), ((7, 1), (7, 0))]

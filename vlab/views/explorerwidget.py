@@ -1,0 +1,110 @@
+"""The live explorer: what its page shows, and what the page asks for. The page's side is `explorer.js`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from vlab.language import VlabError, _
+from vlab.riscv import Access
+from vlab.views.grammar import live_sheet
+
+if TYPE_CHECKING:
+    from vlab.views.explorer import Explorer
+
+_HERE = Path(__file__).parent
+
+
+class ExplorerWidget(anywidget.AnyWidget):
+    """One explorer on the page. `asked` is what stands in its fields, `panes` are the pictures under them."""
+
+    _esm = (_HERE / "explorer.js").read_text("utf-8")
+    _css = live_sheet() + (_HERE / "stepper.css").read_text("utf-8") + (_HERE / "explorer.css").read_text("utf-8")
+
+    asked = traitlets.Dict().tag(sync=True)
+    panes: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, explorer: "Explorer"):
+        self._explorer = explorer
+        super().__init__(words=_words(), asked=self._question(), panes=self._pictures())
+        self.on_msg(self._answer)
+
+    def show(self) -> None:
+        """Put the explorer's question and answer on the page, both at once."""
+        with self.hold_sync():
+            self.asked, self.panes = self._question(), self._pictures()
+
+    def _question(self) -> dict[str, Any]:
+        explorer = self._explorer
+        stops, (sum_matters, mxr_matters) = explorer.stops, explorer.matters
+        return {
+            "address": f"{explorer.address:#x}",
+            "access": str(explorer.access),
+            "accesses": [[str(access), access.title] for access in Access],
+            "mode": explorer.mode.name,
+            "modes": [mode.name for mode in explorer.modes],
+            "sum": explorer.sum,
+            "mxr": explorer.mxr,
+            "matters": {"sum": sum_matters, "mxr": mxr_matters},
+            "stops": [f"{stop:#x}" for stop in stops],
+            "at": explorer.at,
+        }
+
+    def _pictures(self) -> list[dict[str, str]]:
+        return [
+            {
+                "title": pane.title,
+                "sentence": pane.sentence,
+                "svg": "" if pane.picture is None else pane.picture.inline,
+            }
+            for pane in self._explorer.panes
+        ]
+
+    def _answer(self, _widget: object, message: Any, _buffers: object) -> None:
+        """The page asks: {"goto": text}, {"next": 1}, {"back": 1}, {"access": word}, {"mode": name}, {"sum": on}…
+
+        Always answered, so that the page knows when it may ask again: with what was wrong, or with nothing.
+        Anything else is left unanswered.
+        """
+        if not isinstance(message, dict) or len(message) != 1:
+            return
+        ((verb, value),) = message.items()
+        explorer = self._explorer
+        verbs: dict[Any, Callable[[], Any]] = {
+            "goto": lambda: explorer.goto(str(value)),
+            "next": explorer.next,
+            "back": explorer.back,
+            **{
+                name: lambda name=name: setattr(explorer, name, value)
+                for name in ("access", "mode", "sum", "mxr")
+            },
+        }
+        if verb not in verbs:
+            return
+        wrong = ""
+        try:
+            verbs[verb]()
+        except VlabError as error:
+            wrong = str(error)
+        self.send({"wrong": wrong})
+
+
+def _words() -> dict[str, str]:
+    """What the controls say."""
+    return {
+        "group": _("Explorer"),
+        "address": _("Address"),
+        "go": _("Go there"),
+        "stops": _("Places worth a look"),
+        "back": _("Place before"),
+        "next": _("Next place"),
+        "access": _("Access"),
+        "mode": _("Mode"),
+        "sum": "SUM",
+        "mxr": "MXR",
+        "bigger": _("Lecture size"),
+        "waiting": _("No kernel answers: run the cell again to explore."),
+    }

@@ -1,0 +1,315 @@
+"""Interrupts on their way: pending → enabled → delivered → cleared, of the machine and of every VM.
+
+An interrupt is pending from when its source raises it until its handler clears the source. It waits as long as
+something holds it back: its own enable bit, the enable bit of the mode, or the mode of the hart (Privileged
+ISA, 3.1.6.1 and 3.1.9). In a VM the hypervisor keeps it meanwhile and injects it when the guest will have it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from vlab import events as ev
+from vlab.display import Bundle, one_line
+from vlab.events import Event, Recording
+from vlab.language import _
+from vlab.riscv.privilege import cause_title
+from vlab.views.grammar import LOOKS
+from vlab.views.metrics import text_width, wrap
+from vlab.views.picture import Picture
+from vlab.views.svg import Element, el, hatch, path, rect, text
+from vlab.views.timeline import HEAD, LEFT, MARGIN, PLOT, time_axis
+
+_LANE, _BAR, _TOP = 62, 22, 66
+_SHOWN = 100  # interrupts in one picture: of a longer run, the beginning
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A time for which an interrupt was held back, and by what: "sie", "sstatus.SIE", "mode", … ("": by nothing)."""
+
+    start: int
+    end: int
+    held_by: str
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One interrupt's way. Times are the machine's; None: not in the recording.
+
+    `level` and `vm` say whose it is; `waits` lists what held it back, in order of time; `delivered` are the
+    times of the traps (in a VM: injections) by which its handler was entered.
+    """
+
+    cause: int
+    level: int
+    vm: str
+    pending: int | None
+    waits: tuple[Wait, ...] = ()
+    delivered: tuple[int, ...] = ()
+    cleared: int | None = None
+
+    @property
+    def enabled(self) -> int | None:
+        """When nothing held it back any more."""
+        free = next((wait.start for wait in self.waits if not wait.held_by), None)
+        return free if free is not None or not self.delivered else self.delivered[0]
+
+    @property
+    def waited(self) -> int:
+        """For how long something held it back."""
+        return sum(wait.end - wait.start for wait in self.waits if wait.held_by)
+
+    def __repr__(self) -> str:
+        title, whose = cause_title(self.cause), one_line(self.vm) or _("the machine")
+        if self.pending is None:
+            return _("{title} of {whose}: delivered at {time}").format(
+                title=title, whose=whose, time=self.delivered[0]
+            )
+        said = _("{title} of {whose}: pending at {time}").format(title=title, whose=whose, time=self.pending)
+        held = ", ".join(dict.fromkeys(wait.held_by for wait in self.waits if wait.held_by))
+        if held:
+            said += ", " + _("held back for {waited} by {held}").format(waited=self.waited, held=held)
+        if self.delivered:
+            said += ", " + _("delivered at {time}").format(time=self.delivered[0])
+        if self.cleared is not None:
+            said += ", " + _("cleared at {time}").format(time=self.cleared)
+        return said
+
+
+class Interrupts:
+    """The interrupts of a recording, as `Journey`s in the order in which they became pending.
+
+    It is iterated, indexed and counted like a list; `between(start, end)` takes a part. In a notebook it draws
+    itself: a lane for each source, the waiting hatched.
+    """
+
+    def __init__(self, recording: Recording | Iterable[Event]):
+        events = list(recording)
+        self.start = events[0].time if events else 0
+        self.end = events[-1].time + 1 if events else 1
+        self.journeys = tuple(_journeys(events, self.end))
+
+    def __len__(self) -> int:
+        return len(self.journeys)
+
+    def __iter__(self) -> Iterator[Journey]:
+        return iter(self.journeys)
+
+    def __getitem__(self, index: int) -> Journey:
+        return self.journeys[index]
+
+    def __repr__(self) -> str:
+        if not self.journeys:
+            return _("Interrupts, time {start} to {end}: none.").format(start=self.start, end=self.end)
+        if len(self.journeys) == 1:
+            return _("Interrupts, time {start} to {end}: {journey}.").format(
+                start=self.start, end=self.end, journey=self.journeys[0]
+            )
+        held = [journey for journey in self.journeys if journey.waited]
+        return _(
+            "Interrupts, time {start} to {end}: {count}; {delivered} delivered, "
+            "{held} held back, for {waited} instructions in all."
+        ).format(
+            start=self.start,
+            end=self.end,
+            count=len(self.journeys),
+            delivered=sum(bool(journey.delivered) for journey in self.journeys),
+            held=len(held),
+            waited=sum(journey.waited for journey in held),
+        )
+
+    def between(self, start: int, end: int) -> "Interrupts":
+        """Those that are on their way at some moment from `start` up to, not including, `end`."""
+        part = Interrupts(())
+        part.start, part.end = start, max(end, start + 1)
+        part.journeys = tuple(
+            one for one in self.journeys if _first(one) < end and _last(one, self.end) >= start
+        )
+        return part
+
+    def only(self, *, vm: str | None = None, level: int | None = None) -> "Interrupts":
+        """Those of one VM (the machine's: vm=""), or of one level."""
+        part = Interrupts(())
+        part.start, part.end = self.start, self.end
+        part.journeys = tuple(
+            one for one in self.journeys if vm in (None, one.vm) and level in (None, one.level)
+        )
+        return part
+
+    @property
+    def picture(self) -> Picture:
+        """A lane for each source; of a run with many interrupts, the time of the first hundred."""
+        shown = self
+        if len(self) > _SHOWN:
+            shown = self.between(self.start, max(_first(self[_SHOWN]), self.start + 1))
+        return shown._drawn(
+            repr(self) if shown is self else f"{self!r} {_('Shown: {part}').format(part=shown)}"
+        )
+
+    def _drawn(self, sentence: str) -> Picture:
+        sources = sorted({(one.level, one.vm, one.cause) for one in self.journeys})
+        width, bottom = MARGIN + HEAD + PLOT + MARGIN, _TOP + _LANE * max(1, len(sources))
+        shapes = [text(MARGIN, 26, _("Interrupts"), size=13, bold=True), *_legend(width)]
+        for lane, (level, vm, cause) in enumerate(sources):
+            shapes += _head(_TOP + _LANE * lane, level, vm, cause)
+            free = LEFT
+            for journey in self.journeys:
+                if (journey.level, journey.vm, journey.cause) == (level, vm, cause):
+                    shapes += self._way(journey, _TOP + _LANE * lane, free)
+                    free = max(free, self._x(_last(journey, self.end)))
+        shapes += time_axis((self.start, self.end), bottom)
+        top, lines = bottom + 46, wrap(sentence, width - 2 * MARGIN)
+        shapes += [text(MARGIN, top + 17 * n, line, room=width - 2 * MARGIN) for n, line in enumerate(lines)]
+        return Picture(tuple(shapes), width, top + 17 * len(lines), sentence)
+
+    def _x(self, time: float) -> float:
+        inside = min(max(time, self.start), self.end)
+        return LEFT + PLOT * (inside - self.start) / (self.end - self.start)
+
+    def _way(self, journey: Journey, top: float, free: float) -> Iterator[Element]:
+        """One interrupt: the time it is pending, the waiting hatched, and where it is delivered.
+
+        Left of `free` there is no room for words.
+        """
+        who = _who(journey.level)
+        left, right = self._x(_first(journey)), self._x(_last(journey, self.end))
+        yield rect(left, top + 14, max(1.5, right - left), _BAR, f"o-{who}")
+        for wait in journey.waits:
+            room = max(3.0, self._x(wait.end) - self._x(wait.start))  # a short one is seen too
+            x = self._x(wait.end) - room
+            if wait.held_by:
+                yield rect(x, top + 14, room, _BAR, "f-fault")
+                yield hatch(x, top + 14, room, _BAR, "l-fault thin", 1, gap=5)
+                yield rect(x, top + 14, room, _BAR, "l-fault thin")
+                words = one_line(wait.held_by)
+                if text_width(words, 10) + 4 < room:
+                    yield text(x + 2, top + 9, words, size=10, ink="fault")
+                elif x - text_width(words, 10) - 6 > free:
+                    yield text(x - 4, top + 9, words, size=10, ink="fault", anchor="end")
+                free = max(free, x + room)
+        for time in journey.delivered:
+            if self.start <= time < self.end:
+                x = self._x(time)
+                yield path(f"b-{who}", (x - 5, top + 50), (x, top + 40), (x + 5, top + 50), closed=True)
+                yield path(f"l-{who} thick", (x, top + 12), (x, top + 42))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
+        return self.picture._repr_mimebundle_()
+
+
+def _first(journey: Journey) -> int:
+    return journey.delivered[0] if journey.pending is None else journey.pending
+
+
+def _last(journey: Journey, end: int) -> int:
+    """When it is over: cleared, or for one of which no more is known, the end; a lone delivery is a moment."""
+    if journey.cleared is not None:
+        return journey.cleared
+    return end if journey.pending is not None else journey.delivered[-1]
+
+
+def _journeys(events: list[Event], end: int) -> list[Journey]:
+    """What the events tell of each interrupt, put together."""
+    found: list[Journey] = []
+    open_: dict[tuple[int, str, int], int] = {}  # by level, VM and cause: the place of the one on its way
+    guests: dict[int, str] = {}
+    for number, event in enumerate(events):
+        match event:
+            case ev.InterruptChange():
+                _changed(found, open_, event)
+            case ev.Exit() | ev.Entry():
+                guests[event.level] = event.vm
+            case ev.Trap() if event.interrupt:
+                vm = _receiver(events, number, guests) if event.level else ""
+                _delivered(found, open_, event, vm)
+    return [_closed(journey, end) for journey in found]
+
+
+def _changed(found: list[Journey], open_: dict[tuple[int, str, int], int], event: ev.InterruptChange) -> None:
+    key = (event.level, event.vm, event.cause)
+    place = open_.get(key)
+    if event.pending:
+        if place is None:
+            place = open_[key] = len(found)
+            found.append(Journey(event.cause, event.level, event.vm, event.time))
+        journey = found[place]
+        waits = (*_ended(journey.waits, event.time), Wait(event.time, event.time, event.held_by))
+        found[place] = replace(journey, waits=waits)
+    elif place is not None:
+        del open_[key]
+        journey = found[place]
+        waits = journey.waits if journey.delivered else _ended(journey.waits, event.time)
+        found[place] = replace(journey, waits=waits, cleared=event.time)
+
+
+def _delivered(found: list[Journey], open_: dict[tuple[int, str, int], int], event: ev.Trap, vm: str) -> None:
+    place = open_.get((event.level, vm, event.cause))
+    if place is None:  # by hand, or pending for no time: nobody told of it before
+        found.append(Journey(event.cause, event.level, vm, None, delivered=(event.time,)))
+        return
+    journey = found[place]
+    waits = _ended(journey.waits, event.time) if not journey.delivered else journey.waits
+    found[place] = replace(journey, waits=waits, delivered=(*journey.delivered, event.time))
+
+
+def _ended(waits: tuple[Wait, ...], time: int) -> tuple[Wait, ...]:
+    """The waits, the last of them over; one that took no time is no wait, unless nothing held it."""
+    if not waits or waits[-1].end > waits[-1].start:
+        return waits
+    last = replace(waits[-1], end=time)
+    return (*waits[:-1], last) if last.end > last.start or not last.held_by else waits[:-1]
+
+
+def _closed(journey: Journey, end: int) -> Journey:
+    """What waits at the end of the recording, waits until there."""
+    if journey.cleared is not None or journey.delivered:
+        return journey
+    return replace(journey, waits=_ended(journey.waits, end))
+
+
+def _receiver(events: list[Event], number: int, guests: dict[int, str]) -> str:
+    """Whose an injected interrupt is: the VM's that enters next; it is injected just before its turn."""
+    level = events[number].level
+    for event in events[number + 1 : number + 200]:
+        if event.level == level and isinstance(event, ev.Entry):
+            return event.vm
+        if event.level == level and isinstance(event, ev.Exit):
+            break
+    return guests.get(level, "")
+
+
+def _who(level: int) -> str:
+    return "kernel" if level else "machine"
+
+
+def _head(top: float, level: int, vm: str, cause: int) -> Iterator[Element]:
+    """A lane's name: which interrupt, whose; and its ground."""
+    who = _who(level)
+    yield rect(MARGIN, top, HEAD - 10, _LANE - 8, f"f-{who}", radius=4)
+    yield hatch(MARGIN, top, 8, _LANE - 8, f"l-{who} thin", LOOKS[who].slope or 0, gap=5)
+    yield rect(MARGIN, top, 8, _LANE - 8, f"l-{who} thin")
+    whose = one_line(vm) or (_("the machine") if level == 0 else _("the VM"))
+    lines = wrap(cause_title(cause), HEAD - 34, 11, bold=True)[:2]
+    for n, line in enumerate(lines):
+        yield text(MARGIN + 16, top + 17 + 14 * n, line, size=11, ink=who, bold=True)
+    yield text(MARGIN + 16, top + 19 + 14 * len(lines), whose, size=11, ink=who, room=HEAD - 34)
+    yield path("l-rule", (LEFT, top + 14 + _BAR), (LEFT + PLOT, top + 14 + _BAR))
+
+
+def _legend(width: float) -> Iterator[Element]:
+    """What bars, hatches and arrows mean, from the right."""
+    x = width - MARGIN
+    for kind, words in (("arrow", _("delivered")), ("held", _("held back")), ("bar", _("pending"))):
+        x -= text_width(words, 11)
+        yield text(x, 26, words, size=11, ink="muted")
+        x -= 22
+        if kind == "arrow":
+            yield path("l-kernel thick", (x + 11, 14), (x + 11, 22))
+            yield path("b-kernel", (x + 6, 28), (x + 11, 18), (x + 16, 28), closed=True)
+        elif kind == "held":
+            yield rect(x, 16, 16, 11, "f-fault")
+            yield hatch(x, 16, 16, 11, "l-fault thin", 1, gap=5)
+            yield rect(x, 16, 16, 11, "l-fault thin")
+        else:
+            yield el("rect", class_="o-kernel", x=x, y=16, width=16, height=11)
+        x -= 18
