@@ -85,6 +85,22 @@ def test_how_many_hypervisors_deep(run, monkeypatch, where, levels):
     assert made == [TRAP] * levels
 
 
+@pytest.mark.parametrize(
+    ("where", "policies"),
+    [
+        (["--depth", 2], ["lazy", "lazy"]),
+        (["--shadow", "traced"], ["traced"]),
+        (["--shadow", "traced", "--depth", 2], ["traced", "traced"]),
+        (["--shadow", "eager, traced"], ["eager", "traced"]),
+        (["--shadow", "eager,lazy", "--technique", TRAP, "--depth", 2], ["eager", "lazy"]),
+    ],
+)
+def test_which_shadows_each_level_has(run, tmp_path, where, policies):
+    assert run("tiny", "--memory", "1M", "--stats", tmp_path / "counts", *where) == (0, "?!\n", "")
+    levels = json.loads((tmp_path / "counts").read_text("utf-8"))["levels"]
+    assert [level["shadow"] for level in levels[1:]] == policies
+
+
 def test_a_raw_image_starts_at_the_start_of_memory(run, tmp_path):
     (tmp_path / "raw").write_bytes(image(programs.START + programs.says("raw") + programs.ends(0)))
     assert run(tmp_path / "raw") == (0, "raw", "")
@@ -435,6 +451,19 @@ MISTAKES = [
     (["hello", "--technique", TRAP, "--depth", "0"], "--technique, --depth: 1 levels have", "--depth out"),
     (["hello", "--technique", f"{TRAP},{TRAP}", "--depth", "3"], "--technique, --depth: 2 levels have", ""),
     (["hello", "--technique", ",".join([TRAP] * 9)], "--technique: 9 levels are refused", ""),
+    (["hello", "--shadow", "trace"], "--shadow: There is no policy 'trace'", "Did you mean traced?"),
+    (
+        ["hello", "--shadow", "magic"],
+        "--shadow: There is no policy 'magic'",
+        "There are: lazy, eager, traced.",
+    ),
+    (
+        ["hello", "--shadow", "lazy,eager", "--depth", "3"],
+        "--shadow: 2 levels have a policy",
+        "Name one policy",
+    ),
+    (["hello", "--shadow", "lazy", "--depth", "0"], "--shadow: 1 levels have a policy", "Name one policy"),
+    (["hello", "--shadow", ",".join(["lazy"] * 9)], "--shadow: 9 levels are refused", ""),
     (["hello", "--max-instructions", "0"], "--max-instructions: '0' is not a number", ""),
     (["hello", "--max-instructions", "-5"], "--max-instructions: '-5' is not a number", ""),
     (["hello", "--max-instructions", "1e9"], "--max-instructions: '1e9' is not a number", ""),
@@ -599,7 +628,11 @@ def test_without_any_console(monkeypatch):
 def test_the_memory_of_the_levels_below_is_just_enough():
     from vlab.cli.computers import build
 
-    machine, computers = build(1 << 20, [TRAP] * 2)
+    machine, computers = build(1 << 20, [TRAP] * 2, ["lazy", "traced"])
+    assert [vm.technique.kind for vm in computers[1:] if isinstance(vm, VirtualMachine)] == [
+        (TRAP, "lazy"),
+        (TRAP, "traced"),
+    ]
     assert [computer.level for computer in computers] == [0, 1, 2]
     assert computers[-1].memory.size == 1 << 20
     for computer in computers[:-1]:

@@ -68,9 +68,27 @@ def test_the_widget_says_what_choose_says():
     assert button.disabled
     radio.value = 1
     assert not button.disabled
-    assert feedback.value == ""
+    assert feedback.value == '<p role="status"></p>'
     button.click()
     assert "That is the condition of Popek and Goldberg" in feedback.value
+
+
+def test_a_prediction_is_committed_first_and_compared_later(tmp_path, monkeypatch):
+    monkeypatch.setenv(progress.PLACE, str(tmp_path / "progress.json"))
+    asked = quiz("07-q6")
+    assert asked.question.predict
+    _title, radio, button, feedback = asked.widget.children
+    radio.value = 1
+    button.click()
+    assert radio.disabled
+    assert button.description == "I have run it: compare"
+    assert "You said: About 4 times." in feedback.value
+    assert not any(option.feedback in feedback.value for option in asked.question.options)
+    assert progress.marks()["quizzes"] == {}
+    button.click()
+    assert "No. The kernel has more privileged instructions" in feedback.value
+    assert not radio.disabled
+    assert progress.marks()["quizzes"] == {"07-q6": "wrong"}
 
 
 def test_without_ipywidgets_the_text_is_shown(monkeypatch):

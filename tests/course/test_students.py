@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from vlab.course import notebooks, students
 
-HINTS = "\n\n".join(f"<details><summary>Hint {n}</summary>Think.</details>" for n in (1, 2, 3))
+HINTS = "\n\n".join(f"<details><summary>Hint {n}</summary>Think {n} times.</details>" for n in (1, 2, 3))
 SOLVED = '''import math
 
 
@@ -126,7 +126,9 @@ def test_making_it_changes_nothing(solution):
 
 def test_a_fresh_pair_has_no_complaint(solution):
     assert list(students.complaints(solution)) == list(students.stale(solution)) == []
-    assert notebooks.complaints(solution) == []
+    assert notebooks.complaints(solution) == [
+        "solutions/42_test.ipynb: has no catalogue to translate it to es"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_a_missing_notebook_a_strange_cell_and_another_order_are_named(solution)
     [
         (
             "hints",
-            {"source": HINTS.replace("Hint 3</summary>Think.</details>", "")},
+            {"source": HINTS.replace("Hint 3</summary>Think 3 times.</details>", "")},
             "cell hints: has 2 hints, not 3",
         ),
         ("hints", {}, "exercise 42-1 has no hints"),

@@ -15,10 +15,14 @@ DEEPEST = 8
 PLANNED = ("binary-translation", "paravirtual", "hardware-assisted")
 
 
-def chosen_techniques(names: str | None, depth: int | None) -> list[str]:
+def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) -> list[str]:
     """One technique a level, outermost first, from what the reader said; VlabError if that isn't a choice."""
     from vlab.hypervisor.techniques import TECHNIQUES
 
+    if names is None and depth is None and shadow is not None:
+        depth = shadow.count(",") + 1
+        if depth > DEEPEST:
+            raise VlabError(too_deep(depth), where="--shadow")
     if names is None:
         return ["trap-and-emulate"] * (depth or 0)
     chosen = [name.strip() for name in names.split(",")]
@@ -49,6 +53,31 @@ def chosen_techniques(names: str | None, depth: int | None) -> list[str]:
     return chosen * (depth or 1) if len(chosen) == 1 else chosen
 
 
+def chosen_shadows(names: str | None, depth: int) -> list[str]:
+    """One policy of shadow page tables a level, outermost first; VlabError if that isn't a choice."""
+    from vlab.hypervisor.policies import POLICIES
+
+    chosen = ["lazy"] if names is None else [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in POLICIES:
+            there_are = _("There are: {known}.").format(known=", ".join(POLICIES))
+            raise VlabError(
+                _("There is no policy {name!r} of shadow page tables.").format(name=name),
+                where="--shadow",
+                mend=suggestion(name, POLICIES).rstrip() or there_are,
+            )
+    count = len(chosen)
+    if names is not None and count != depth and (count > 1 or not depth):
+        raise VlabError(
+            _("{count} levels have a policy of shadow page tables, and the depth is {depth}.").format(
+                count=count, depth=depth
+            ),
+            where="--shadow",
+            mend=_("Name one policy for all levels, or as many as there are levels."),
+        )
+    return chosen * depth if count == 1 else chosen
+
+
 def too_deep(depth: int) -> str:
     """Why such a depth is refused."""
     return _(
@@ -56,7 +85,7 @@ def too_deep(depth: int) -> str:
     ).format(depth=depth, deepest=DEEPEST)
 
 
-def build(memory: int, techniques: Sequence[str]) -> "tuple[Machine, list[Computer]]":
+def build(memory: int, techniques: Sequence[str], shadows: Sequence[str]) -> "tuple[Machine, list[Computer]]":
     """A machine, and the computers from it to the guest's, each in a hypervisor on the one before.
 
     The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides.
@@ -70,9 +99,10 @@ def build(memory: int, techniques: Sequence[str]) -> "tuple[Machine, list[Comput
     try:
         machine = Machine(memory=sizes.pop())
         computers: list[Computer] = [machine]
-        for technique in techniques:
+        for technique, shadow in zip(techniques, shadows, strict=True):
             hypervisor = Hypervisor(computers[-1])
-            computers.append(hypervisor.create_vm(memory=sizes.pop(), technique=technique))
+            vm = hypervisor.create_vm(memory=sizes.pop(), technique=technique, shadow=shadow)
+            computers.append(vm)
     except VlabError as error:
         raise VlabError(error.what, where="--memory", mend=error.mend) from None
     except MemoryError:

@@ -1,8 +1,8 @@
 """`vlab notebooks`, for authors: execute lessons and solutions and store what they show, or say what is wrong.
 
 From each solution notebook the reader's exercise notebook is made; `check` names the cells that are stale, and why.
-The Spanish notebooks are made from the English ones and their catalogues. Without names, the messages' catalogue
-is brought up to date and checked too.
+The Spanish notebooks are made from the English ones and their catalogues. Without names, the messages' catalogue,
+the list of lessons, the syllabus and the documents' links are brought up to date or checked too.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -12,6 +12,7 @@ from vlab.language import _
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+    from pathlib import Path
 
     from vlab.cli.parser import Parser
 
@@ -33,7 +34,7 @@ def main(args: Namespace) -> int:
     from tqdm import tqdm
 
     from vlab import files
-    from vlab.course import messages
+    from vlab.course import index, messages
     from vlab.course.notebooks import authored, build, complaints
 
     chosen = authored(args.names)
@@ -43,7 +44,17 @@ def main(args: Namespace) -> int:
             build(path)
         if everything:
             messages.update(files.checkout())
+            index.update(files.checkout())
     found = [complaint for path in chosen for complaint in complaints(path)]
-    found += messages.complaints(files.checkout()) if everything else []
+    found += _about_everything(files.checkout()) if everything else []
     print("\n".join(found) or _("{count} notebooks, nothing wrong.").format(count=len(chosen)))
     return 1 if found else 0
+
+
+def _about_everything(root: "Path") -> list[str]:
+    """What is wrong with what no single notebook holds: messages, the list of lessons, the syllabus, documents."""
+    from vlab.course import index, links, messages, syllabus
+
+    found = [*messages.complaints(root), *index.complaints(root), *syllabus.complaints()]
+    documents = [*sorted(root.glob("*.md")), root / "notebooks" / "README.md"]
+    return found + [wrong for path in documents for wrong in links.complaints(path)]

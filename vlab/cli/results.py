@@ -58,10 +58,10 @@ class TrapCounter:
     def __call__(self, event: "Event") -> None:
         """Count one event, if it is a trap."""
         from vlab.events import Trap
-        from vlab.riscv.privilege import cause_title
+        from vlab.riscv.privilege import cause_key
 
         if isinstance(event, Trap):
-            self.traps[event.level][cause_title(event.cause)] += 1
+            self.traps[event.level][cause_key(event.cause)] += 1
 
 
 def statistics(computers: "Sequence[Computer]", traps: Sequence[Counter[str]]) -> list[dict[str, Any]]:
@@ -83,7 +83,8 @@ def statistics(computers: "Sequence[Computer]", traps: Sequence[Counter[str]]) -
             "traps": dict(sorted(causes.items())),
         }
         if isinstance(computer, VirtualMachine):
-            row |= {"technique": computer.technique.name, "exits": dict(sorted(computer.exits.items()))}
+            technique, shadow = computer.technique.kind
+            row |= {"technique": technique, "shadow": shadow, "exits": dict(sorted(computer.exits.items()))}
         levels.append(row)
     return levels
 

@@ -1,13 +1,19 @@
 """`vlab run`: a program on a computer, or in virtual machines inside each other."""
 
-import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vlab.cli.computers import DEEPEST, build, chosen_techniques, read_device_tree, read_program, too_deep
+from vlab.cli.computers import (
+    DEEPEST,
+    build,
+    chosen_shadows,
+    chosen_techniques,
+    read_device_tree,
+    read_program,
+)
 from vlab.cli.results import (
     TrapCounter,
     check_apart,
@@ -17,7 +23,8 @@ from vlab.cli.results import (
     write_json,
     write_signature,
 )
-from vlab.cli.running import End, Run, is_terminal
+from vlab.cli.running import End, Run, ending, is_terminal
+from vlab.cli.values import characters, count, depth, size
 from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
@@ -29,8 +36,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 1_000_000_000
 AT_LIMIT, ENDLESS, INTERRUPTED = 124, 125, 130
-_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.?)", re.DOTALL)
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "e": "\x1b", "\\": "\\"}
 
 
 def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
@@ -92,7 +97,7 @@ def _add_computer(parser: ArgumentParser) -> None:
     group.add_argument(
         "--memory",
         metavar=_("SIZE"),
-        type=_size,
+        type=size,
         default="64M",
         help=_("the guest's memory, the same at every depth; 64M by default"),
     )
@@ -100,7 +105,7 @@ def _add_computer(parser: ArgumentParser) -> None:
     group.add_argument(
         "--depth",
         metavar="N",
-        type=_depth,
+        type=depth,
         help=_("how many virtual machines inside each other: 0, the bare machine, to {deepest}").format(
             deepest=DEEPEST
         ),
@@ -112,6 +117,15 @@ def _add_computer(parser: ArgumentParser) -> None:
             "how to virtualize: trap-and-emulate; binary-translation, paravirtual and hardware-assisted "
             "are not there yet. One for all levels, or one a level, the outermost first. Without --depth, "
             "one means --depth 1"
+        ),
+    )
+    group.add_argument(
+        "--shadow",
+        metavar="P[,P…]",
+        help=_(
+            "when entries of shadow page tables are made: lazy (at faults; the default), eager (the whole "
+            "table when it is loaded) or traced (the guest's tables write-protected). One for all levels, or "
+            "one a level"
         ),
     )
     group.add_argument(
@@ -127,7 +141,7 @@ def _add_course(parser: ArgumentParser) -> None:
     group.add_argument(
         "--max-instructions",
         metavar="N",
-        type=_count,
+        type=count,
         default=DEFAULT_LIMIT,
         help=_(
             "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit:_}"
@@ -136,13 +150,13 @@ def _add_course(parser: ArgumentParser) -> None:
     group.add_argument(
         "--input",
         metavar=_("TEXT"),
-        type=_text,
+        type=characters,
         help=_(r"type this, as the guest reads it; \n, \r, \t, \e, \\ and \xHH stand for characters"),
     )
     group.add_argument(
         "--expect",
         metavar=_("TEXT"),
-        type=_text,
+        type=characters,
         help=_("end the run with status 0 as soon as the console has printed this; written as for --input"),
     )
 
@@ -167,10 +181,11 @@ def _add_results(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> int:
     """Build the computers, run the program, write what was asked for, and be the guest."""
     _refuse_what_is_not_there(args)
-    techniques = chosen_techniques(args.technique, args.depth)
+    techniques = chosen_techniques(args.technique, args.depth, args.shadow)
+    shadows = chosen_shadows(args.shadow, len(techniques))
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
     check_apart(results, [name for name in (args.image, args.bios, args.dtb) if name is not None])
-    machine, computers = build(args.memory, techniques)
+    machine, computers = build(args.memory, techniques, shadows)
     guest = computers[-1]
     program = _load(guest, args)
     run = Run(machine, guest, args.expect, args.max_instructions)
@@ -219,7 +234,7 @@ def _results(
     if args.trace is not None:
         from vlab.views.perfetto import PerfettoTrace
 
-        trace = PerfettoTrace(files.enter_context(whole_file(args.trace)).write, len(computers))
+        trace = PerfettoTrace(files.enter_context(whole_file(args.trace)).write)
         guest.events.listen(trace)
         finish.append(lambda end: trace.close())
     if args.stats is not None:
@@ -240,17 +255,11 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     guest = run.guest
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
-    place = _place(guest, program)
-    match end:
-        case End.LIMIT:
-            said = _("The limit of {limit:_} instructions is reached; the guest is at {place}.")
-            mend = _("--max-instructions sets another limit.")
-            _say(said.format(limit=run.limit, place=place) + "\n" + mend)
-        case End.ENDLESS:
-            _say(_("The guest {why}; it is at {place}.").format(why=run.why, place=place))
-        case End.INTERRUPTED:
-            _say(_("Interrupted; the guest is at {place}.").format(place=place))
-            return INTERRUPTED
+    if said := ending(run, end, program):
+        mend = "\n" + _("--max-instructions sets another limit.") if end is End.LIMIT else ""
+        _say(said + mend)
+    if end is End.INTERRUPTED:
+        return INTERRUPTED
     if expected:
         if end is not End.EXPECTED:
             _say(_("The run ended before the console printed what --expect says."))
@@ -260,69 +269,6 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     return AT_LIMIT if end is End.LIMIT else ENDLESS
 
 
-def _place(guest: "Computer", program: "Program") -> str:
-    """Where the guest stands, in numbers and in words."""
-    pc = guest.hart.pc
-    symbol = program.symbol_at(pc)
-    return f"{pc:#x}" if symbol is None else f"{pc:#x} ({symbol[0]}+{symbol[1]:#x})"
-
-
 def _say(message: str) -> None:
     if sys.stderr is not None:
         print(f"vlab: {message}", file=sys.stderr)
-
-
-# What options take
-
-
-def _size(text: str) -> int:
-    from vlab.machine import parse_size
-    from vlab.machine.memory import PAGE
-
-    try:
-        size = parse_size(text)
-    except VlabError as error:
-        raise VlabError(error.what, where="--memory", mend=error.mend) from None
-    if size <= 0 or size % PAGE:
-        raise ArgumentTypeError(_("{text!r} is not a whole number of pages of 4096 bytes").format(text=text))
-    return size
-
-
-def _number(text: str) -> int | None:
-    digits = text.replace("_", "")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
-
-
-def _depth(text: str) -> int:
-    depth = _number(text)
-    if depth is None:
-        what = _("{text!r} is not a depth; depths are 0 to {deepest}")
-        raise ArgumentTypeError(what.format(text=text, deepest=DEEPEST))
-    if depth > DEEPEST:
-        raise ArgumentTypeError(too_deep(depth).rstrip("."))
-    return depth
-
-
-def _count(text: str) -> int:
-    count = _number(text)
-    if not count:
-        raise ArgumentTypeError(_("{text!r} is not a number of instructions").format(text=text))
-    return count
-
-
-def _text(text: str) -> str:
-    """A text with its escapes replaced."""
-
-    def character(found: re.Match[str]) -> str:
-        word = found[1]
-        if word.startswith("x") and len(word) == 3:
-            return chr(int(word[1:], 16))
-        if word not in _ESCAPED:
-            raise ArgumentTypeError(
-                _(r"{escape!r} stands for nothing; write \\ for a backslash").format(escape=found[0])
-            )
-        return _ESCAPED[word]
-
-    if not text:
-        raise ArgumentTypeError(_("the text is empty"))
-    return _ESCAPE.sub(character, text)

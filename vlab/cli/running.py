@@ -10,6 +10,7 @@ from vlab.language import _
 
 if TYPE_CHECKING:
     from vlab.machine import Computer, Machine
+    from vlab.riscv import Program
 
 _CHUNK = 20_000  # instructions between looks at whether the guest still gets anywhere
 _ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
@@ -29,13 +30,21 @@ class End(StrEnum):
 class Run:
     """One run: the console, what it waits for, and when it is over."""
 
-    def __init__(self, machine: "Machine", guest: "Computer", expected: str | None, limit: int):
+    def __init__(
+        self,
+        machine: "Machine",
+        guest: "Computer",
+        expected: str | None,
+        limit: int,
+        show: Callable[[bytes], None] | None = None,
+    ):
+        """`show` is given each byte of the console; by default it goes to this terminal."""
         self.machine, self.guest, self.limit = machine, guest, limit
         self.why = ""  # what the guest does, if the run ended because it will do so for ever
         self._expected = None if expected is None else expected.encode("utf-8", "replace")
         self._found = False
         self._retired = self._attempted = 0
-        self._show = _showing()
+        self._show = show or _showing()
         guest.uart.listener = self._printed
 
     def _printed(self, byte: bytes) -> None:
@@ -102,6 +111,27 @@ def _traps_for_ever(guest: "Computer") -> str:
     return _("traps for ever: its trap handler, at {vector:#x}, begins with another trap ({cause})").format(
         vector=vector, cause=cause
     )
+
+
+def ending(run: Run, end: End, program: "Program") -> str:
+    """Where a run that did not end by itself has left the guest, in a sentence; else an empty text."""
+    place = _place(run.guest, program)
+    match end:
+        case End.LIMIT:
+            said = _("The limit of {limit:_} instructions is reached; the guest is at {place}.")
+            return said.format(limit=run.limit, place=place)
+        case End.ENDLESS:
+            return _("The guest {why}; it is at {place}.").format(why=run.why, place=place)
+        case End.INTERRUPTED:
+            return _("Interrupted; the guest is at {place}.").format(place=place)
+    return ""
+
+
+def _place(guest: "Computer", program: "Program") -> str:
+    """Where the guest stands, in numbers and in words."""
+    pc = guest.hart.pc
+    symbol = program.symbol_at(pc)
+    return f"{pc:#x}" if symbol is None else f"{pc:#x} ({symbol[0]}+{symbol[1]:#x})"
 
 
 def _showing() -> Callable[[bytes], None]:

@@ -6,10 +6,12 @@ from typing import Any
 # Brought in when first used: `vlab lab` and `vlab doctor` need none of them.
 _HOME_OF = {
     "check": "vlab.course.checking",
+    "checkpoint": "vlab.course.checkpoints",
     "quiz": "vlab.course.quizzes",
+    "reveal": "vlab.course.checkpoints",
     "show_progress": "vlab.course.progress",
 }
-__all__ = ["check", "quiz", "show_progress"]
+__all__ = ["check", "checkpoint", "quiz", "reveal", "show_progress"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from vlab import files
+from vlab.language import _
 
 # What may be English: code, names of files, where links lead; words at their first use and titles, in italics.
 _CODE = re.compile(r"```.*?```|`[^`]*`|<code>.*?</code>|\{[^{}]*\}|\]\([^)]*\)|\w+(\.\w+)+", re.DOTALL)
@@ -29,9 +30,11 @@ def unusual(english: str, spanish: str) -> Iterator[str]:
     for term in glossary():
         for word in term.get("not", ()):
             if _has(here, word):
-                yield f"says {word!r} where the glossary has {term['es']!r} for {term['en']!r}"
+                said = _("says {word!r} where the glossary has {wanted!r} for {english!r}")
+                yield said.format(word=word, wanted=term["es"], english=term["en"])
         if term.get("always") and _has(there, term["en"]) and not _has(here, term["es"]):
-            yield f"does not say {term['es']!r}, which the glossary has for {term['en']!r}"
+            missing = _("does not say {wanted!r}, which the glossary has for {english!r}")
+            yield missing.format(wanted=term["es"], english=term["en"])
 
 
 def _has(text: str, words: str) -> bool:

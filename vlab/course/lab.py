@@ -35,17 +35,21 @@ def first_lesson(place: Path, language: str) -> Path:
 
 
 def copy_lessons(source: Path, place: Path) -> list[str]:
-    """Bring the folder `place` up to date with `source`, and say what was done, a sentence each.
+    """Bring the folder `place` up to date with `source`, and say what was done, a sentence each."""
+    return bring(place, {name: (source / name).read_bytes() for name in _names(source)})
 
-    A file that the reader changed is never touched: a record of what was copied, kept in the folder, tells a
+
+def bring(place: Path, contents: dict[str, bytes]) -> list[str]:
+    """Write files, by their names in the folder `place`, and say what was done, a sentence each.
+
+    A file that the reader changed is never touched: a record of what was written, kept in the folder, tells a
     reader's change from an older version of ours.
     """
     record = _read_record(place)
     copied: list[str] = []
     updated: list[str] = []
     kept: list[str] = []
-    for name in _names(source):
-        ours = (source / name).read_bytes()
+    for name, ours in contents.items():
         theirs = _read(place / name)
         if theirs is not None and _digest(theirs) not in (_digest(ours), record.get(name)):
             kept.append(name)

@@ -11,6 +11,7 @@ from typing import Any
 from vlab import files
 from vlab.course.glossary import unusual
 from vlab.course.translation import METADATA
+from vlab.language import _
 
 CATALOGUE = "vlab/locale/es/vlab.po"
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
@@ -92,14 +93,15 @@ def complaints(root: Path) -> Iterator[str]:
     for text, places in messages(root).items():
         entry = entries.pop(text, None)
         if entry is None or not entry.msgstr:
-            yield f"{places[0]}: not translated: {text!r}"
+            yield f"{places[0]}: " + _("not translated: {text!r}").format(text=text)
         elif entry.fuzzy:
-            yield f"{places[0]}: changed since it was translated: {text!r}"
+            yield f"{places[0]}: " + _("changed since it was translated: {text!r}").format(text=text)
         elif (wanted := placeholders(text)) != placeholders(entry.msgstr):
-            yield f"{places[0]}: its translation should have {', '.join(wanted) or 'no braces'}: {text!r}"
+            said = _("its translation should have {wanted}: {text!r}")
+            yield f"{places[0]}: " + said.format(wanted=", ".join(wanted) or _("no braces"), text=text)
         else:
             yield from (f"{places[0]}: {wrong}" for wrong in unusual(text, entry.msgstr))
-    yield from (f"{CATALOGUE}: nothing says this any more: {text!r}" for text in entries)
+    yield from (f"{CATALOGUE}: " + _("nothing says this any more: {text!r}").format(text=t) for t in entries)
 
 
 def placeholders(text: str) -> list[str]:

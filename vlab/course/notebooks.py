@@ -2,12 +2,15 @@
 
 import ast
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from vlab import files
-from vlab.course import students, translation
+from vlab.course import index, links, students, translation
+from vlab.course.live import CHECKPOINT
+from vlab.course.sections import Section, marks, sections
 from vlab.language import VlabError, _
 
 LONGEST_CELL = 15  # lines of code
@@ -27,7 +30,15 @@ SKELETONS = {
 }
 LIBRARIES = {"vlab", "networkx", "numpy", "matplotlib", "collections", "itertools", "random", "math"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+# nbval passes a magic that doesn't exist. These are vlab's own; a test holds them to `vlab.magics`.
+MAGICS = ("guest", "asm")
+_LOADS = "%load_ext vlab"
 _SKIPS = re.compile(r"nbval[-_:]|NBVAL", re.IGNORECASE)
+_IGNORES = "nbval-ignore-output"  # the one tag that may stand, where `{"vlab": {"ignored": "why"}}` says why
+_IGNORED_AT_MOST = 0.05  # of the cells
+_FORBIDDEN = {"interact", "interactive", "interactive_output", "Output", "clear_output", "input"}
+_RANDOM_ID = re.compile(r'\bid="[^"]*[0-9a-f]{8}|<dc:date>')
+_SVG = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
 _HEADING = re.compile(r"^#+ (?:\d+\. )?(.*?)(?: \((?:core|more|esencial|adicional).*\))?$", re.MULTILINE)
 
 
@@ -81,7 +92,12 @@ def build(path: Path) -> None:
     notebook = translation.source(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
-        notebook, timeout=SECONDS, kernel_name="python3", record_timing=False, store_widget_state=False
+        notebook,
+        timeout=SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,  # else what is printed falls into pieces, others in each run
     )
     try:
         client.execute(cwd=str(path.parent))
@@ -94,6 +110,8 @@ def build(path: Path) -> None:
     files.write_atomically(path, nbformat.writes(notebook).encode() + b"\n")
     if _is_solution(path):
         students.write_student(path)
+    elif path.is_relative_to(files.folder("notebooks")):
+        index.update(files.checkout())
 
 
 def _is_solution(path: Path) -> bool:
@@ -124,27 +142,56 @@ def complaints(path: Path) -> list[str]:
     found = list(translation.complaints(path))
     if not path.exists():
         return found
+    name = f"{path.parent.name}/{path.name}"
     notebook = nbformat.read(path, as_version=4)
     skeleton = () if _is_solution(path) else SKELETONS[translation.language_of(path)]
-    found += _about_file(path, notebook, skeleton)
-    found += [*students.complaints(path), *students.stale(path)] if _is_solution(path) else []
-    count = 0
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            count += 1
-            found += [f"{path.name}, cell {cell.id}: {wrong}" for wrong in _about_cell(cell, count)]
+    found += [f"{name}: {wrong}" for wrong in _about_file(path, notebook, skeleton)]
+    found += links.complaints(path, name)
+    if _is_solution(path):
+        found += [*students.complaints(path), *students.stale(path)]
+    else:
+        found += [f"{name}, {wrong}" for wrong in _about_sections(notebook, path.name[:2])]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, 1):
+        wrongs = _about_cell(cell, count)
+        found += [_("{name}, cell {cell}: {wrong}").format(name=name, cell=cell.id, wrong=w) for w in wrongs]
+    found += [f"{name}, {wrong}" for wrong in _about_magics(code)]
+    if sum(map(_ignored, code)) > _IGNORED_AT_MOST * len(code):
+        found.append(f"{name}: " + _("more than 5 % of its cells are marked for nbval to look away"))
     return found
 
 
 def _about_file(path: Path, notebook: Any, skeleton: tuple[str, ...]) -> Iterator[str]:
     if path.stat().st_size > LARGEST_FILE:
-        yield f"{path.name}: larger than {LARGEST_FILE} bytes"
+        yield _("larger than {most} bytes").format(most=LARGEST_FILE)
     headings = [title for cell in notebook.cells for title in _headings(cell)]
     for wanted in skeleton:
         if wanted not in headings:
-            yield f"{path.name}: the section {wanted!r} is missing"
+            yield _("the section {title!r} is missing").format(title=wanted)
     if [title for title in headings if title in skeleton] != [t for t in skeleton if t in headings]:
-        yield f"{path.name}: its sections are not in the order {', '.join(skeleton)}"
+        yield _("its sections are not in the order {titles}").format(titles=", ".join(skeleton))
+
+
+def _about_sections(notebook: Any, number: str) -> Iterator[str]:
+    """What a lecturer needs of a lesson: each section's minutes, and a checkpoint at its beginning."""
+    found = sections(notebook.cells, number)
+    for section in found:
+        where = _("cell {cell}: ").format(cell=section.cells[0]["id"])
+        if not section.minutes:
+            yield where + _("the section does not say its minutes")
+        if section.code and not _begins(section):
+            yield where + _("the section does not begin with checkpoint({name!r})").format(name=section.id)
+    minutes = sum(section.minutes for section in found)
+    if found and minutes > marks(notebook.cells[0]).get("minutes", 0):
+        where = _("cell {cell}: ").format(cell=notebook.cells[0].id)
+        yield where + _("the sections take {minutes} minutes, more than the lesson").format(minutes=minutes)
+
+
+def _begins(section: Section) -> bool:
+    """Whether the first code cell of a section is its checkpoint."""
+    first = section.code[0]
+    line = f'checkpoint("{section.id}")'
+    return str(first["source"]).endswith(line) and first["id"] == section.id[3:] + CHECKPOINT
 
 
 def _headings(cell: Any) -> list[str]:
@@ -153,40 +200,91 @@ def _headings(cell: Any) -> list[str]:
 
 def _about_cell(cell: Any, count: int) -> Iterator[str]:
     if cell.execution_count != count:
-        yield f"executed as number {cell.execution_count}, stands as number {count}"
+        yield _("executed as number {n}, stands as number {count}").format(
+            n=cell.execution_count, count=count
+        )
     longest = LONGEST_SOLUTION if students.role(cell)[0] == "blank" else LONGEST_CELL
     if len(cell.source.splitlines()) > longest:
-        yield f"more than {longest} lines"
-    if _SKIPS.search(cell.source + " ".join(cell.metadata.get("tags", []))):
-        yield "marked for nbval to look away"
-    yield from _about_code(cell.source)
+        yield _("more than {longest} lines").format(longest=longest)
+    if _SKIPS.search(cell.source + " ".join(set(cell.metadata.get("tags", [])) - {_IGNORES})):
+        yield _("marked for nbval to look away")
+    if _ignored(cell) and not marks(cell).get("ignored"):
+        yield _("marked for nbval to look away, and nobody says why")
+    yield from _about_code(_python_of(cell.source))
     for output in cell.outputs:
         yield from _about_output(output)
+
+
+def _ignored(cell: Any) -> bool:
+    return _IGNORES in cell.metadata.get("tags", [])
+
+
+def _python_of(source: str) -> str:
+    """What of a cell is Python: nothing where one of vlab's magics takes it, and all but the line that loads them."""
+    if _magic(source) in MAGICS:
+        return ""
+    return "\n".join("" if line == _LOADS else line for line in source.splitlines())
+
+
+def _magic(source: str) -> str:
+    """The name of the magic that takes the whole cell; empty if none does."""
+    found = re.match(r"%%(\S+)", source)
+    return found[1] if found else ""
+
+
+def _about_magics(code: Iterable[Any]) -> Iterator[str]:
+    """nbval passes a magic that nobody has brought in: so the notebook must do so first."""
+    loaded = False
+    for cell in code:
+        if _magic(cell.source) in MAGICS and not loaded:
+            wrong = _("%%{magic} stands before {loads}").format(magic=_magic(cell.source), loads=_LOADS)
+            yield _("cell {cell}: ").format(cell=cell.id) + wrong
+        loaded = loaded or _LOADS in cell.source.splitlines()
 
 
 def _about_code(source: str) -> Iterator[str]:
     try:
         tree = ast.parse(source)
     except SyntaxError:
-        yield "not plain Python: magics and `!` escape nbval"
+        yield _("not plain Python: magics and `!` escape nbval")
         return
     if any(line.lstrip().startswith("#") for line in source.splitlines()):
-        yield "a comment in code: it could not be translated"
+        yield _("a comment in code: it could not be translated")
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        yield from (f"imports {name}" for name in names if name.split(".")[0] not in LIBRARIES)
+        names = [name for name in names if name.split(".")[0] not in LIBRARIES]
+        yield from (_("imports {name}").format(name=name) for name in names)
+        if isinstance(node, ast.Call) and (used := _called(node)) in _FORBIDDEN:
+            yield _("uses {name}, which nbval cannot compare").format(name=used)
+
+
+def _called(node: ast.Call) -> str:
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def _about_output(output: Any) -> Iterator[str]:
     if output.output_type == "error":
-        yield f"ends in {output.ename}"
+        yield _("ends in {error}").format(error=output.ename)
     data = output.get("data", {})
     shown = output.get("text", "") + "".join(str(part) for part in data.values())
     if " object at 0x" in shown:
-        yield "shows a memory address"
+        yield _("shows a memory address")
     if _WIDGET in data:
-        yield "stores a widget, whose id is random"
+        yield _("stores a widget, whose id is random")
+    if any(map(_RANDOM_ID.search, _drawings(data))):
+        yield _("stores an SVG whose ids or date are others in each run")
     pictures = re.findall(r"<img\b[^>]*>", str(data.get("text/html", "")))
     if any(not re.search(r'alt="[^"]+"', picture) for picture in pictures):
-        yield "shows a picture without a sentence"
+        yield _("shows a picture without a sentence")
+
+
+def _drawings(data: Any) -> Iterator[str]:
+    """The SVG that an output holds, as itself or in the address of a picture."""
+    page = str(data.get("text/html", ""))
+    yield from (str(data.get("image/svg+xml", "")), page if "<svg" in page else "")
+    for found in _SVG.findall(page):
+        yield b64decode(found).decode(errors="replace")

@@ -29,11 +29,15 @@ class Option:
 
 @dataclass(frozen=True)
 class Question:
-    """One question and its answers, in the order in which they are shown."""
+    """One question and its answers, in the order in which they are shown.
+
+    A question to *predict* is answered before something is run: what is to be said of the answer waits until then.
+    """
 
     id: str
     text: str
     options: tuple[Option, ...]
+    predict: bool = False
 
 
 def questions(lesson: str) -> list[Question]:
@@ -42,7 +46,12 @@ def questions(lesson: str) -> list[Question]:
     if not path.exists():
         return []
     return [
-        Question(row["id"], row["question"], tuple(Option(**option) for option in row["options"]))
+        Question(
+            row["id"],
+            row["question"],
+            tuple(Option(**option) for option in row["options"]),
+            row.get("predict", False),
+        )
         for row in json.loads(path.read_text("utf-8"))
     ]
 
@@ -63,6 +72,7 @@ def quiz(name: str) -> "Quiz":
     return Quiz(known[name])
 
 
+_STATUS = '<p role="status">{}</p>'
 _NARROW = {"width": "auto", "align_self": "flex-start"}
 
 
@@ -107,14 +117,29 @@ class Quiz:
 
         texts = [_(option.text).replace("`", "") for option in self.question.options]
         radio = widgets.RadioButtons(
-            options=[(text, n) for n, text in enumerate(texts, 1)], value=None, layout={"width": "auto"}
+            options=[(text, n) for n, text in enumerate(texts, 1)],
+            value=None,
+            description=_("Your answer"),  # what a screen reader calls the group
+            style={"description_width": "initial"},
+            layout={"width": "auto"},
         )
         button = widgets.Button(description=_("This is my answer"), disabled=True, layout=_NARROW)
-        feedback = widgets.HTML()
+        feedback = widgets.HTML(_STATUS.format(""))
         radio.observe(lambda change: setattr(button, "disabled", change.new is None), "value")
 
+        def say(text: str) -> None:
+            feedback.value = _STATUS.format(_marked(text))
+
         def answer(_button: object) -> None:
-            feedback.value = f'<p role="status">{_marked(self.choose(radio.value))}</p>'
+            if self.question.predict and not radio.disabled:
+                radio.disabled = True  # committed: the next cells show what happens
+                button.description = _("I have run it: compare")
+                told = _("You said: {answer} Now run the cells that follow, then compare.")
+                say(told.format(answer=_(self.question.options[radio.value - 1].text)))
+            else:
+                radio.disabled = False
+                button.description = _("This is my answer")
+                say(self.choose(radio.value))
 
         button.on_click(answer)
         title = widgets.HTML(f"<p><b>{_marked(_(self.question.text))}</b></p>")

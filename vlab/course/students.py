@@ -19,19 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from vlab import files
+from vlab.course.sections import marks
+from vlab.language import _
 
 HINTS = 3
 GOES_ON = "raises-exception"  # a tag: Run All goes on after this cell, whatever it raises
 ROLES = ("blank", "check", "hints", "explains")
-_HINT = re.compile(r"<details>\s*<summary>.+?</summary>.+?</details>", re.DOTALL)
+_HINT = re.compile(r"<details>\s*<summary>(.+?)</summary>(.+?)</details>", re.DOTALL)
 _HEADING = re.compile(r"^#+ .*\b(\d\d-\d{1,2})\b", re.MULTILINE)
 
 
 def role(cell: Any) -> tuple[str, str]:
     """What a cell is, and of which exercise; ("", "") for one that belongs to none."""
-    marks = cell.get("metadata", {}).get("vlab")
-    marks = marks if isinstance(marks, dict) else {}
-    return next(((name, str(marks[name])) for name in ROLES if name in marks), ("", ""))
+    said = marks(cell)
+    return next(((name, str(said[name])) for name in ROLES if name in said), ("", ""))
 
 
 def student_notebook(solution: Any) -> Any:
@@ -107,7 +108,9 @@ def stale(solution: Path) -> Iterator[str]:
     path = student_path(solution)
     name = "/".join(path.parts[-3:])
     if not path.exists():
-        yield f"{name}: is missing; build it from {'/'.join(solution.parts[-3:])}"
+        yield _("{name}: is missing; build it from {source}").format(
+            name=name, source="/".join(solution.parts[-3:])
+        )
         return
     wanted = student_notebook(nbformat.read(solution, as_version=4))
     stored = nbformat.read(path, as_version=4)
@@ -115,15 +118,17 @@ def stale(solution: Path) -> Iterator[str]:
     for cell in wanted.cells:
         found = cells.pop(cell.id, None)
         if found is None:
-            yield f"{name}, cell {cell.id}: is missing"
+            yield f"{name}, " + _("cell {cell}: is missing").format(cell=cell.id)
         elif found != cell:
             parts = [part for part in {**cell, **found} if cell.get(part) != found.get(part)]
-            yield f"{name}, cell {cell.id}: differs from what the solution gives in {', '.join(sorted(parts))}"
-    yield from (f"{name}, cell {cell}: is not in the solution notebook" for cell in cells)
+            wrong = _("cell {cell}: differs from what the solution gives in {parts}")
+            yield f"{name}, " + wrong.format(cell=cell.id, parts=", ".join(sorted(parts)))
+    for left in cells:
+        yield f"{name}, " + _("cell {cell}: is not in the solution notebook").format(cell=left)
     if not cells and [cell.id for cell in stored.cells] != [cell.id for cell in wanted.cells]:
-        yield f"{name}: its cells are not in the order of the solution notebook"
+        yield f"{name}: " + _("its cells are not in the order of the solution notebook")
     if stored.metadata != wanted.metadata:
-        yield f"{name}: its metadata is not the solution notebook's"
+        yield f"{name}: " + _("its metadata is not the solution notebook's")
 
 
 def complaints(solution: Path) -> Iterator[str]:
@@ -137,29 +142,45 @@ def complaints(solution: Path) -> Iterator[str]:
         what, exercise = role(cell)
         if what:
             if what in cells.setdefault(exercise, {}):
-                yield f"{name}, cell {cell.id}: exercise {exercise} has two cells that are its {what}"
+                twice = _("cell {cell}: exercise {exercise} has two cells that are its {what}")
+                yield f"{name}, " + twice.format(cell=cell.id, exercise=exercise, what=what)
             cells[exercise][what] = cell
     headings = {
         h for cell in notebook.cells if cell.cell_type == "markdown" for h in _HEADING.findall(cell.source)
     }
     for exercise, parts in cells.items():
-        yield from (f"{name}: exercise {exercise} has no {what}" for what in ROLES if what not in parts)
-        yield from (f"{name}, cell {parts[p].id}: {wrong}" for p, wrong in _about(exercise, parts))
+        for what in (what for what in ROLES if what not in parts):
+            yield f"{name}: " + _("exercise {exercise} has no {what}").format(exercise=exercise, what=what)
+        for part, wrong in _about(exercise, parts):
+            yield _("{name}, cell {cell}: {wrong}").format(name=name, cell=parts[part].id, wrong=wrong)
         if exercise not in headings:
-            yield f"{name}: no heading names exercise {exercise}"
+            yield f"{name}: " + _("no heading names exercise {exercise}").format(exercise=exercise)
 
 
 def _about(exercise: str, parts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    if "hints" in parts and (count := len(_HINT.findall(parts["hints"].source))) != HINTS:
-        yield "hints", f"has {count} hints, not {HINTS}"
+    if "hints" in parts:
+        yield from (("hints", wrong) for wrong in _about_hints(parts["hints"].source))
     if "check" in parts and not re.match(rf'check\("{exercise}", \w+\)$', parts["check"].source):
-        yield "check", f'is not a plain check("{exercise}", …)'
+        yield "check", _("is not a plain {call}").format(call=f'check("{exercise}", …)')
     if "check" in parts and sum(shown.get("text", "").count("\n") for shown in parts["check"].outputs) != 1:
-        yield "check", "does not show the one line of a right solution"
+        yield "check", _("does not show the one line of a right solution")
     if "blank" in parts:
         try:
             stub(parts["blank"].source)
         except (SyntaxError, ValueError) as error:
-            yield "blank", f"cannot be emptied: {error}"
+            yield "blank", _("cannot be emptied: {error}").format(error=error)
         if parts["blank"].outputs:
-            yield "blank", "shows something: a solution only defines"
+            yield "blank", _("shows something: a solution only defines")
+
+
+def _about_hints(source: str) -> Iterator[str]:
+    """Three hints, numbered as they rise, and none that says what another says."""
+    hints = _HINT.findall(source)
+    if len(hints) != HINTS:
+        yield _("has {count} hints, not {wanted}").format(count=len(hints), wanted=HINTS)
+    numbers = [re.sub(r"\D", "", title) for title, _text in hints]
+    if numbers != [str(n) for n in range(1, len(hints) + 1)]:
+        yield _("its hints are not numbered from 1 up")
+    texts = [" ".join(text.split()) for _title, text in hints]
+    if len(set(texts)) < len(texts) or not all(texts):
+        yield _("two of its hints say the same, or one says nothing")

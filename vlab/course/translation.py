@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vlab.course.glossary import unusual
-from vlab.language import LANGUAGES
+from vlab.course.sections import marks
+from vlab.language import LANGUAGES, _
 
 LANGUAGE_CELL = "language"  # the id of the one code cell that differs: it sets the language
 METADATA = {
@@ -54,6 +55,13 @@ def paragraphs(cell: Any) -> list[str]:
     return str(cell.source).split("\n\n") if cell.cell_type == "markdown" else []
 
 
+def prose(cell: Any) -> list[str]:
+    """What a lecturer or the list of lessons reads of a cell: texts in its metadata, translated like its own."""
+    said = marks(cell)
+    texts = [said.get("shows", ""), said.get("notes", ""), *said.get("misconceptions", ())]
+    return [str(text) for text in texts if text]
+
+
 def translated(english: Any, catalogue: Any, language: str = "es") -> Any:
     """An English notebook in another language, not executed. What has no translation stays English."""
     from copy import deepcopy
@@ -62,7 +70,15 @@ def translated(english: Any, catalogue: Any, language: str = "es") -> Any:
     notebook = deepcopy(english)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = "\n\n".join(said.get((cell.id, text)) or text for text in paragraphs(cell))
+
+            def here(text: str, cell_id: str = cell.id) -> str:
+                return said.get((cell_id, text)) or text
+
+            cell.source = "\n\n".join(map(here, paragraphs(cell)))
+            about = marks(cell)
+            about |= {key: here(about[key]) for key in ("shows", "notes") if key in about}
+            if "misconceptions" in about:
+                about["misconceptions"] = [here(text) for text in about["misconceptions"]]
             continue
         cell.outputs, cell.execution_count = [], None
         if cell.id == LANGUAGE_CELL:
@@ -119,7 +135,8 @@ def _changed(key: tuple[str, str], left: dict[tuple[str, str], Any]) -> Any:
 def _texts(english: Any) -> Iterator[tuple[Any, str]]:
     """Each paragraph that has words in it, with its cell."""
     for cell in english.cells:
-        yield from ((cell, text) for text in paragraphs(cell) if not _TAGS.fullmatch(text))
+        texts = paragraphs(cell) + prose(cell)
+        yield from ((cell, text) for text in texts if not _TAGS.fullmatch(text))
 
 
 def _read(path: Path) -> Any:
@@ -137,55 +154,74 @@ def _empty() -> Any:
 
 
 def complaints(path: Path) -> Iterator[str]:
-    """In what a translated notebook is not what its English one says, a sentence each, naming the cell."""
+    """In what a translated notebook is not what its English one says, a sentence each, naming the cell.
+
+    Of an English one, that there is no catalogue to translate it by.
+    """
     import nbformat
 
     english = english_of(path)
     name = f"{path.parent.name}/{path.name}"
     if language_of(path) == "en":
+        yield from _without_catalogue(path, name)
         return
     if english is None:
-        yield f"{name}: there is no English notebook that it could be made from"
+        yield f"{name}: " + _("there is no English notebook that it could be made from")
         return
     catalogue, original = catalogue_path(path), nbformat.read(english, as_version=4)
     if not catalogue.exists():
-        yield f"{name}: its catalogue {catalogue.name} is missing"
+        yield f"{name}: " + _("its catalogue {file} is missing").format(file=catalogue.name)
         return
     yield from (f"{name}, {wrong}" for wrong in _about_catalogue(original, _read(catalogue)))
     if not path.exists():
-        yield f"{name}: is missing; `vlab notebooks build` makes it"
+        yield f"{name}: " + _("is missing; `vlab notebooks build` makes it")
         return
     wanted = translated(original, _read(catalogue), language_of(path))
     stored = nbformat.read(path, as_version=4)
     yield from (f"{name}, {wrong}" for wrong in _differences(wanted, stored))
 
 
+def _without_catalogue(path: Path, name: str) -> Iterator[str]:
+    """For each other language in which an English notebook of the lessons has no catalogue."""
+    folder = next((folder for folder in path.parents[:2] if folder.name == "en"), None)
+    for language in (code for code in LANGUAGES if code != "en" and folder is not None):
+        if (
+            folder is not None
+            and not catalogue_path(folder.with_name(language) / path.relative_to(folder)).exists()
+        ):
+            yield f"{name}: " + _("has no catalogue to translate it to {language}").format(language=language)
+
+
 def _about_catalogue(english: Any, catalogue: Any) -> Iterator[str]:
     entries = {(entry.msgctxt, entry.msgid): entry for entry in catalogue}
     for cell, text in _texts(english):
+        where = _("cell {cell}: ").format(cell=cell.id)
         entry = entries.pop((cell.id, text), None)
         if entry is None:
-            yield f"cell {cell.id}: is new or changed in English, and not translated: {_short(text)}"
-        elif entry.fuzzy:
-            yield f"cell {cell.id}: is changed in English since it was translated: {_short(text)}"
-        elif not entry.msgstr:
-            yield f"cell {cell.id}: is not translated: {_short(text)}"
-        elif wrong := _lost(text, entry.msgstr):
-            yield f"cell {cell.id}: its translation has not the same {wrong}: {_short(text)}"
-        else:
-            yield from (
-                f"cell {cell.id}: {wrong}: {_short(entry.msgstr)}" for wrong in unusual(text, entry.msgstr)
+            yield where + _("is new or changed in English, and not translated: {text}").format(
+                text=_short(text)
             )
+        elif entry.fuzzy:
+            yield where + _("is changed in English since it was translated: {text}").format(text=_short(text))
+        elif not entry.msgstr:
+            yield where + _("is not translated: {text}").format(text=_short(text))
+        elif lost := _lost(text, entry.msgstr):
+            said = _("its translation has not the same {what}: {text}")
+            yield where + said.format(what=lost, text=_short(text))
+        else:
+            yield from (f"{where}{wrong}: {_short(entry.msgstr)}" for wrong in unusual(text, entry.msgstr))
     for cell_id, text in dict.fromkeys(entries):
-        yield f"cell {cell_id}: its catalogue translates what is not there any more: {_short(text)}"
+        gone = _("cell {cell}: its catalogue translates what is not there any more: {text}")
+        yield gone.format(cell=cell_id, text=_short(text))
 
 
 def _lost(text: str, translation: str) -> str:
     """What has to be in a translation as it is in the original: where links lead, and what is typed on a line."""
-    for what, pattern in (("links", r"\]\(([^)]*)\)"), ("blanks between its paragraphs", r"\n\n")):
+    wanted = ((_("links"), r"\]\(([^)]*)\)"), (_("blanks between its paragraphs"), r"\n\n"))
+    for what, pattern in wanted:
         if sorted(re.findall(pattern, text)) != sorted(re.findall(pattern, translation)):
             return what
-    return "" if text.count("\n") == translation.count("\n") else "lines"
+    return "" if text.count("\n") == translation.count("\n") else _("lines")
 
 
 def _short(text: str) -> str:
@@ -198,9 +234,10 @@ def _differences(wanted: Any, stored: Any) -> Iterator[str]:
     for cell in wanted.cells:
         found = cells.pop(cell.id, None)
         if found is None:
-            yield f"cell {cell.id}: is missing"
+            yield _("cell {cell}: is missing").format(cell=cell.id)
         elif (found.cell_type, found.source, found.metadata) != (cell.cell_type, cell.source, cell.metadata):
-            yield f"cell {cell.id}: is not what the English notebook and the catalogue give"
-    yield from (f"cell {cell}: is not in the English notebook" for cell in cells)
+            wrong = _("cell {cell}: is not what the English notebook and the catalogue give")
+            yield wrong.format(cell=cell.id)
+    yield from (_("cell {cell}: is not in the English notebook").format(cell=cell) for cell in cells)
     if not cells and [cell.id for cell in stored.cells] != [cell.id for cell in wanted.cells]:
-        yield "whose cells are not in the order of the English notebook"
+        yield _("its cells are not in the order of the English notebook")

@@ -23,7 +23,9 @@ def _why_caught(case: Case, right: Any, given: Any) -> Why:
         return Why(_("Return two numbers: how many traps came, and how many were passed on."))
     (traps, passed), (came, on) = right, given
     if came == traps + passed != traps:
-        return Why(_("An injection is no trap of the real machine: it is something that the hypervisor does."))
+        return Why(
+            _("An injection is no trap of the real machine: it is something that the hypervisor does.")
+        )
     if [came, on] == [passed, traps]:
         return Why(_("The other way round: first the traps that came, then those that were passed on."))
     if came == sum(bool(event.interrupt) for event in run if isinstance(event, Exit)) != traps:
@@ -54,7 +56,9 @@ def _why_difference(case: Case, right: Any, given: Any) -> Why:
     if right[0] is None:
         return Why(_("The two runs are equal, state by state: return None for the step, and no names."))
     if right[1] == [] and given[0] is None:
-        return Why(_("One run ends before the other: that is a difference, at the step where it has no state."))
+        return Why(
+            _("One run ends before the other: that is a difference, at the step where it has no state.")
+        )
     if given[0] is None:
         return Why(_("The runs do differ."), _("step {step}").format(step=right[0]))
     if given[0] == right[0] + 1:
@@ -114,7 +118,9 @@ def _why_step(case: Case, right: Any, given: Any) -> Why:
     if found is None:
         return Why(_("It does hold this value once; the state at the very end counts, too."), str(wanted))
     if isinstance(found, int) and found == wanted - 1:
-        return Why(_("Count the instructions that have been attempted when the register first holds the value."))
+        return Why(
+            _("Count the instructions that have been attempted when the register first holds the value.")
+        )
     if isinstance(found, int) and found > wanted:
         return Why(_("It has held this value before. The first time is wanted."), str(wanted))
     return Why(_("At that step the register holds another value."), str(wanted))

@@ -133,7 +133,7 @@ _TRAP_CSRS = (
     *("stvec", "sepc", "scause", "stval"),
 )
 _ECALLS = (Cause.ECALL_FROM_U, Cause.ECALL_FROM_S, Cause.ECALL_FROM_M)
-_CAUSES = tuple(int(cause) for cause in Cause if cause not in _ECALLS)
+_CAUSES = tuple(int(cause) for cause in Cause if cause not in _ECALLS and cause < 16)
 
 
 def _traps(random: Random) -> Iterator[Case]:

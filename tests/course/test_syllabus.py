@@ -1,0 +1,77 @@
+"""The syllabus: every point of the slides, and nothing mapped to what is not there."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+
+from vlab import cli, files
+from vlab.course import syllabus
+
+IDS = [
+    f"{letter}{n}"
+    for letter, last in zip("VHTBCIA", (6, 7, 3, 4, 5, 7, 5), strict=True)
+    for n in range(1, last + 1)
+]
+
+
+def test_every_point_of_the_slides_is_there():
+    points = syllabus.points()
+    assert [point.id for point in points] == IDS
+    assert len({point.slide for point in points}) == 7
+    for point in points:
+        assert point.phrase
+        assert point.point.endswith(".")
+        assert len(set(point.sections)) == len(point.sections)
+        assert not point.exercises or point.sections, f"{point.id}: exercised, and not taught"
+
+
+def test_every_section_and_exercise_that_is_named_exists():
+    assert list(syllabus.complaints()) == []
+
+
+def test_what_lesson_07_is_about_is_taught():
+    taught = {point.id for point in syllabus.points() if point.sections}
+    assert {"C1", "C4", "C5", "I1", "I2", "I3", "I5", "I6", "I7", "A2"} <= taught
+
+
+def test_what_vanishes_is_named(tmp_path):
+    point = next(point for point in syllabus.points() if point.id == "I5")
+    assert point.exercises
+    gone = dataclasses.replace(point, sections=("07-held", "07-gone"), exercises=("07-1", "07-99"))
+    wrong = list(syllabus.complaints([gone]))
+    assert wrong == [
+        "data/syllabus.json, I5: there is no section '07-gone'",
+        "data/syllabus.json, I5: there is no exercise '07-99'",
+    ]
+    shutil.copytree(files.folder("notebooks") / "en", tmp_path / "en")
+    assert list(syllabus.complaints([point], tmp_path)) == []
+    lesson = tmp_path / "en" / "07_trap_and_emulate.ipynb"
+    book = json.loads(lesson.read_text())
+    (heading,) = [cell for cell in book["cells"] if cell["id"] == "held"]
+    heading["source"] = "No heading any more."
+    lesson.write_text(json.dumps(book))
+    assert list(syllabus.complaints([point], tmp_path)) == [
+        "data/syllabus.json, I5: there is no section '07-held'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Traps raised by a guest"), ("es", "Las interrupciones gatilladas")]
+)
+def test_the_command_shows_the_table(capsys, language, said):
+    assert cli.main(["syllabus", "--lang", language]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name}  " in shown for name in IDS)
+    assert said in shown
+    assert f"({language}/07_trap_and_emulate.ipynb)" in shown
+
+
+def test_one_point(capsys):
+    assert cli.main(["syllabus", "I1"]) == 0
+    shown = capsys.readouterr().out
+    assert "07-catch: The hypervisor catches the traps (en/07_trap_and_emulate.ipynb)" in shown
+    assert "exercises: 07-2, 07-6" in shown
+    assert "I2" not in shown
+    assert cli.main(["syllabus", "Z9"]) == 1
