@@ -14,6 +14,7 @@ _PUBLIC = {
     "vlab.paging": ("PageTable", "Walk", "walk"),
     "vlab.machine": ("Machine",),
     "vlab.hypervisor": ("Hypervisor", "TrapAndEmulate", "VirtualMachine"),
+    "vlab.operations": ("Snapshots",),
     "vlab.views": ("Stepper", "chart_exits", "draw"),
 }
 _HOME_OF = {name: home for home, names in _PUBLIC.items() for name in names}
@@ -25,6 +26,11 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'vlab' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext vlab` calls: the magics `%%guest` and `%%asm`."""
+    import_module("vlab.magics").load(shell)
 
 
 def __dir__() -> list[str]:

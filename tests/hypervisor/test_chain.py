@@ -1,10 +1,14 @@
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hypervisor.towers import finished, tower
 from vlab import guests
+from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
+from vlab.machine import Machine
 from vlab.riscv import Access, Mode, assemble
 
 USER_CODE = 0x4000_0000
@@ -102,3 +106,26 @@ def test_with_the_eyes_of_another_mode():
 
 def test_a_vm_that_is_off():
     assert finished(guests.load("tiny"), 1).vms[0].chain(0x8000_0000).place == "memory"
+
+
+def test_the_guests_table_loaded_raw_names_other_memory():
+    machine = Machine(memory="4M")
+    vm: Any = Hypervisor(machine).create_vm(guests.load("kernel"), memory="1M")
+    machine.run(until=lambda: vm.mode == Mode.U and vm.running)
+    chain = vm.chain(0x4000_1000)
+    raw = vm.raw_walk(0x4000_1000)
+    assert [step.address for step in raw.steps] == [chain.guest.steps[0].address]
+    assert raw.fault  # the hypervisor's own page there holds no table
+    first = chain.guest.root
+    for step in chain.guest.steps:  # even with a copy of its tables there, the page is the hypervisor's
+        place = step.address & -4096
+        machine.memory.poke(place, vm.memory.peek(place, 4096))
+    raw = vm.raw_walk(0x4000_1000)
+    assert (raw.root, raw.physical) == (first, chain.gpa)
+    assert raw.physical != chain.hpa
+    with pytest.raises(VlabError):
+        vm.raw_walk(-1)
+
+
+def test_an_unpaged_guest_has_no_table_to_load_raw():
+    assert Hypervisor(Machine(memory="4M")).create_vm(guests.load("tiny"), memory="1M").raw_walk(0) is None

@@ -2,7 +2,7 @@ import pytest
 
 from tests.hypervisor.towers import difference, end, finished, tower
 from vlab import guests
-from vlab.hypervisor import Hypervisor, TrapAndEmulate
+from vlab.hypervisor import Eager, Hypervisor, Lazy, Traced, TrapAndEmulate
 from vlab.language import VlabError
 from vlab.machine import GATE, Machine, Stop
 from vlab.machine.snapshot import computer_state
@@ -42,6 +42,11 @@ def test_a_vm_in_five_lines(machine, hypervisor):
         ({"technique": "magic"}, "There is no technique 'magic'.\nChoose one of: trap-and-emulate."),
         ({"technique": dict}, "There is no technique <class 'dict'>."),
         ({"technique": None}, "There is no technique None."),
+        (
+            {"shadow": "magic"},
+            "There is no policy 'magic' of shadow page tables.\nChoose one of: lazy, eager, traced.",
+        ),
+        ({"shadow": TrapAndEmulate}, "There is no policy <class"),
         ({"image": b""}, ""),
         ({"image": b"\x7fELF"}, ""),
         ({"image": "no such file"}, ""),
@@ -238,6 +243,17 @@ def test_a_hypervisor_is_the_same_program_on_a_vm():
     outer, inner = built.vms
     assert outer.hart.csr["stvec"] == GATE
     assert outer.exits.total() > 8 * inner.exits.total()
+
+
+def test_a_policy_by_name_or_by_class(hypervisor):
+    class Mine(Lazy):
+        name = "mine"
+
+    kinds = [
+        hypervisor.create_vm(memory="1M", shadow=how).technique.shadow
+        for how in ("lazy", "traced", Eager, Mine)
+    ]
+    assert [type(kind) for kind in kinds] == [Lazy, Traced, Eager, Mine]
 
 
 def test_a_technique_by_name_or_by_class(hypervisor):

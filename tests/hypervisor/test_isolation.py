@@ -12,7 +12,7 @@ from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.towers import tower
 from vlab import guests
-from vlab.hypervisor import Hypervisor
+from vlab.hypervisor import Hypervisor, StaleSatp, TrapAndEmulate
 from vlab.machine import Machine, Stop
 from vlab.paging import PageTable
 from vlab.riscv import Program, assemble
@@ -21,9 +21,19 @@ from vlab.riscv.instructions import ROWS, encode
 RAM = 0x8000_0000
 
 
-def survives(image, depth, *, steps=3000, looks=20, memory=1 << 20, secret=b"the host's"):
+def survives(
+    image,
+    depth,
+    *,
+    steps=3000,
+    looks=20,
+    memory=1 << 20,
+    secret=b"the host's",
+    shadow="lazy",
+    technique=TrapAndEmulate,
+):
     """Run a guest for so many steps, looking often: it stays inside. How many pages it could reach, at most."""
-    built = tower(image, depth, memory=memory)
+    built = tower(image, depth, memory=memory, shadow=shadow, technique=technique)
     machine = built.machine
     machine.memory.poke(RAM + 64, secret)
     before, most = outside(machine, built.vms), 0
@@ -151,6 +161,18 @@ def _table(random, number):
 @settings(max_examples=100)
 def test_wild_code_with_wild_tables(image):
     survives(image, 1, steps=4000, looks=10)
+
+
+@given(wild(), st.sampled_from(("eager", "traced")), st.sampled_from((TrapAndEmulate, StaleSatp)))
+@settings(max_examples=60)
+def test_wild_code_with_wild_tables_under_every_policy(image, shadow, technique):
+    survives(image, 1, steps=4000, looks=10, shadow=shadow, technique=technique)
+
+
+@given(wild(), st.sampled_from((("traced", "eager"), ("eager", "traced"), ("traced", "traced"))))
+@settings(max_examples=8)
+def test_wild_code_under_mixed_policies(image, shadow):
+    survives(image, 2, steps=20_000, looks=10, shadow=shadow)
 
 
 @given(wild())

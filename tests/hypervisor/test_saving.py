@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypervisor.policies.setting import paged
 from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
-from tests.hypervisor.towers import difference, end, finished, tower
+from tests.hypervisor.towers import POLICIES, difference, end, finished, tower
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
@@ -41,6 +42,10 @@ x:  .dword 0, 0
     """
 )
 
+EDITING = paged(
+    "ld s4, (t0)\nsd t1, 8(t3)\nsd s4, 8(t0)\nsd x0, (t3)\nsfence.vma\nld s5, (t0)\nsd t1, (t3)\nld s6, (t0)"
+)
+
 
 def hypervisor_in(computer: Any) -> Hypervisor:
     found = computer.residents[Mode.S]
@@ -58,9 +63,9 @@ def stops(machine):
             return
 
 
-def machine_snapshots_resume(image, depth, every=1):
-    last = finished(image, depth).machine.snapshot()
-    built = tower(image, depth)
+def machine_snapshots_resume(image, depth, every=1, shadow="lazy"):
+    last = finished(image, depth, shadow=shadow).machine.snapshot()
+    built = tower(image, depth, shadow=shadow)
     for stop in stops(built.machine):
         if stop % every == 0:
             saved = built.machine.snapshot()
@@ -79,6 +84,27 @@ def test_a_machine_saved_at_every_step_goes_on_elsewhere():
 def test_a_machine_saved_at_some_steps_goes_on_elsewhere_two_deep():
     assert machine_snapshots_resume(TINY, 2, every=5) > 200
     assert machine_snapshots_resume(RESERVING, 2, every=5) > 50
+
+
+@pytest.mark.parametrize(
+    "policies", [("eager", "traced"), ("traced", "eager"), ("traced", "traced")], ids="-".join
+)
+def test_a_machine_saved_at_some_steps_goes_on_under_every_policy(policies):
+    assert machine_snapshots_resume(TINY, 2, every=13, shadow=policies) > 200
+
+
+@pytest.mark.parametrize("shadow", ["eager", "traced"])
+def test_a_machine_whose_guest_edits_its_tables_goes_on_elsewhere(shadow):
+    assert machine_snapshots_resume(EDITING, 1, every=3, shadow=shadow) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("image", [TINY, EDITING], ids=["tiny", "editing"])
+@pytest.mark.parametrize(
+    "policies", [("eager", "traced"), ("traced", "eager"), ("traced", "traced")], ids="-".join
+)
+def test_a_machine_saved_at_every_step_goes_on_under_every_policy(image, policies):
+    machine_snapshots_resume(image, 2, shadow=policies)
 
 
 @pytest.mark.slow
@@ -331,6 +357,52 @@ def test_a_damaged_snapshot_is_refused_or_runs_and_never_raises(data):
         [vm.snapshot() for vm in built.vms]
     except VlabError:
         assert machine  # a hypervisor in ruins may say so; a VM's snapshot can't do that to its host
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_damaged_shadows_of_any_policy_are_refused_or_run(data):
+    policies = data.draw(st.sampled_from((("traced", "traced"), ("eager", "traced"), ("traced", "eager"))))
+    built = tower(TINY, 2, shadow=policies)
+    built.machine.run(1700)
+    state = built.machine.snapshot().state["residents"]["S"]["state"]
+    shadow = ("vms", 0, "technique", "shadow")
+    path = data.draw(st.sampled_from([(*shadow, *rest) for rest in spots(at(state, shadow)) if rest]))
+    junk = [*JUNK, *POLICIES, "stale-satp"]
+    if type(at(state, path)) is int:
+        junk += [at(state, path) ^ 4096, at(state, path) + 1, 0]
+    before = built.machine.snapshot()
+    try:
+        built.vms[0].hypervisor.restore(put(state, path, data.draw(st.sampled_from(junk))))
+    except VlabError:
+        assert difference(built.machine.snapshot().state, before.state) == []
+    with suppress(VlabError):
+        built.machine.run(5000)
+        built.machine.snapshot()
+
+
+def test_a_vm_of_one_policy_goes_on_under_another():
+    last = end(finished(EDITING, 0).guest)
+    built = tower(EDITING, 1, shadow="traced")
+    for stop in stops(built.machine):
+        if stop % 11 == 0:
+            other = tower(None, 1, shadow=POLICIES[stop % 3])
+            other.guest.restore(built.guest.snapshot())
+            other.run()
+            assert difference(end(other.guest), last) == []
+
+
+def test_a_machine_is_rewound_to_where_the_policy_was_another():
+    machine = Machine(memory="4M")
+    first = Hypervisor(machine).create_vm(TINY, memory="1M", shadow="traced", technique="stale-satp")
+    machine.run(200)
+    saved = machine.snapshot()
+    Hypervisor(machine).create_vm(TINY, memory="1M", shadow="eager", technique="stale-satp")
+    machine.run(100)
+    machine.restore(saved)
+    now = hypervisor_in(machine).vms[0]
+    assert (now.technique.kind, now is first) == (("stale-satp", "traced"), False)
+    assert machine.snapshot() == saved
 
 
 def test_frames_that_overlap_are_refused():

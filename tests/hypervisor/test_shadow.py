@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.guestmemory import GuestMemory
-from vlab.hypervisor.shadow import ShadowTables, View
+from vlab.hypervisor.policies import Lazy
+from vlab.hypervisor.shadow import View
 from vlab.language import VlabError
 from vlab.machine.memory import PAGE, RAM_BASE, Memory
 from vlab.machine.mmu import Found, Key
@@ -23,19 +24,27 @@ LARGE = 2 << 20
 
 
 class Setting:
-    """Shadow tables, and a list of what was dropped."""
+    """Shadow tables, and lists of what was entered and what was dropped."""
 
     def __init__(self, pool=POOL):
         self.host = Memory(32 * PAGE)
         self.memory = GuestMemory(self.host, GUEST_FRAMES)
         self.frames = FramePool(self.host, pool)
-        self.dropped: list[Any] = []
-        self.shadows = ShadowTables(
-            self.host, self.memory, self.frames, lambda *what: self.dropped.append(what)
-        )
+        self.told: list[Any] = []
+        self.shadows = Lazy(self.host, self.memory, self.frames, self)
+
+    def look(self, gva, access):
+        raise AssertionError("a lazy shadow does not look ahead")
+
+    def entered(self, gva, found, flags, access, *, before):
+        self.before = before
+
+    def dropped(self, *what):
+        self.told.append(what)
 
     def fill(self, view, gva, page, rights=R | W | X, span=PAGE):
-        return self.shadows.fill(view, gva, Found(RAM_BASE + page * PAGE + gva % PAGE, rights, True, span))
+        found = Found(RAM_BASE + page * PAGE + gva % PAGE, rights, True, span)
+        return self.shadows.fill(view, gva, found, "load"), self.before
 
     def reached(self, view, gva, access=Access.LOAD):
         walk = self.shadows.walk(view, gva, access)
@@ -74,7 +83,7 @@ def test_a_page_is_dropped_from_every_view_and_its_neighbours_stay(setting):
         setting.fill(view, 0x5000, 0)
         setting.fill(view, 0x6000, 1)
     setting.shadows.drop_page("why", 0x5FFF)
-    assert setting.dropped == [("why", 2, 0x5000)]
+    assert setting.told == [("why", 2, 0x5000)]
     assert [setting.reached(view, 0x5000) for view in (USER, KERNEL)] == [None, None]
     assert None not in [setting.reached(view, 0x6000) for view in (USER, KERNEL)]
     assert setting.reached(UNPAGED, 0x5000) is not None  # a fence is about page tables
@@ -86,7 +95,7 @@ def test_a_large_page_is_dropped_with_all_its_parts(setting):
     setting.fill(USER, 0x400000, 2, span=LARGE)
     setting.fill(USER, 0x1FF000, 3)
     setting.shadows.drop_page("why", 0x300000)
-    assert setting.dropped == [("why", 2, None)]
+    assert setting.told == [("why", 2, None)]
     assert [setting.reached(USER, gva) is None for gva in (0x201000, 0x3FF000, 0x400000, 0x1FF000)] == [
         True,
         True,
@@ -100,7 +109,7 @@ def test_dropping_what_is_not_there_tells_nobody(setting):
     setting.shadows.drop_all("why")
     setting.fill(USER, 0x5000, 0)
     setting.shadows.drop_page("why", 0x6000)
-    assert setting.dropped == []
+    assert setting.told == []
 
 
 def test_dropping_all_gives_all_frames_back_zeroed(setting):
@@ -108,7 +117,7 @@ def test_dropping_all_gives_all_frames_back_zeroed(setting):
         for page in range(4):
             setting.fill(view, page << 21, page)
     setting.shadows.drop_all("why")
-    assert setting.dropped == [("why", 8, None)]
+    assert setting.told == [("why", 8, None)]
     assert sorted(setting.frames.free) == POOL
     assert {setting.host.peek(frame * PAGE, PAGE) for frame in POOL} == {bytes(PAGE)}
 
@@ -117,7 +126,7 @@ def test_when_the_frames_are_used_up_all_is_dropped_and_filled_anew(setting):
     for gva in range(0, 40 << 30, 1 << 30):
         setting.fill(USER, gva, 0)
         assert setting.reached(USER, gva) == 0x80003 * PAGE
-    assert {reason for reason, _entries, _address in setting.dropped} == {"no frame left"}
+    assert {reason for reason, _entries, _address in setting.told} == {"no frame left"}
     for root in range(40):
         setting.shadows.satp(View(Key(Mode.U, paged=True), root))
 

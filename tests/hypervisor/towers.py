@@ -8,6 +8,7 @@ from vlab.machine import Computer, Machine, Stop
 from vlab.machine.snapshot import computer_state
 
 MOST = 3_000_000  # steps; no guest here takes as many
+POLICIES = ("lazy", "eager", "traced")
 
 
 @dataclass
@@ -29,24 +30,30 @@ class Tower:
 
 
 def tower(
-    image: Any = None, depth: int = 1, *, memory: int = 1 << 20, technique: Any = TrapAndEmulate
+    image: Any = None,
+    depth: int = 1,
+    *,
+    memory: int = 1 << 20,
+    technique: Any = TrapAndEmulate,
+    shadow: Any = "lazy",
 ) -> Tower:
-    """A guest with `memory` bytes, `depth` hypervisors deep."""
+    """A guest with `memory` bytes, `depth` hypervisors deep; `shadow` is one policy, or one a level from outside."""
+    policies = shadow if isinstance(shadow, tuple) else (shadow,) * depth
     sizes = [memory]
     for _level in range(depth):
         sizes.append(Hypervisor.memory_for(sizes[-1]))
     built = Tower(Machine(memory=sizes.pop()), [])
-    for _level in range(depth):
+    for policy in policies:
         hypervisor = Hypervisor(built.guest)
-        built.vms.append(hypervisor.create_vm(memory=sizes.pop(), technique=technique))
+        built.vms.append(hypervisor.create_vm(memory=sizes.pop(), technique=technique, shadow=policy))
     if image is not None:
         built.guest.load(image)
     return built
 
 
-def finished(image: Any, depth: int, *, memory: int = 1 << 20) -> Tower:
+def finished(image: Any, depth: int, *, memory: int = 1 << 20, shadow: Any = "lazy") -> Tower:
     """The same, run to its end."""
-    return tower(image, depth, memory=memory).run()
+    return tower(image, depth, memory=memory, shadow=shadow).run()
 
 
 def end(computer: Computer) -> dict[str, Any]:

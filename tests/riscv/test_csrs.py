@@ -4,6 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from vlab.language import VlabError
 from vlab.riscv import CSRS, Csr, Mode
 from vlab.riscv.csrs import BY_NUMBER, RESET
 
@@ -110,3 +111,23 @@ def test_numbers_are_distinct_and_tell_privilege_and_access() -> None:
     assert privileges == {"mstatus": Mode.M, "satp": Mode.S, "cycle": Mode.U}
     some = ("cycle", "time", "mhartid", "mstatus", "satp", "stimecmp")
     assert [name for name in some if CSRS[name].read_only] == ["cycle", "time", "mhartid"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [("sie", "Did you mean SIE?"), ("SPPP", "Did you mean SPP?"), ("zz", "There are: SIE, MIE, ")],
+)
+def test_an_unknown_field_is_told_the_near_one(name, mend):
+    with pytest.raises(VlabError, match="mstatus has no field") as wrong:
+        CSRS["mstatus"][name]
+    assert mend in wrong.value.mend
+
+
+def test_a_register_without_fields_has_none():
+    with pytest.raises(VlabError, match="There are: none"):
+        CSRS["mhartid"]["ID"]
+
+
+def test_a_csr_says_what_it_is():
+    assert repr(CSRS["stvec"]) == "CSR stvec, number 0x105, for S mode and above: MODE[1:0], BASE[63:2]"
+    assert repr(CSRS["mhartid"]).endswith("for M mode and above: always zero")

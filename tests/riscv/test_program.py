@@ -78,12 +78,12 @@ def test_lines_of_a_macro_are_those_of_its_body_and_of_a_long_branch_both_its_in
 
 def test_listing() -> None:
     assert assemble(TEXT).listing().split("\n") == [
-        "0000000080000000  01000513              2  _start: li a0, SIZE      # a comment",
-        "0000000080000004  00001597              3          la a1, text",
-        "0000000080000008  ffc58593              3          la a1, text",
-        "000000008000000c  0000006f              4  loop:   j loop",
-        '0000000080001000  68656c6c6f207468…     7  text:   .asciz "hello there"',
-        "0000000080002000  0000000000000000…    10      .zero SIZE",
+        "0000000080000000  01000513           li a0, 16                      2  _start: li a0, SIZE      # a comment",
+        "0000000080000004  00001597           auipc a1, 0x1                  3          la a1, text",
+        "0000000080000008  ffc58593           addi a1, a1, -4                3          la a1, text",
+        "000000008000000c  0000006f           j 0x8000000c <loop>            4  loop:   j loop",
+        '0000000080001000  68656c6c6f207468…                                 7  text:   .asciz "hello there"',
+        "0000000080002000  0000000000000000…                                10      .zero SIZE",
     ]
 
 
@@ -91,7 +91,7 @@ def test_listing_of_a_program_without_sources_or_lines() -> None:
     assert Program(((0, b"1234"),), 0).listing() == ""
     assert (
         Program(((0, b"1234"),), 0, lines={0: ("x.s", 3)}).listing()
-        == "0000000000000000  34333231              3"
+        == "0000000000000000  34333231                                          3"
     )
 
 

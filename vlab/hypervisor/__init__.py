@@ -2,7 +2,19 @@
 
 from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.hypervisor import Hypervisor
-from vlab.hypervisor.techniques import TrapAndEmulate
+from vlab.hypervisor.policies import Eager, Lazy, Traced
+from vlab.hypervisor.shadow import ShadowTables
+from vlab.hypervisor.techniques import StaleSatp, TrapAndEmulate
 from vlab.hypervisor.virtualmachine import VirtualMachine
 
-__all__ = ["Chain", "Hypervisor", "TrapAndEmulate", "VirtualMachine"]
+__all__ = [
+    "Chain",
+    "Eager",
+    "Hypervisor",
+    "Lazy",
+    "ShadowTables",
+    "StaleSatp",
+    "Traced",
+    "TrapAndEmulate",
+    "VirtualMachine",
+]

@@ -30,11 +30,12 @@ class Chain(Drawn):
         if self.gpa is None:
             end = _("the guest's own table faults")
         elif self.hpa is None:
-            end = _("GPA {gpa:#x} ({place})").format(gpa=self.gpa, place=self.place)
+            place = _("nothing") if self.place == "nothing" else self.place
+            end = _("GPA {gpa:#x} ({place})").format(gpa=self.gpa, place=place)
         else:
             end = _("GPA {gpa:#x} → HPA {hpa:#x}").format(gpa=self.gpa, hpa=self.hpa)
         filled = self.shadow is not None and self.shadow.fault is None
         shadow = _("the shadow has it") if filled else _("the shadow does not have it yet")
         return _("{access} of GVA {gva:#x} in {mode} → {end}; {shadow}").format(
-            access=self.access, gva=self.gva, mode=self.mode, end=end, shadow=shadow
+            access=self.access.title, gva=self.gva, mode=self.mode, end=end, shadow=shadow
         )

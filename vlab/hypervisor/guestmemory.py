@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from vlab.language import VlabError, _
 from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import NO_VIEWS, PAGE, RAM_BASE, Watches
+from vlab.paging import size_text
 from vlab.riscv import Access, Trap
 from vlab.riscv.privilege import ACCESS_FAULT
 
@@ -24,6 +25,13 @@ class GuestMemory(Watches):
         self.base, self.size = RAM_BASE, len(frames) * PAGE
         self._page_of = {frame: page for page, frame in enumerate(frames)}
         self.views = NO_VIEWS
+        self.traced: set[int] = set()  # numbers of guest-physical pages: who traces them hears of each write
+        self.on_traced_write: Callable[[int, int], None] = lambda address, size: None
+
+    def __repr__(self) -> str:
+        return _("Guest memory of {size} at {base:#x}, in {frames} frames of the host's").format(
+            size=size_text(self.size), base=self.base, frames=len(self.frames)
+        )
 
     def holds(self, address: int, size: int = 1) -> bool:
         """Whether all `size` bytes at a guest-physical address are RAM."""
@@ -38,6 +46,14 @@ class GuestMemory(Watches):
         page = self._page_of.get(address // PAGE)
         return None if page is None else self.base + page * PAGE + address % PAGE
 
+    def runs(self) -> Iterator[tuple[int, int, int]]:
+        """The whole map in runs of neighbouring frames: (GPA, HPA, bytes), by rising GPA."""
+        first = 0
+        for page in range(1, len(self.frames) + 1):
+            if page == len(self.frames) or self.frames[page] != self.frames[page - 1] + 1:
+                yield self.base + first * PAGE, self.frames[first] * PAGE, (page - first) * PAGE
+                first = page
+
     def load(self, address: int, size: int) -> int:
         """See `vlab.machine.memory.Memory.load`."""
         if not self.holds(address, size):
@@ -51,7 +67,7 @@ class GuestMemory(Watches):
         if not self.holds(address, size):
             raise Trap(ACCESS_FAULT[Access.STORE], address)
         self._host.store(self.host_address(address), size, value)
-        self.tell(self, address, size)
+        self._written(address, size)
 
     def peek(self, address: int, size: int) -> bytes:
         """A debugger's look; VlabError outside RAM."""
@@ -61,7 +77,14 @@ class GuestMemory(Watches):
         """A debugger's (or a loader's) write; VlabError outside RAM."""
         for at, offset, length in self._pieces(address, len(data)):
             self._host.poke(at, data[offset : offset + length])
-        self.tell(self, address, len(data))
+        self._written(address, len(data))
+
+    def _written(self, address: int, size: int) -> None:
+        if self.traced and size:
+            pages = range(address // PAGE, (address + size - 1) // PAGE + 1)
+            if not self.traced.isdisjoint(pages):
+                self.on_traced_write(address, size)
+        self.tell(self, address, size)
 
     def _pieces(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
         """The host-physical pieces of a range, none of which crosses a page: (address, offset, length)."""

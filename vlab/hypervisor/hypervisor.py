@@ -5,14 +5,17 @@ program. All it does to the hart it does by `issue`, one real instruction at a t
 to the hypervisor below.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from vlab.display import Drawn
 from vlab.events import Entry, Exit
 from vlab.hypervisor.frames import clear
-from vlab.hypervisor.techniques import TECHNIQUES, TrapAndEmulate
+from vlab.hypervisor.memorymap import MemoryMap, Use, memory_map
+from vlab.hypervisor.policies import POLICIES, Lazy
+from vlab.hypervisor.shadow import ShadowTables
+from vlab.hypervisor.techniques import BROKEN, TECHNIQUES, TrapAndEmulate
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import GATE, RESIDENTS, Computer, parse_size
@@ -88,17 +91,19 @@ class Hypervisor(Drawn):
         *,
         memory: str | int = "8M",
         technique: str | type[TrapAndEmulate] = TrapAndEmulate,
+        shadow: str | type[ShadowTables] = Lazy,
         name: str = "",
     ) -> VirtualMachine:
         """A new virtual machine, switched on at its image's entry if one is given.
 
-        `technique` is a name, or a class of the reader's own.
+        `technique` and `shadow`, the policy of its shadow page tables, are names ("lazy", "eager", "traced"),
+        or classes of the reader's own.
 
         Raises:
-            VlabError: if the computer has too little memory, the technique isn't there, or the image doesn't
-                fit; then there is no new virtual machine.
+            VlabError: if the computer has too little memory, the technique or the policy isn't there, or the
+                image doesn't fit; then there is no new virtual machine.
         """
-        chosen = _technique(technique)
+        chosen, policy = _technique(technique), _policy(shadow)
         size = parse_size(memory)
         if size <= 0 or size % PAGE:
             raise VlabError(
@@ -106,7 +111,7 @@ class Hypervisor(Drawn):
                 mend=_("Give a multiple of 4096 bytes."),
             )
         first = self._next_frame
-        vm = self._build_vm(name or f"vm{len(self.vms) + 1}", size // PAGE, chosen)
+        vm = self._build_vm(name or f"vm{len(self.vms) + 1}", size // PAGE, chosen, policy)
         clear(self.computer.memory, range(first, self._next_frame))
         try:
             if image is not None:
@@ -122,7 +127,9 @@ class Hypervisor(Drawn):
         """How many bytes of memory a computer must have for a hypervisor with one guest of so many bytes."""
         return guest + (OWN_FRAMES + SHADOW_FRAMES) * PAGE
 
-    def _build_vm(self, name: str, pages: int, technique: type[TrapAndEmulate]) -> VirtualMachine:
+    def _build_vm(
+        self, name: str, pages: int, technique: type[TrapAndEmulate], policy: type[ShadowTables]
+    ) -> VirtualMachine:
         """A guest in the next free frames: its memory first, then the frames of its shadow tables."""
         memory = self.computer.memory
         first, end = self._next_frame, (memory.base + memory.size) // PAGE
@@ -136,9 +143,23 @@ class Hypervisor(Drawn):
             )
         self._next_frame += pages + SHADOW_FRAMES
         vm = VirtualMachine(self, name, list(range(first, first + pages)))
-        vm.technique = technique(vm, range(first + pages, self._next_frame))
+        vm.technique = technique(vm, range(first + pages, self._next_frame), policy)
         self.vms.append(vm)
         return vm
+
+    def memory_map(self) -> MemoryMap:
+        """Whose the memory under its VMs is: theirs, its own, free."""
+        return memory_map(self.computer, self.vms)
+
+    def uses(self) -> Iterator[Use]:
+        """What it uses its computer's frames for; those that are not named are free."""
+        first = self.computer.memory.base // PAGE
+        yield Use("", "own", range(first, first + OWN_FRAMES))
+        for vm in self.vms:
+            yield Use(vm.name, "memory", vm.memory.frames)
+            tables = set(vm.technique.shadow.frames())
+            yield Use(vm.name, "tables", sorted(tables))
+            yield Use(vm.name, "pool", (frame for frame in vm.technique.frames if frame not in tables))
 
     # Behind the trap vector
 
@@ -269,32 +290,60 @@ class Hypervisor(Drawn):
 
     def _restore_vm(self, state: Checker, old: VirtualMachine | None) -> None:
         name, frames = state.part("name").state, state.part("frames").state
-        technique = state.part("technique").part("name").state
+        how = state.part("technique")
+        technique, policy = how.part("name").state, how.part("shadow").part("policy").state
         if not isinstance(frames, list | tuple) or not frames or not isinstance(name, str):
             raise state.bad(_("This is not a virtual machine."))
         if list(frames) != list(range(self._next_frame, self._next_frame + len(frames))):
             raise state.bad(_("The frames of a virtual machine are not where they can be."))
-        if old is not None and old.memory.frames == list(frames) and old.technique.name == technique:
+        if (
+            old is not None
+            and old.memory.frames == list(frames)
+            and old.technique.kind == (technique, policy)
+        ):
             vm, old.name = old, name
             self._next_frame += len(frames) + SHADOW_FRAMES
             self.vms.append(vm)
-        elif isinstance(technique, str) and technique in TECHNIQUES:
-            vm = self._build_vm(name, len(frames), TECHNIQUES[technique])
         else:
-            raise state.bad(_("There is no technique {technique!r}.").format(technique=str(technique)[:40]))
+            chosen = _known({**TECHNIQUES, **BROKEN}, technique, how, _("There is no technique {name!r}."))
+            shadow = _known(POLICIES, policy, how, _("There is no policy {name!r} of shadow page tables."))
+            vm = self._build_vm(name, len(frames), chosen, shadow)
         vm.restore_state(state)
+
+
+Part = TypeVar("Part")
 
 
 def _technique(wanted: object) -> type[TrapAndEmulate]:
     """A technique, from its name or itself; VlabError if it is none."""
     if isinstance(wanted, type) and issubclass(wanted, TrapAndEmulate):
         return wanted
-    if not isinstance(wanted, str) or wanted not in TECHNIQUES:
+    known = {**TECHNIQUES, **BROKEN}
+    if not isinstance(wanted, str) or wanted not in known:
         raise VlabError(
             _("There is no technique {technique!r}.").format(technique=wanted),
             mend=_("Choose one of: {names}.").format(names=", ".join(TECHNIQUES)),
         )
-    return TECHNIQUES[wanted]
+    return known[wanted]
+
+
+def _policy(wanted: object) -> type[ShadowTables]:
+    """A policy of shadow page tables, from its name or itself; VlabError if it is none."""
+    if isinstance(wanted, type) and issubclass(wanted, ShadowTables):
+        return wanted
+    if not isinstance(wanted, str) or wanted not in POLICIES:
+        raise VlabError(
+            _("There is no policy {name!r} of shadow page tables.").format(name=wanted),
+            mend=_("Choose one of: {names}.").format(names=", ".join(POLICIES)),
+        )
+    return POLICIES[wanted]
+
+
+def _known(choices: Mapping[str, Part], name: object, state: Checker, refusal: str) -> Part:
+    """The choice that a state names."""
+    if not isinstance(name, str) or name not in choices:
+        raise state.bad(refusal.format(name=str(name)[:40]))
+    return choices[name]
 
 
 RESIDENTS[Hypervisor.kind] = partial(Hypervisor, power_on=False)

@@ -1,12 +1,13 @@
 """Shadow page tables: what the real MMU walks while a guest runs, from guest-virtual to host-physical.
 
-The policy here is *lazy*: a table begins empty, one entry is filled at each hidden fault, and a guest's
-`sfence.vma` drops what it names. So the shadow is to the guest as a TLB.
+Here is what all shadows have in common: their tables, the one place where an entry is written, and taking
+entries away. *When* entries are made and when they go is a policy: one small class each, in `policies/`.
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.guestmemory import GuestMemory
@@ -29,14 +30,20 @@ _FLAGS = tuple(
 )
 _SPANS = tuple(SV39.page_size(level) for level in range(SV39.levels))  # the sizes of a guest's pages
 
-Dropped = Callable[[str, int, "int | None"], None]
-
 
 class View(NamedTuple):
     """What one shadow shows: the guest's mode and settings, and its own `satp` (0 if unpaged)."""
 
     key: Key
     root: int
+
+
+class Place(NamedTuple):
+    """One page of a guest in one view: where it starts and its size, as the guest's table has it."""
+
+    view: View
+    start: int
+    span: int
 
 
 @dataclass(slots=True)
@@ -52,15 +59,53 @@ class Shadow:
         return sum(map(len, self.filled.values()))
 
 
-class ShadowTables:
-    """The shadows of one guest, by view. Their tables stand in frames of the host computer.
+class Guest(Protocol):
+    """Whom shadows are kept for: what they ask of it, and what they tell."""
 
-    `dropped(reason, entries, address)` is called when entries were taken away: of one page, or (None) of more.
+    def look(self, gva: int, access: Access) -> Found:
+        """Where its own tables lead in its mode now, with which rights; Trap if nowhere. Nothing is touched."""
+
+    def entered(self, gva: int, found: Found, flags: Flags, access: str, *, before: bool) -> None:
+        """An entry was written; `before` says whether there was one already."""
+
+    def dropped(self, reason: str, entries: int, address: int | None) -> None:
+        """Entries were taken away: of one page, or (None) of more."""
+
+
+class ShadowTables(ABC):
+    """The shadows of one guest, by view. Their tables stand in frames of the host computer `host`.
+
+    A reader's own policy is a subclass with a `name` of its own.
     """
 
-    def __init__(self, host: PhysicalMemory, guest: GuestMemory, frames: FramePool, dropped: Dropped):
-        self._host, self._guest, self._frames, self._dropped = host, guest, frames, dropped
+    name: ClassVar[str]
+
+    def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: FramePool, guest: Guest):
+        self._host, self._memory, self._frames, self._guest = host, memory, frames, guest
         self.shadows: dict[View, Shadow] = {}
+
+    def __repr__(self) -> str:
+        return _("Shadow page tables, {policy}: {views} tables, {entries} entries").format(
+            policy=self.name,
+            views=len(self.shadows),
+            entries=sum(shadow.entries for shadow in self.shadows.values()),
+        )
+
+    # What a policy decides
+
+    @abstractmethod
+    def fenced(self, address: int | None) -> None:
+        """The guest fenced one address, or (None) all: `sfence.vma`."""
+
+    @abstractmethod
+    def switched(self) -> None:
+        """The guest wrote another value to its `satp`: from here on the views have another root."""
+
+    def emulates(self, gpa: int) -> bool:
+        """Whether a store to this page of the guest's memory must be emulated, and never done directly."""
+        return False
+
+    # Entries
 
     def satp(self, view: View) -> int:
         """The real `satp` for a view; its table is made if need be."""
@@ -73,13 +118,13 @@ class ShadowTables:
             self.shadows[view] = Shadow(PageTable(self._host, frames=self._frames))
         return self.shadows[view]
 
-    def fill(self, view: View, gva: int, found: Found) -> tuple[Flags, bool]:
-        """Write the entry for one page; its flags, and whether there was one before.
+    def fill(self, view: View, gva: int, found: Found, access: str) -> Flags:
+        """Write the entry for one page; returns its flags.
 
         The only writer of shadow entries, so isolation is asserted here.
         """
-        hpa = self._guest.host_address(found.physical)
-        assert self._guest.guest_address(hpa) == found.physical, "an entry leads to the guest's own memory"
+        hpa = self._memory.host_address(found.physical)
+        assert self._memory.guest_address(hpa) == found.physical, "an entry leads to the guest's own memory"
         flags, page = _FLAGS[found.rights], gva & -PAGE
         try:
             self._shadow(view).table.map(page, hpa & -PAGE, flags)
@@ -90,20 +135,37 @@ class ShadowTables:
         pages = self.shadows[view].filled.setdefault((gva & -found.span, found.span), set())
         before = page in pages
         pages.add(page)
-        return flags, before
+        self._guest.entered(gva, found, flags, access, before=before)
+        return flags
 
     def drop_page(self, reason: str, gva: int) -> None:
         """Take the guest's page at `gva` out of every shadow, with all parts of it if it is a large one."""
-        pages: set[int] = set()
-        entries = 0
-        for view, shadow in self.shadows.items():
-            for span in _SPANS if view.key.paged else ():
-                for page in sorted(shadow.filled.pop((gva & -span, span), ())):
-                    shadow.table.unmap(page)
-                    pages.add(page)
-                    entries += 1
+        paged = [view for view in self.shadows if view.key.paged]
+        self.drop_places(reason, [Place(view, gva & -span, span) for view in paged for span in _SPANS])
+
+    def drop_places(self, reason: str, places: Iterable[Place]) -> None:
+        """Take these pages of the guest, where they are filled, out of their shadows, with all their parts."""
+        pages: list[int] = []
+        for place in places:
+            shadow = self.shadows[place.view]
+            for page in sorted(shadow.filled.pop((place.start, place.span), ())):
+                shadow.table.unmap(page)
+                pages.append(page)
+        self._tell(reason, pages)
+
+    def drop_parts(self, reason: str, parts: Iterable[tuple[Place, int]]) -> None:
+        """Take single 4 KiB parts of the guest's pages out of their shadows."""
+        pages: list[int] = []
+        for (view, start, span), page in parts:
+            shadow = self.shadows[view]
+            shadow.table.unmap(page)
+            shadow.filled[start, span].discard(page)
+            pages.append(page)
+        self._tell(reason, pages)
+
+    def _tell(self, reason: str, pages: list[int]) -> None:
         if pages:
-            self._dropped(reason, entries, pages.pop() if len(pages) == 1 else None)
+            self._guest.dropped(reason, len(pages), pages[0] if len(set(pages)) == 1 else None)
 
     def drop_all(self, reason: str) -> None:
         """Drop all shadows."""
@@ -114,7 +176,12 @@ class ShadowTables:
                 self._frames.release(address, size)
             self._frames.release(shadow.table.root)
         if dropped:
-            self._dropped(reason, entries, None)
+            self._guest.dropped(reason, entries, None)
+
+    def frames(self) -> list[int]:
+        """The host's frames in which the tables stand now."""
+        tables = [shadow.table for shadow in self.shadows.values()]
+        return [address // PAGE for table in tables for address in (table.root, *table.tables)]
 
     def walk(self, view: View, gva: int, access: Access) -> Walk | None:
         """The real MMU's walk for a guest address, as things stand; None where the view has no table yet."""
@@ -126,6 +193,7 @@ class ShadowTables:
     def state(self) -> dict[str, Any]:
         """All of it, as plain data."""
         return {
+            "policy": self.name,
             "free": list(self._frames.free),
             "shadows": [
                 {

@@ -8,12 +8,16 @@ from vlab.events import Injection
 from vlab.events import Trap as TrapEvent
 from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.guestmemory import GuestMemory
+from vlab.hypervisor.memorymap import MemoryMap, memory_map
+from vlab.hypervisor.shadow import View
+from vlab.hypervisor.tables import Tables, tables_of
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Resident, Snapshot
 from vlab.machine.hart import Hart
+from vlab.machine.mmu import Key
 from vlab.machine.restoring import restore_computer, restore_core, restore_residents
 from vlab.machine.snapshot import WORD, Checker, computer_state, hart_state, residents_state
-from vlab.paging import access_of
+from vlab.paging import Walk, access_of, parse_satp, walk
 from vlab.riscv import Access, Interrupt, Mode, Program
 from vlab.riscv.privilege import INTERRUPT_BIT
 
@@ -227,29 +231,57 @@ class VirtualMachine(Computer):
         if isinstance(self.host, VirtualMachine):
             self.host._expect_to_exist()
 
-    def chain(self, address: int, access: Access | str = Access.LOAD) -> Chain:
+    def chain(self, address: int, access: Access | str = Access.LOAD, key: Key | None = None) -> Chain:
         """Follow one guest-virtual address: guest table → guest-physical → host-physical, and the shadow.
 
+        `key` is the context that asks, a mode with its settings; if not given, the one that the guest is in now.
         Raises VlabError for what is no 64-bit address, or no kind of access.
         """
-        access = access_of(access)
-        if not 0 <= address < WORD:
-            raise VlabError(_("{address:#x} is not an address of 64 bits.").format(address=address))
-        mmu = self.hart.mmu
-        context = mmu.fetches if access is Access.FETCH else mmu.data
-        guest = mmu.walk(address, access, context.key) if context.key.paged else None
+        access = _checked(address, access)
+        mmu, view = self.hart.mmu, self.technique.view()
+        if key is None:
+            key = (mmu.fetches if access is Access.FETCH else mmu.data).key
+        elif key != view.key:
+            view = View(key, self.technique.table() if key.paged else 0)
+        guest = mmu.walk(address, access, key) if key.paged else None
         gpa = address if guest is None else guest.physical
         held = gpa is not None and self.memory.holds(gpa)
         return Chain(
             gva=address,
             access=access,
-            mode=str(context.key),
+            mode=str(key),
             guest=guest,
             gpa=gpa,
             place=self._place(gpa),
             hpa=self.memory.host_address(gpa) if held and gpa is not None else None,
-            shadow=self.technique.shadow.walk(self.technique.view(), address, access),
+            shadow=self.technique.shadow.walk(view, address, access),
         )
+
+    def tables(self, root: int | None = None, mode: Mode | str | None = None) -> Tables:
+        """The guest's table, the hypervisor's map and the shadow, side by side, as they stand now.
+
+        Of the view in which the guest runs; or of the root table at this guest-physical address, as `mode`
+        ("U" or "S"; if not given, the guest's own now) sees it. Raises VlabError for another mode.
+        """
+        return tables_of(self, root, mode)
+
+    def memory_map(self) -> MemoryMap:
+        """Where its memory, and that of VMs inside it, lies, down to the machine."""
+        return memory_map(self.host, [self])
+
+    def raw_walk(self, address: int, access: Access | str = Access.LOAD) -> Walk | None:
+        """Where the host's own MMU would lead an address, had it loaded the guest's table as it is.
+
+        Nothing is loaded: it is only looked at, in the host's memory, as the guest's mode would see it. None
+        while the guest runs unpaged. Raises VlabError for what is no 64-bit address, or no kind of access.
+        """
+        access = _checked(address, access)
+        mmu = self.hart.mmu
+        key = (mmu.fetches if access is Access.FETCH else mmu.data).key
+        root = parse_satp(self.hart.csr.values["satp"]).root
+        if not key.paged:
+            return None
+        return walk(self.host.memory.load, root, address, access, mode=key.mode, sum=key.sum, mxr=key.mxr)
 
     def _place(self, gpa: int | None) -> str:
         if gpa is None:
@@ -296,3 +328,10 @@ class VirtualMachine(Computer):
             raise exits.bad(_("These are not counts of exits."))
         self.exits = Counter({reason: exits.number(reason) for reason in exits.state})
         self.technique.restore(state.part("technique"))
+
+
+def _checked(address: int, access: Access | str) -> Access:
+    """The access, if it is one and `address` is an address."""
+    if not 0 <= address < WORD:
+        raise VlabError(_("{address:#x} is not an address of 64 bits.").format(address=address))
+    return access_of(access)

@@ -11,10 +11,13 @@ Bits that no field covers read as zero. A register that is a *view of* another h
 that register's. Privilege and read-only-ness stand in the number (bits 9:8 and 11:10; Privileged ISA, 2.1).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
+from vlab.display import Drawn
+from vlab.language import VlabError, _
 from vlab.riscv.privilege import Mode
 
 _TABLE = """
@@ -89,19 +92,43 @@ class Field:
         """The field's bits, in place."""
         return (1 << self.high - self.low + 1) - 1 << self.low
 
+    @property
+    def bits(self) -> str:
+        """Which bits of the register it is, as the table writes them: "12:11"."""
+        return f"{self.high}:{self.low}" if self.high > self.low else str(self.high)
+
+    @property
+    def rule(self) -> str:
+        """What a write may change, in words."""
+        if self.fixed is not None:
+            return _("nothing: always {value}").format(value=self.fixed)
+        if self.hardware:
+            return _("nothing: hardware writes it")
+        if self.legal is not None:
+            return _("only {values}").format(values=", ".join(map(str, self.legal)))
+        return _("any value")
+
     def get(self, value: int) -> int:
         """The field's value in a register's value."""
         return (value & self.mask) >> self.low
 
 
-@dataclass(frozen=True)
-class Csr:
+@dataclass(frozen=True, repr=False)
+class Csr(Drawn):
     """One control and status register: what it is called, who may touch it, and what a write changes."""
 
     name: str
     number: int
     view_of: str
-    fields: tuple[Field, ...] = field(repr=False)
+    fields: tuple[Field, ...]
+
+    def __repr__(self) -> str:
+        return _("CSR {name}, number {number:#x}, for {mode} mode and above: {fields}").format(
+            name=self.name,
+            number=self.number,
+            mode=self.privilege,
+            fields=", ".join(f"{part.name}[{part.bits}]" for part in self.fields) or _("always zero"),
+        )
 
     @cached_property
     def privilege(self) -> Mode:
@@ -153,7 +180,23 @@ class Csr:
         return owner & self.visible
 
     def __getitem__(self, name: str) -> Field:
-        return next(part for part in self.fields if part.name == name)
+        """A field by name; VlabError where the register has none of it."""
+        found = next((part for part in self.fields if part.name == name), None)
+        if found is None:
+            raise unknown(
+                _("{csr} has no field {name!r}.").format(csr=self.name, name=name),
+                name,
+                [part.name for part in self.fields],
+            )
+        return found
+
+
+def unknown(what: str, name: object, known: Sequence[str]) -> VlabError:
+    """The error for a name that isn't among those known, with the one that was probably meant."""
+    near = get_close_matches(str(name), known, n=1) or get_close_matches(str(name).upper(), known, n=1)
+    if near:
+        return VlabError(what, mend=_("Did you mean {near}?").format(near=near[0]))
+    return VlabError(what, mend=_("There are: {known}.").format(known=", ".join(known) or _("none")))
 
 
 def _rows() -> Iterator[Csr]:

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from vlab.language import _
+
 # fmt: off
 _BASE = """
 lui       | imm[31:12]            rd 0110111                | rd, imm        | rd = imm
@@ -186,13 +188,18 @@ class Row:
         return tuple(dict.fromkeys(p.operand for p in self.pieces))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Instruction:
     """A decoded instruction: its row and its operands' values (`imm` signed, all others unsigned)."""
 
     row: Row
     word: int
     values: dict[str, int]
+
+    def __repr__(self) -> str:
+        from vlab.riscv.disassembler import disassemble
+
+        return _("Instruction {word:#010x}: {text}").format(word=self.word, text=disassemble(self.word))
 
     @property
     def name(self) -> str:

@@ -1,14 +1,29 @@
 """A program in memory: what the assembler makes, what a loader makes of a file, and what a machine takes."""
 
+import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 from vlab.display import Drawn
 from vlab.language import _
 
 _WIDEST = 8
+_DIRECTIVE = re.compile(r"\s*(?:[\w.$]+:\s*)*\.\w")  # a statement that makes data, behind its labels
+
+
+class Listed(NamedTuple):
+    """One row of a listing. `text` is the instruction disassembled, empty for data; `line` counts from 1."""
+
+    address: int
+    data: bytes
+    text: str
+    file: str
+    line: int
+    source: str
 
 
 @dataclass(frozen=True)
@@ -60,23 +75,33 @@ class Program(Drawn):
         return sorted(first), [first[address] for address in sorted(first)]
 
     def listing(self) -> str:
-        """Address, bytes and source line of everything in it, a line each."""
-        return "\n".join(line for start, data in self.segments for line in self._listed(start, data))
+        """Address, bytes, disassembled instruction, line number and source line of everything in it, a line each."""
+        return "\n".join(
+            f"{row.address:016x}  {data_text(row.data):<17}  {row.text:<26}  {row.line:>4}  {row.source}".rstrip()
+            for row in self.rows()
+        )
 
-    def _listed(self, start: int, data: bytes) -> list[str]:
-        marks = [address for address in self.lines if start <= address < start + len(data)]
-        parts = pairwise([*marks, start + len(data)])
-        return [self._row(at, data[at - start : end - start]) for at, end in parts]
+    def rows(self) -> Iterator[Listed]:
+        """Every instruction and datum that stems from a line, in order of address."""
+        for start, data in self.segments:
+            marks = [address for address in self.lines if start <= address < start + len(data)]
+            for at, end in pairwise([*marks, start + len(data)]):
+                yield self._row(at, data[at - start : end - start])
 
-    def _row(self, address: int, data: bytes) -> str:
+    def _row(self, address: int, data: bytes) -> Listed:
+        from vlab.riscv.disassembler import disassemble
+
         file, number = self.lines[address]
         text = self.sources.get(file, "").split("\n")
         source = text[number - 1] if number <= len(text) else ""
         shown = "".join(c if c.isprintable() else " " for c in source)
-        return f"{address:016x}  {_bytes(data):<17}  {number:>4}  {shown}".rstrip()
+        code = len(data) == 4 and bool(source) and not _DIRECTIVE.match(source)
+        labels = {name: at for name, at in self.symbols.items() if name not in self.constants}
+        told = disassemble(int.from_bytes(data, "little"), address, labels) if code else ""
+        return Listed(address, data, told, file, number, shown)
 
 
-def _bytes(data: bytes) -> str:
+def data_text(data: bytes) -> str:
     """Four bytes as the word that they are, others one after the other."""
     if len(data) == 4:
         return f"{int.from_bytes(data, 'little'):08x}"

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.events import Emulation, Injection, ShadowFill, ShadowFlush
 from vlab.hypervisor.frames import FramePool
+from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import ShadowTables, View
 from vlab.language import _
 from vlab.machine import GATE
+from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import W
 from vlab.machine.snapshot import Checker
+from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Interrupt, Mode, Trap, decode, disassemble
 from vlab.riscv.instructions import ROWS
-from vlab.riscv.privilege import INTERRUPT_BIT, PAGE_FAULT, cause_title
+from vlab.riscv.privilege import INTERRUPT_BIT, PAGE_FAULT, cause_key
 from vlab.riscv.registers import ABI_NAMES
 
 if TYPE_CHECKING:
@@ -29,18 +32,31 @@ _NOWHERE = View(Key(Mode.M, paged=True), 0)  # a table that stays empty: every i
 
 
 class TrapAndEmulate:
-    """How one guest is run: what its exits mean, and the shadow tables it runs under.
+    """How one guest is run: what its exits mean, and the shadow tables it runs under, of some policy.
 
     A reader's own technique is a subclass with a `name` of its own.
     """
 
     name: ClassVar[str] = "trap-and-emulate"
 
-    def __init__(self, vm: "VirtualMachine", frames: Iterable[int]):
+    def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
         self.vm = vm
         self._frames = list(frames)
         pool = FramePool(vm.host.memory, self._frames)
-        self.shadow = ShadowTables(vm.host.memory, vm.memory, pool, self._dropped)
+        self.shadow = policy(vm.host.memory, vm.memory, pool, self)
+
+    def __repr__(self) -> str:
+        return _("Technique {name} for {vm}").format(name=self.name, vm=self.vm.name)
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """The names of the technique and of its shadows' policy."""
+        return self.name, self.shadow.name
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The host's frames that are there for its shadow tables."""
+        return tuple(self._frames)
 
     # Exits
 
@@ -57,7 +73,7 @@ class TrapAndEmulate:
                 return self._missing(_WANTED[cause], value)
             case _ if cause == INTERRUPT_BIT | Interrupt.STI:
                 return "timer"
-        return cause_title(cause)
+        return cause_key(cause)
 
     def _missing(self, access: Access, gva: int) -> str:
         """Why has the shadow no entry: the guest's own fault, a device, or only that it is not filled yet?"""
@@ -65,12 +81,14 @@ class TrapAndEmulate:
         if self.view() is _NOWHERE:
             return "interpreted"
         try:
-            found = vm.hart.mmu.resolve(gva, access, touch=False)
+            found = self.resolve(gva, access, touch=False)
         except Trap:
             return "guest fault"
         if not vm.memory.holds(found.physical):
             answers = access is not Access.FETCH and vm.bus.find(found.physical) is not None
             return "device access" if answers else "guest fault"
+        if access is Access.STORE and self.shadow.emulates(found.physical):
+            return "page-table write"
         watched = access is Access.STORE and vm.memory.is_watched(found.physical)
         return "interpreted" if watched or not found.whole else "shadow fill"
 
@@ -84,7 +102,7 @@ class TrapAndEmulate:
                 self._emulate(_ECALL)
             case Cause.INSTRUCTION_PAGE_FAULT | Cause.LOAD_PAGE_FAULT | Cause.STORE_PAGE_FAULT:
                 if reason == "shadow fill":
-                    self.fill(value, _WANTED[cause], self.vm.hart.mmu.resolve(value, _WANTED[cause]))
+                    self.fill(value, _WANTED[cause], self.resolve(value, _WANTED[cause]))
                 else:
                     self._interpret()
             case _ if not cause & INTERRUPT_BIT:
@@ -96,6 +114,7 @@ class TrapAndEmulate:
         """Execute this row of the table on the virtual hart; if it traps, the guest's handler gets that."""
         vm, hart = self.vm, self.vm.hart
         pc, mode = hart.pc, hart.mode
+        table = self.table()
         before = self._registers() if vm.events.on else {}
         try:
             hart.execute(word)
@@ -104,6 +123,8 @@ class TrapAndEmulate:
         except Trap as trap:
             hart.trap(trap.cause, trap.value, Injection)
             return
+        if self.table() != table:
+            self.shadow.switched()
         if vm.events.on:
             after = self._registers()
             changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
@@ -125,16 +146,42 @@ class TrapAndEmulate:
 
     def fill(self, gva: int, access: Access, found: Found) -> None:
         """Enter a guest page into the shadow; the access that exited is tried again, and then does not exit."""
+        self.shadow.fill(self.view(), gva, self._granted(found), str(access))
+        self.vm.hidden_attempt()
+
+    def _granted(self, found: Found) -> Found:
+        """What a shadow entry may grant: no stores to a page in which a double word is watched."""
+        watched = self.vm.memory.is_watched(found.physical)
+        return found._replace(rights=found.rights & ~W) if watched else found
+
+    # What the shadows ask and tell
+
+    def table(self) -> int:
+        """The guest's table that its accesses go by now: its `satp`."""
+        return self.vm.hart.csr.values["satp"]
+
+    def resolve(self, gva: int, access: Access, *, touch: bool = True) -> Found:
+        """The guest's own translation of an address; see `Mmu.resolve`."""
+        return self.vm.hart.mmu.resolve(gva, access, touch=touch)
+
+    def look(self, gva: int, access: Access) -> Found:
+        """See `vlab.hypervisor.shadow.Guest`."""
+        return self._granted(self.resolve(gva, access, touch=False))
+
+    def entered(self, gva: int, found: Found, flags: Flags, access: str, *, before: bool) -> None:
+        """See `vlab.hypervisor.shadow.Guest`."""
         vm = self.vm
-        if vm.memory.is_watched(found.physical):
-            found = found._replace(rights=found.rights & ~W)
-        flags, before = self.shadow.fill(self.view(), gva, found)
         if before:
             vm.hypervisor.fence(gva)  # a new entry needs none: faults are not remembered
-        vm.hidden_attempt()
         if vm.events.on:
             hpa = vm.memory.host_address(found.physical)
-            vm.events.emit(ShadowFill, vm.level, gva, found.physical, hpa, str(flags), str(access))
+            vm.events.emit(ShadowFill, vm.level, gva, found.physical, hpa, str(flags), access)
+
+    def dropped(self, reason: str, entries: int, address: int | None) -> None:
+        """See `vlab.hypervisor.shadow.Guest`."""
+        self.vm.hypervisor.fence(address)
+        if entries and self.vm.events.on:
+            self.vm.events.emit(ShadowFlush, self.vm.level, reason, entries)
 
     # Entries
 
@@ -148,6 +195,8 @@ class TrapAndEmulate:
                 vm.sleep_until(deadline)
             else:
                 return False
+        if vm.events.on:
+            tell_interrupts(hart)
         cause = hart.interrupt()
         if cause is not None:
             hart.trap(cause, 0, Injection)
@@ -159,23 +208,18 @@ class TrapAndEmulate:
         if hart.mmu.fetches is not hart.mmu.data:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
         key = hart.mmu.fetches.key
-        return View(key, hart.csr.values["satp"] if key.paged else 0)
+        return View(key, self.table() if key.paged else 0)
 
     def satp(self) -> int:
         """The real `satp` under which the guest runs on."""
         return self.shadow.satp(self.view())
 
     def translations_changed(self, reason: str, address: int | None) -> None:
-        """The guest fenced one address, or (None) all."""
-        if address is None:
-            self.shadow.drop_all(reason)
+        """The guest fenced one address, or (None) all; or something else changed what all its shadows say."""
+        if reason == "sfence.vma":
+            self.shadow.fenced(address)
         else:
-            self.shadow.drop_page(reason, address)
-
-    def _dropped(self, reason: str, entries: int, address: int | None) -> None:
-        self.vm.hypervisor.fence(address)
-        if entries and self.vm.events.on:
-            self.vm.events.emit(ShadowFlush, self.vm.level, reason, entries)
+            self.shadow.drop_all(reason)
 
     # Saving
 
