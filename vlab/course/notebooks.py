@@ -85,12 +85,38 @@ def build(path: Path) -> None:
     Raises:
         VlabError: if a cell fails; the file is then as it was.
     """
+    notebook = translation.source(path)
+    before = path.read_bytes() if path.exists() else None
+    if translation.english_of(path) is not None:
+        _write(path, notebook)  # a checkpoint in it reads the notebook that calls it
+    try:
+        _execute(notebook, path)
+    except VlabError:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            files.write_atomically(path, before)
+        raise
+    _settle(notebook)
+    _write(path, notebook)
+    if _is_solution(path):
+        students.write_student(path)
+    elif path.is_relative_to(files.folder("notebooks")):
+        index.update(files.checkout())
+
+
+def _write(path: Path, notebook: Any) -> None:
     import nbformat
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_atomically(path, nbformat.writes(notebook).encode() + b"\n")
+
+
+def _execute(notebook: Any, path: Path) -> None:
+    """Execute all cells in the notebook's folder; VlabError if one fails or takes too long."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-    notebook = translation.source(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook,
         timeout=SECONDS,
@@ -106,12 +132,6 @@ def build(path: Path) -> None:
     except CellTimeoutError:
         wrong = _("It runs longer than {seconds} seconds.").format(seconds=SECONDS)
         raise VlabError(wrong, where=_where(path, notebook)) from None
-    _settle(notebook)
-    files.write_atomically(path, nbformat.writes(notebook).encode() + b"\n")
-    if _is_solution(path):
-        students.write_student(path)
-    elif path.is_relative_to(files.folder("notebooks")):
-        index.update(files.checkout())
 
 
 def _is_solution(path: Path) -> bool:

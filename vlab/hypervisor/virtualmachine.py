@@ -17,7 +17,7 @@ from vlab.machine.hart import Hart
 from vlab.machine.mmu import Key
 from vlab.machine.restoring import restore_computer, restore_core, restore_residents
 from vlab.machine.snapshot import WORD, Checker, computer_state, hart_state, residents_state
-from vlab.paging import Walk, access_of, parse_satp, walk
+from vlab.paging import Walk, access_of, parse_satp, size_text, walk
 from vlab.riscv import Access, Interrupt, Mode, Program
 from vlab.riscv.privilege import INTERRUPT_BIT
 
@@ -54,12 +54,10 @@ class VirtualMachine(Computer):
         self._build(cached=False)
 
     def __repr__(self) -> str:
-        return _(
-            "VM {name}: level {level}, {size} MiB, virtual {mode} mode at {pc:#x}, {exits} exits"
-        ).format(
+        return _("VM {name}: level {level}, {size}, virtual {mode} mode at {pc:#x}, {exits} exits").format(
             name=self.name,
             level=self.level,
-            size=self.memory.size >> 20,
+            size=size_text(self.memory.size),
             mode=self.mode,
             pc=self.hart.pc,
             exits=self.exits.total(),

@@ -19,6 +19,7 @@ from vlab.machine.memory import Memory
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
 from vlab.machine.tlb import Tlb, TlbRun
+from vlab.paging import size_text
 from vlab.riscv import Mode, Program, Trap
 
 QUANTUM = 100_000  # attempts between looks at Ctrl-C and at `until`
@@ -73,10 +74,9 @@ class Machine(Computer):
             self.load(image, dtb=dtb, bootargs=bootargs)
 
     def __repr__(self) -> str:
-        size = self.memory.size >> 20
         return _(
-            "Machine: RV64IMA, {size} MiB, in {mode} mode at {pc:#x}, {steps} instructions attempted"
-        ).format(size=size, mode=self.mode, pc=self._hart.pc, steps=self.steps)
+            "Machine: RV64IMA, {size}, in {mode} mode at {pc:#x}, {steps} instructions attempted"
+        ).format(size=size_text(self.memory.size), mode=self.mode, pc=self._hart.pc, steps=self.steps)
 
     @property
     def mode(self) -> Mode:

@@ -5,7 +5,7 @@ from typing import Any
 from vlab.course.exercises import Case, shown
 from vlab.course.judging import Key, Why
 from vlab.course.questions.lesson_00 import after_its_run
-from vlab.events import Exit, Injection, Recording
+from vlab.events import Exit, Recording
 from vlab.language import _
 
 # 00-1
