@@ -1,53 +1,8 @@
-"""The exercises of lesson 00: a stub is pending, the solution is right, each wrong answer is told why."""
-
-import pytest
+"""What is particular about the exercises of lesson 00."""
 
 from tests.course.answers.wrong_00 import WRONG
-from tests.course.solutions import defined
-from vlab.course.checking import examine, key
+from vlab.course.checking import examine
 from vlab.course.exercises import find
-from vlab.course.questions.lesson_00 import EXERCISES
-
-NAME = "00_start_here"
-IDS = [exercise.id for exercise in EXERCISES]
-BANK = [(exercise, answer, told) for exercise, answers in WRONG.items() for answer, told in answers]
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=IDS)
-def test_a_stub_is_pending(exercise):
-    verdict = examine(exercise, defined(NAME, empty=True)[exercise.name])
-    assert (verdict.state, str(verdict)) == ("pending", f"{exercise.id} is not written yet.")
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("exercise", EXERCISES, ids=IDS)
-def test_the_solution_is_right(exercise, seed):
-    verdict = examine(exercise, defined(NAME)[exercise.name], seed)
-    assert verdict.state == "right", str(verdict)
-
-
-@pytest.mark.parametrize(("exercise", "answer", "told"), BANK, ids=[f"{e}: {t[:30]}" for e, _a, t in BANK])
-def test_a_wrong_answer_is_told_why(exercise, answer, told):
-    verdict = examine(find(exercise), answer)
-    assert verdict.state == "wrong"
-    assert told in str(verdict), str(verdict)
-
-
-@pytest.mark.parametrize("exercise", IDS)
-def test_the_bank_has_at_least_three_each_with_words_of_its_own(exercise):
-    told = [words for _answer, words in WRONG[exercise]]
-    assert len(told) == len(set(told)) >= 3
-
-
-@pytest.mark.parametrize(("exercise", "answer"), [b[:2] for b in BANK])
-def test_a_wrong_answer_is_wrong_whatever_the_seed(exercise, answer):
-    assert {examine(find(exercise), answer, seed).state for seed in range(4)} == {"wrong"}
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=IDS)
-def test_the_answers_depend_on_the_seed(exercise):
-    lines = [str(examine(exercise, defined(NAME)[exercise.name], seed)) for seed in (0, 1, 0)]
-    assert lines[0] == lines[2] != lines[1]
 
 
 def test_a_counter_example_that_has_a_picture_is_drawn():

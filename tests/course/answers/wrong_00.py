@@ -1,20 +1,10 @@
 """The bank of wrong answers of lesson 00: mistakes that people make, and the words that each must be told."""
 
-from typing import Any
-
+from tests.course.answers.banks import Bank
 from tests.course.solutions import defined
 
-WRONG: dict[str, list[tuple[Any, str]]] = {}
-
-
-def wrong(exercise, told):
-    """Enter the decorated answer into the bank."""
-
-    def enter(answer):
-        WRONG.setdefault(exercise, []).append((answer, told))
-        return answer
-
-    return enter
+WRONG = Bank()
+wrong = WRONG.wrong
 
 
 # 00-1

@@ -1,18 +1,9 @@
 """The bank of wrong answers of lesson 02: mistakes that people make, and the words that each must be told."""
 
-from typing import Any
+from tests.course.answers.banks import Bank
 
-WRONG: dict[str, list[tuple[Any, str]]] = {}
-
-
-def wrong(exercise, told):
-    """Enter the decorated answer into the bank."""
-
-    def enter(answer):
-        WRONG.setdefault(exercise, []).append((answer, told))
-        return answer
-
-    return enter
+WRONG = Bank()
+wrong = WRONG.wrong
 
 
 # 02-1
@@ -149,7 +140,8 @@ def walking(*mistakes):
     """The right walk, with some mistakes."""
 
     def walk(memory, root, address, access, mode, sum, mxr):
-        references, table = [], root
+        references: list[int] = []
+        table = root
         if address >> 38 not in (0, (1 << 26) - 1) and "canonical" not in mistakes:
             return references, None
         for level in (2, 1, 0):

@@ -1,25 +1,15 @@
 """The bank of wrong answers of lesson 07: mistakes that people make, and the words that each must be told."""
 
-from typing import Any
-
 from networkx import descendants
 
+from tests.course.answers.banks import Bank
 from vlab.events import Exit, Injection
 from vlab.hypervisor import TrapAndEmulate
 from vlab.riscv import CSRS, Access, Cause, Mode
 from vlab.riscv import Trap as TrapRaised
 
-WRONG: dict[str, list[tuple[Any, str]]] = {}
-
-
-def wrong(exercise, told):
-    """Enter the decorated answer into the bank."""
-
-    def enter(answer):
-        WRONG.setdefault(exercise, []).append((answer, told))
-        return answer
-
-    return enter
+WRONG = Bank()
+wrong = WRONG.wrong
 
 
 # 07-1

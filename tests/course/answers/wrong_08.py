@@ -2,19 +2,11 @@
 
 from typing import Any
 
+from tests.course.answers.banks import Bank
 from vlab.hypervisor import StaleSatp, TrapAndEmulate
 
-WRONG: dict[str, list[tuple[Any, str]]] = {}
-
-
-def wrong(exercise, told):
-    """Enter the decorated answer into the bank."""
-
-    def enter(answer):
-        WRONG.setdefault(exercise, []).append((answer, told))
-        return answer
-
-    return enter
+WRONG = Bank()
+wrong = WRONG.wrong
 
 
 # 08-1
