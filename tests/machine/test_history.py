@@ -1,5 +1,6 @@
 """Rewinding: any step of the past is there again, with what was typed; and the past stays small."""
 
+import signal
 from itertools import pairwise
 
 import pytest
@@ -329,3 +330,31 @@ def test_no_memory_there_is_an_error():
     machine.run(10)
     with pytest.raises(VlabError):
         machine.history.last_store(0)
+
+
+def test_a_look_ahead_does_not_make_an_interrupt_be_told_again():
+    computer = Machine(
+        assemble("li t0, 0x2004000\nli t1, 0x80\ncsrs mie, t1\nsd x0, (t0)\n1: j 1b"), memory="1M"
+    )
+    with computer.events.record() as run:
+        computer.run(50)
+        with computer.history.ahead():
+            computer.run(20)
+        computer.run(50)
+    assert [event.kind for event in run].count("InterruptChange") == 1
+
+
+def test_ctrl_c_while_looking_ahead_ends_waits_until_all_is_back(monkeypatch):
+    machine = Machine(assemble("1: addi t0, t0, 1\n j 1b"), memory="64K")
+    machine.run(10)
+    before = machine.snapshot()
+    restore = history.restore_computer
+
+    def interrupted(*words):
+        signal.raise_signal(signal.SIGINT)
+        restore(*words)
+
+    monkeypatch.setattr(history, "restore_computer", interrupted)
+    with pytest.raises(KeyboardInterrupt), machine.history.ahead():
+        machine.run(5)
+    assert machine.snapshot() == before

@@ -146,3 +146,10 @@ def test_every_access_is_a_hit_or_a_miss(before, count):
         for context in tlb.contexts:
             assert [entry.index for entry in context.entries] == sorted({e.index for e in context.entries})
             assert all(tlb_index(entry.page) == entry.index for entry in context.entries)
+
+
+def test_it_stops_where_a_resident_sleeps_for_good():
+    built = Machine(memory="24M")
+    Hypervisor(built).create_vm(assemble("wfi"), memory="1M")
+    built.run(1000)
+    assert built.watch_tlb(100).instructions < 100

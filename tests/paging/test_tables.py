@@ -282,3 +282,19 @@ def test_tables_agree_with_a_dictionary(scheme, operations):
     expected = sorted((model.pages | model.superpages).items())
     assert list(found.items()) == [(at, (to, flags_of(flags + "V"))) for at, (to, flags) in expected]
     assert sum(run.pages for run in model.table.runs()) == len(found)
+
+
+def test_a_computers_memory_gives_no_frames():
+    class Ram:
+        load, store = Memory().load, Memory().store
+
+    with pytest.raises(VlabError, match="no frames to give"):
+        PageTable(Ram())
+    with pytest.raises(VlabError, match="no frames to give"):
+        PageTable(Ram(), root=0x8000_0000).map(0x1000, 0x8000_1000, "R")
+
+
+@pytest.mark.parametrize("size", [0, -4096, 100, 1 << 60])
+def test_a_memory_has_a_size(size):
+    with pytest.raises(VlabError, match="cannot be built"):
+        Memory(size)

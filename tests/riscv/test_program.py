@@ -97,3 +97,19 @@ def test_listing_of_a_program_without_sources_or_lines() -> None:
 
 def test_listing_cannot_steer_a_terminal() -> None:
     assert "\x1b" not in assemble('.ascii "\x1b[2J"').listing()
+
+
+def test_a_listing_reads_its_source_once():
+    splits = []
+
+    class Text(str):
+        __slots__ = ()
+
+        def split(self, *args):
+            splits.append(args)
+            return super().split(*args)
+
+    program = assemble("nop\n" * 50)
+    program.sources.update({name: Text(text) for name, text in program.sources.items()})
+    assert len(program.listing().splitlines()) == 50
+    assert len(splits) == 1

@@ -130,11 +130,12 @@ class EventSource:
     @contextmanager
     def apart(self) -> Iterator["Recording"]:
         """Record a look ahead that will be undone: no other listener hears of it, and nothing stays open."""
-        kept = self._listeners, self._levels, self._last, self.on
+        kept = self._listeners, self._levels, self._told, self._last, self.on
         self._listeners = ()
         self._levels = [replace(one, interrupted=dict(one.interrupted)) for one in self._levels]
+        self._told = {key: dict(told) for key, told in self._told.items()}
         try:
             with self.record() as recording:
                 yield recording
         finally:
-            self._listeners, self._levels, self._last, self.on = kept
+            self._listeners, self._levels, self._told, self._last, self.on = kept

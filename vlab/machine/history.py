@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vlab.events import Recording
 from vlab.language import VlabError, _
 from vlab.machine.computer import standing
+from vlab.machine.interruptible import Interruptible
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot
@@ -141,9 +142,11 @@ class History:
             try:
                 yield recording
             finally:
-                restore_computer(machine, before)
-                machine.resident_since = since
-                self._seen, self._due = kept
+                with Interruptible():
+                with Interruptible():
+                    restore_computer(machine, before)
+                    machine.resident_since = since
+                    self._seen, self._due = kept
 
     def last_store(self, address: int) -> int | None:
         """The step that last stored to the double word at a physical address; None if none since the beginning.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from vlab.display import Drawn
+from vlab.display import Drawn, one_line
 from vlab.language import VlabError, _
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED
@@ -71,7 +71,7 @@ class Look(Drawn):
     @property
     def name(self) -> str:
         """Whose state it is."""
-        return self.who or _("the machine")
+        return one_line(self.who) or _("the machine")
 
     def __getitem__(self, name: str) -> int:
         if name == "pc":

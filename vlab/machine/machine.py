@@ -1,7 +1,5 @@
 """The root machine: the one real hart, and the loop that drives it."""
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from enum import Enum
 from itertools import repeat
@@ -14,6 +12,7 @@ from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
 from vlab.machine.hart import MASK
 from vlab.machine.history import History
+from vlab.machine.interruptible import Interruptible
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
 from vlab.machine.restoring import restore_computer
@@ -107,7 +106,7 @@ class Machine(Computer):
         between. Ctrl-C stops between two instructions, with a KeyboardInterrupt.
         """
         stop = None if instructions is None else self.steps + instructions
-        with _Interruptible() as interruptible:
+        with Interruptible() as interruptible:
             while True:
                 if self.status is not None:
                     return Stop.OFF
@@ -234,7 +233,7 @@ class Machine(Computer):
         Raises:
             VlabError: if it is damaged or of another kind of computer; the machine is then as it was.
         """
-        with _Interruptible():
+        with Interruptible():
             restore_computer(self, snapshot)
         self.history.begin()
 
@@ -261,41 +260,9 @@ class Machine(Computer):
 
     def goto(self, step: int) -> Stop:
         """Go to the state after `step` attempted instructions, back or forth, by replay from a checkpoint."""
-        with _Interruptible():
+        with Interruptible():
             return self.history.goto(step)
 
     def back(self, steps: int = 1) -> Stop:
         """Go `steps` attempted instructions back."""
         return self.goto(max(0, self.steps - steps))
-
-
-class _Interruptible:
-    """Keeps Ctrl-C until the machine stands between two instructions: never between one and its pc.
-
-    Only the main thread is interrupted; in another one, this does nothing.
-    """
-
-    def __init__(self) -> None:
-        self._pressed = False
-        self._main = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self) -> "_Interruptible":
-        if self._main:
-            before = signal.signal(signal.SIGINT, self._press)
-            # None means that the handler was not Python's.
-            self._before = signal.default_int_handler if before is None else before
-        return self
-
-    def _press(self, *_signal: object) -> None:
-        self._pressed = True
-
-    def check(self) -> None:
-        """KeyboardInterrupt, if Ctrl-C was pressed."""
-        if self._pressed:
-            raise KeyboardInterrupt
-
-    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGINT, self._before)
-        if kind is None:
-            self.check()

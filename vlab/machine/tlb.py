@@ -47,6 +47,12 @@ class TlbContext(NamedTuple):
     entries: tuple[TlbEntry, ...]
 
 
+def context_title(name: str) -> str:
+    """A context's name as a reader reads it: "S unpaged" in the reader's language."""
+    mode, unpaged, settings = name.partition(" unpaged")
+    return _("{mode} unpaged").format(mode=mode) + settings if unpaged else name
+
+
 class Tally(NamedTuple):
     """How often the TLB had what was wanted, how often not, and how often it was emptied."""
 
@@ -83,7 +89,7 @@ class Tlb(Drawn):
 
     def __repr__(self) -> str:
         counts = ", ".join(
-            _("{context} {count}").format(context=context.name, count=len(context.entries))
+            _("{context} {count}").format(context=context_title(context.name), count=len(context.entries))
             for context in self.contexts
             if context.entries
         )
@@ -227,8 +233,10 @@ def watch(machine: "Machine", instructions: int) -> TlbRun:
     try:
         while machine.steps < first + instructions and machine.status is None and machine.catch_up():
             wanted = [(one, one.held) for one in _accesses(hart)]
-            known = len(moments)
+            known, here = len(moments), machine.steps
             machine.run(1)
+            if machine.steps == here:
+                break  # a resident sleeps, and nothing will wake it
             missed = {
                 (moment.event.address // PAGE, moment.event.access)
                 for moment in moments[known:]

@@ -6,6 +6,8 @@ from vlab.language import VlabError, _
 from vlab.paging.schemes import PAGE_SIZE, size_text
 from vlab.riscv.privilege import Cause, Trap
 
+MOST = 16 << 30  # bytes of one memory
+
 
 class Store(Protocol):
     """Any physical memory that tables can live in. Both methods may raise Trap."""
@@ -28,9 +30,15 @@ class Frames(Protocol):
 
 
 class Pool:
-    """Where frames come from: the upper half of `size` bytes at `base`, the lower one is left to pages."""
+    """Where frames come from: the upper half of `size` bytes at `base`, the lower one is left to pages.
+
+    Raises VlabError for a size that is none.
+    """
 
     def __init__(self, size: int, *, base: int):
+        if not 0 < size <= MOST or size % PAGE_SIZE:
+            mend = _("Give a multiple of 4096, up to {limit} GiB.").format(limit=MOST >> 30)
+            raise VlabError(_("A memory of {size} bytes cannot be built.").format(size=size), mend=mend)
         self.base, self.size = base, size
         self._next = base + size // 2
         self._free: dict[int, list[int]] = {}

@@ -56,7 +56,7 @@ class PageTable(Drawn):
         self.frames = cast(Frames, self.memory) if frames is None else frames
         self.scheme = scheme_of(scheme)
         self.tables: dict[int, int] = {}  # the ones made here, below the root: address → bytes
-        self.root = self.frames.allocate(self.scheme.table_size()) if root is None else root
+        self.root = self._allocate(self.scheme.table_size()) if root is None else root
 
     @property
     def satp(self) -> int:
@@ -203,6 +203,13 @@ class PageTable(Drawn):
             lines.append(f"… {error.what}")
         return "\n".join(lines)
 
+    def _allocate(self, size: int) -> int:
+        """Memory for a table; VlabError where it comes from nowhere: a computer's memory gives no frames."""
+        if not hasattr(self.frames, "allocate"):
+            what = _("This memory has no frames to give to page tables.")
+            raise VlabError(what, where=repr(self.memory), mend=_("Say with `frames` where they come from."))
+        return self.frames.allocate(size)
+
     def _load(self, slot: int) -> int:
         return self.memory.load(slot, self.scheme.entry_size)
 
@@ -261,7 +268,7 @@ class PageTable(Drawn):
                 _("It stands at level {level}: unmap what is there first.").format(level=level),
             )
         size = self.scheme.table_size(level - 1)
-        table = self.frames.allocate(size)
+        table = self._allocate(size)
         self.tables[table] = size
         self._store(slot, entry(table >> PAGE_SHIFT, self.scheme.format.pointer, scheme=self.scheme))
         return table

@@ -83,20 +83,22 @@ class Program(Drawn):
 
     def rows(self) -> Iterator[Listed]:
         """Every instruction and datum that stems from a line, in order of address."""
+        sources = {file: text.split("\n") for file, text in self.sources.items()}
+        labels = {name: at for name, at in self.symbols.items() if name not in self.constants}
         for start, data in self.segments:
             marks = [address for address in self.lines if start <= address < start + len(data)]
             for at, end in pairwise([*marks, start + len(data)]):
-                yield self._row(at, data[at - start : end - start])
+                file, number = self.lines[at]
+                text = sources.get(file, [""])
+                source = text[number - 1] if number <= len(text) else ""
+                yield self._row(at, data[at - start : end - start], source, labels)
 
-    def _row(self, address: int, data: bytes) -> Listed:
+    def _row(self, address: int, data: bytes, source: str, labels: dict[str, int]) -> Listed:
         from vlab.riscv.disassembler import disassemble
 
         file, number = self.lines[address]
-        text = self.sources.get(file, "").split("\n")
-        source = text[number - 1] if number <= len(text) else ""
         shown = "".join(c if c.isprintable() else " " for c in source)
         code = len(data) == 4 and bool(source) and not _DIRECTIVE.match(source)
-        labels = {name: at for name, at in self.symbols.items() if name not in self.constants}
         told = disassemble(int.from_bytes(data, "little"), address, labels) if code else ""
         return Listed(address, data, told, file, number, shown)
 
