@@ -5,7 +5,15 @@ from statistics import median
 
 import pytest
 
-from tests.benchmarks import __main__, bench_exits, bench_interpreter, bench_snapshot, bench_timeline, naive
+from tests.benchmarks import (
+    __main__,
+    bench_browser,
+    bench_exits,
+    bench_interpreter,
+    bench_snapshot,
+    bench_timeline,
+    naive,
+)
 from tests.benchmarks.measuring import geometric_mean, in_turns, spread, table
 from tests.benchmarks.peers import Lap, Naive, Vlab
 from vlab.machine import Machine
@@ -229,6 +237,17 @@ def test_report_on_timelines_has_a_row_for_each_length():
     assert lines[-1].startswith("The aim: a million events in two seconds")
 
 
+# --- Moves in JupyterLab
+
+
+@pytest.mark.requires("chromium")
+def test_explorer_is_faster_than_a_chart_and_a_stepper_than_both():
+    measured = bench_browser.measure(moves=3)
+    assert (len(measured.explorer), len(measured.matplotlib), len(measured.within)) == (6, 6, 6)
+    assert measured.ratio < 1
+    assert median(measured.within) < median(measured.explorer)
+
+
 # --- What they share
 
 
@@ -265,6 +284,6 @@ def test_spread_mean_and_table():
 
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
-        SystemExit, match=r"no measurement speed\. There are: exits, interpreter, snapshot, timeline"
+        SystemExit, match=r"no measurement speed\. There are: browser, exits, interpreter, snapshot, timeline"
     ):
         __main__.main(["exits", "speed"])

@@ -54,6 +54,30 @@ def test_a_wrong_argument_is_named_with_what_was_meant(capsys, arguments, place,
     assert hint in shown.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run"], "Falta algo: IMAGEN."),
+        (["run", "hello", "--depth"], "--depth: le falta un valor."),
+        (["run", "hello", "--sbi", "--bios", "x"], "--bios: no se puede usar junto con --sbi."),
+        (["lab", "--no-browser=3"], "--no-browser: no lleva un valor, así que tampoco este: '3'."),
+    ],
+)
+def test_complaints_are_in_the_readers_language(capsys, monkeypatch, arguments, said):
+    monkeypatch.setattr(cli, "preferred_language", lambda: "es")
+    assert cli.main(arguments) == 2
+    assert capsys.readouterr().err.startswith(f"vlab: {said}\n")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in cli.COMMANDS)])
+def test_help_has_no_english_left_in_spanish(capsys, monkeypatch, command):
+    monkeypatch.setattr(cli, "preferred_language", lambda: "es")
+    assert cli.main([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("uso: vlab")
+    assert not re.findall(r"\b(?:usage|options|arguments|show|exit|NAME|FILE)\b", shown)
+
+
 def test_help_names_every_command(capsys):
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out

@@ -114,7 +114,7 @@ def test_a_copy_has_no_complaint(lesson):
 
 
 def test_a_deleted_paragraph_of_the_spanish_notebook_is_named(lesson):
-    changed(lesson, "catch", "\n\nRegistramos todo lo que ocurre.", "")
+    changed(lesson, "catch", "\n\nGrabamos todo lo que ocurre.", "")
     assert said_of(lesson, "catch")
     assert set(translation.complaints(lesson)) <= set(notebooks.complaints(lesson))
 

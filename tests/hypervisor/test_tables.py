@@ -4,8 +4,10 @@ from hypothesis import strategies as st
 
 from tests.hypervisor.towers import tower
 from vlab import guests
+from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.tables import Tables, state_text
 from vlab.language import VlabError
+from vlab.machine import Machine
 from vlab.machine.memory import PAGE
 from vlab.paging import Flags, PageTable
 from vlab.riscv import Access, Mode, assemble
@@ -250,3 +252,19 @@ def test_it_is_a_value(running):
     assert hash(tables) == hash(running.tables())
     running.host.run(3000)
     assert running.tables() != tables
+
+
+def test_a_large_page_is_a_device_only_where_the_device_is(running):
+    table = PageTable(running.memory, root=running.tables().root)
+    table.memory.store(table.root + 8 * 5, 8, 0x1000_0000 >> 2 & ~0x0FFF_FFFF | 0xC7)  # the GiB from 0 on
+    rows = [row for row in running.tables().rows if row.page == 1 << 30 and row.gpa is not None]
+    uart = next(row for row in rows if row.place == "uart")
+    assert (uart.size, uart.gpa, uart.state) == (PAGE, 0x1000_0000, "device")
+    assert {row.state for row in rows} == {"device", "nothing"}
+    assert sum(row.size for row in rows) == 1 << 30
+
+
+def test_a_hostile_name_stays_on_one_line():
+    vm = Hypervisor(Machine(memory="24M")).create_vm(memory="1M", name="a\n\0\u202eb")
+    for thing in (vm, vm.look(), vm.tables(), vm.memory_map()):
+        assert repr(thing).isprintable()

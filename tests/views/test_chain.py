@@ -141,3 +141,23 @@ def test_an_unpaged_guest_says_so(shadow):
 def test_pictures_speak_the_readers_language(guest):
     set_language("es")
     check(walk_picture(guest.walk(GVA, "load", mode="U")))
+
+
+def test_the_labels_of_both_tables_are_whole_in_spanish(guest, shadow):
+    set_language("es")
+    picture = chain_picture(chain(guest, shadow))
+    check(picture)
+    words = " ".join(all_text(picture))
+    assert "tabla de páginas del invitado" in words and "tabla de páginas sombra" in words
+    assert "satp del invitado" in words and "raíz de la tabla sombra" in words
+    assert "memoria" in words and "…" not in words
+
+
+def test_a_stale_shadow_ends_in_a_box_of_its_own(guest, shadow):
+    stale = chain(guest, shadow, hpa=HPA + 0x1000)
+    assert stale.stale and not chain(guest, shadow).stale
+    assert repr(stale).endswith(f"the shadow leads elsewhere, to HPA {HPA:#x}")
+    drawn = chain_picture(stale)
+    check(drawn)
+    boxes = [words for words in all_text(drawn) if words in ("HPA", f"{HPA:#x}", f"{HPA + 0x1000:#x}")]
+    assert sorted(boxes) == sorted(["HPA", "HPA", f"{HPA:#x}", f"{HPA + 0x1000:#x}"])

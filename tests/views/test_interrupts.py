@@ -10,6 +10,7 @@ from vlab import events as ev
 from vlab import guests
 from vlab.events import Recording
 from vlab.hypervisor import Hypervisor
+from vlab.language import VlabError, set_language
 from vlab.machine import Machine
 from vlab.riscv.privilege import INTERRUPT_BIT, Interrupt
 from vlab.views import Interrupts
@@ -134,6 +135,19 @@ def test_the_picture_says_what_holds_an_interrupt(kernel_in_a_vm):
     assert interrupts._repr_mimebundle_()[0]["text/plain"] == repr(interrupts)
 
 
+def test_the_mode_that_holds_one_back_is_said_in_the_readers_language():
+    set_language("es")
+    interrupts = Interrupts([change(10, True, "mode"), change(25, False), trap(40, 2)])
+    assert "por modo" in repr(interrupts[0])
+    assert "modo" in all_text(interrupts.picture) and "mode" not in all_text(interrupts.picture)
+
+
+def test_a_lanes_name_is_whole_in_spanish(kernel_in_a_vm):
+    set_language("es")
+    words = " ".join(all_text(kernel_in_a_vm.interrupts().picture))
+    assert "interrupción del temporizador para S la máquina" in words
+
+
 def test_of_many_the_beginning_is_shown():
     run = [one for n in range(150) for one in (change(10 * n, True, "sie"), change(10 * n + 5, False))]
     picture = Interrupts(run).picture
@@ -154,3 +168,21 @@ def test_any_run_is_drawn_whole(run, start, end):
     for journey in interrupts:
         repr(journey)
         assert all(wait.start <= wait.end for wait in journey.waits)
+
+
+def test_one_that_is_held_a_hundred_thousand_times_is_a_small_picture():
+    holders = ("mie", "mstatus.MIE")
+    run = [ev.InterruptChange((time, 0), 0, None, TIMER, True, holders[time % 2]) for time in range(100_000)]
+    found = Interrupts(run)
+    assert (len(found), len(found[0].waits), found[0].waited) == (1, 100_000, 100_000)
+    assert len(found.picture.svg) < 1_000_000
+
+
+@pytest.mark.parametrize("times", [(0, float("inf")), (float("nan"), 5), (0, 1 << 70)])
+def test_what_is_no_time_is_said(times):
+    with pytest.raises(VlabError, match="There is no time"):
+        Interrupts(()).between(*times)
+
+
+def test_times_beyond_a_floats_digits_are_drawn():
+    check(Interrupts(()).between((1 << 64) - 1, 1 << 64).picture)

@@ -8,6 +8,8 @@ from tests.views.test_comparison import Careless
 from tests.views.test_state import looks
 from vlab import guests
 from vlab.events import Recording
+from vlab.language import set_language
+from vlab.machine import Machine
 from vlab.views import Stepper, compare, picture_of
 from vlab.views.comparison import Comparison, Pair
 from vlab.views.sidebyside import compare_picture
@@ -52,6 +54,16 @@ def test_a_csr_that_differs_is_shown_even_if_it_is_a_rare_one(found):
     other = look.csrs | {"pmpaddr3": 9}
     pair = Pair(0, look, type(look)(**{**vars(look), "csrs": other}), (("pmpaddr3", 0, 9),))
     assert all_text(compare_picture(Comparison(("a", "b"), [pair], 0, 1))).count("pmpaddr3") == 2
+
+
+def test_whose_state_it_is_is_said_whole_in_spanish():
+    set_language("es")
+    one, other = (Machine(guests.load("kernel", TICK=tick), memory="1M") for tick in (300, 400))
+    titles = [
+        words for words in all_text(picture_of(compare(one, other))) if words.startswith("la máquina (")
+    ]
+    assert [words for words in titles if words.endswith("tiempo 0")] == titles
+    assert len(titles) == 2
 
 
 def test_steppers_go_from_difference_to_difference(found):

@@ -159,7 +159,7 @@ def test_lecture_size_is_told_to_the_page(run):
         Stepper(run, size="huge")
 
 
-@pytest.mark.parametrize("nothing", [Recording(), []])
+@pytest.mark.parametrize("nothing", [Recording(), [], 5, None])
 def test_nothing_to_step_through_is_said(nothing):
     with pytest.raises(VlabError, match="nothing to step through"):
         Stepper(nothing)

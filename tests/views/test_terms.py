@@ -115,4 +115,4 @@ def test_english_words_are_the_keys():
 
 def test_a_sentence_says_its_reason_in_the_readers_language(in_spanish):
     left = Exit((1, 0), 1, None, "shadow fill", Cause.LOAD_PAGE_FAULT, 0, 0x8000_0000, "S")
-    assert "entrada sombra (fallo de página al leer)" in repr(left)
+    assert "llenado de tabla sombra (fallo de página al leer)" in repr(left)

@@ -84,6 +84,8 @@ def test_at_chooses_an_event_and_brings_it_into_view(timeline, run):
         ("zoom", {"start": 5, "end": 5}, "earlier one first"),
         ("zoom", {"start": float("nan")}, "earlier one first"),
         ("zoom", {"end": float("inf")}, "earlier one first"),
+        ("zoom", {"start": -1e308, "end": 1e308}, "earlier one first"),
+        ("zoom", {"start": "x"}, "earlier one first"),
         ("at", {"event": 216}, "Choose one from 0 to 215"),
         ("at", {"event": -1}, "Choose one from 0 to 215"),
         ("at", {"event": "3"}, "Choose one from 0 to 215"),

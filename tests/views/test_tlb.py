@@ -7,7 +7,7 @@ from vlab.events import TlbFill, TlbFlush
 from vlab.language import set_language
 from vlab.machine import Machine
 from vlab.machine.choices import tlb_index
-from vlab.machine.tlb import Tally, Tlb, TlbContext, TlbEntry
+from vlab.machine.tlb import Tally, Tlb, TlbContext, TlbEntry, context_title
 from vlab.views import Stepper, picture_of
 from vlab.views.tlb import MOST_ENTRIES, tlb_picture, tlb_run_picture
 
@@ -91,3 +91,12 @@ def test_pictures_speak_the_readers_language():
     run = Machine(guests.load("kernel"), memory="1M").watch_tlb(1100)
     for tlb in run:
         check(tlb_picture(tlb))
+    first = run[1]
+    assert "sin paginamiento" in repr(first) and "unpaged" not in repr(first)
+    assert not [words for words in all_text(tlb_picture(first)) if "unpaged" in words]
+
+
+def test_a_context_keeps_its_settings_in_every_language():
+    set_language("es")
+    assert context_title("S unpaged+SUM") == "S sin paginamiento+SUM"
+    assert context_title("S+SUM") == "S+SUM"

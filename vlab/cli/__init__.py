@@ -55,7 +55,9 @@ def _run(argv: Sequence[str]) -> int:
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
     """The parser of the whole command line, and the one of each command by name."""
     parser = Parser(prog="vlab", description=_("Operating-system virtualization, to run and to take apart."))
-    parser.add_argument("--version", action="version", version=f"vlab {vlab.__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"vlab {vlab.__version__}", help=_("show the version and exit")
+    )
     commands = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), dest="command")
     for name in COMMANDS:
         module = import_module(f"vlab.cli.{name}")

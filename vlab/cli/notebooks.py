@@ -24,7 +24,7 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
     )
     parser.add_argument("verb", choices=("build", "check"), help=_("what to do"))
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=_("lessons, such as 07; all of them by default")
+        "names", nargs="*", metavar=_("NAME"), help=_("lessons, such as 07; all of them by default")
     )
     return parser
 

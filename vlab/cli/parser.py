@@ -1,6 +1,6 @@
 """An argument parser whose complaints are VlabErrors: which argument, what is wrong, what was meant."""
 
-from argparse import Action, ArgumentParser
+from argparse import SUPPRESS, Action, ArgumentParser, HelpFormatter
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -8,19 +8,34 @@ from typing import Any, NoReturn
 from vlab.language import VlabError, _
 
 
-class Parser(ArgumentParser):
-    """argparse's parser, without abbreviations: an option added later must not change what a script means."""
+class _Formatter(HelpFormatter):
+    """argparse's help, its first word in the reader's language."""
 
-    def __init__(self, *args: Any, **settings: Any):
-        super().__init__(*args, **settings)
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, _("usage: ") if prefix is None else prefix)
+
+
+class Parser(ArgumentParser):
+    """argparse's parser in the reader's language, without abbreviations.
+
+    With them, an option added later would change what a script means.
+    """
+
+    def __init__(self, *, add_help: bool = True, **settings: Any):
+        super().__init__(**settings | {"add_help": False, "formatter_class": _Formatter})
         self.allow_abbrev = False
+        self._positionals.title, self._optionals.title = _("arguments"), _("options")
+        if add_help:
+            self.add_argument(
+                "-h", "--help", action="help", default=SUPPRESS, help=_("show this help and exit")
+            )
 
     def error(self, message: str) -> NoReturn:
         """argparse calls this with "argument --port: what is wrong", or with a whole sentence."""
         where, colon, what = message.partition(": ")
         if colon and where.startswith("argument "):
-            raise VlabError(_(what) + ".", where=where.removeprefix("argument "), mend=ask(self))
-        raise VlabError(message + ".", mend=ask(self))
+            raise VlabError(_said(what) + ".", where=where.removeprefix("argument "), mend=ask(self))
+        raise VlabError(_said(message) + ".", mend=ask(self))
 
     def unknown(self, word: str) -> VlabError:
         """The error for a word of the command line that this parser has no use for."""
@@ -36,6 +51,21 @@ class Parser(ArgumentParser):
             where = "/".join(action.option_strings) or str(action.metavar or action.dest)
             there_are = _("There are: {known}.").format(known=", ".join(known)) + " "
             raise VlabError(what, where=where, mend=(suggestion(str(value), known) or there_are) + ask(self))
+
+
+def _said(complaint: str) -> str:
+    """What argparse itself complains of, in the reader's language; other complaints are in it already."""
+    known = {
+        "expected one argument": _("expected one argument"),
+        "expected at least one argument": _("expected at least one argument"),
+        "not allowed with argument": _("not allowed with argument"),
+        "ignored explicit argument": _("it takes no value, so not this one:"),
+        "the following arguments are required": _("the following arguments are required"),
+    }
+    for english, ours in known.items():
+        if complaint.startswith(english):
+            return ours + complaint.removeprefix(english)
+    return complaint
 
 
 def ask(parser: ArgumentParser) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 from vlab import files
 from vlab.course import index, links, students, translation
 from vlab.course.live import CHECKPOINT
+from vlab.course.pixels import smaller
 from vlab.course.sections import Section, marks, sections
 from vlab.language import VlabError, _
 
+GALLERY = "gallery_"  # how the names of notebooks begin that show every picture once: no lessons
 LONGEST_CELL = 15  # lines of code
 LONGEST_SOLUTION = 40
 LARGEST_FILE = 1 << 20
@@ -48,9 +50,30 @@ def lessons(names: Iterable[str] = ()) -> list[Path]:
     Raises:
         VlabError: if there is none of a name.
     """
-    everything = sorted(files.folder("notebooks").glob("*/[0-9][0-9]_*.ipynb"))
+    return _chosen(_lessons(), list(names))
+
+
+def authored(names: Iterable[str] = ()) -> list[Path]:
+    """What authors write: lessons, galleries, and solution notebooks after them. VlabError as from `lessons`.
+
+    Translations that have a catalogue and are not made yet are among them, after their English notebooks.
+    """
     chosen = list(names)
-    for name in chosen:
+    written = _chosen([*_lessons(), *_galleries()], chosen) + _named(students.solutions(), chosen)
+    planned = _named(translation.catalogued(files.folder("notebooks")), chosen)
+    return written + [path for path in planned if path not in written]
+
+
+def _lessons() -> list[Path]:
+    return sorted(files.folder("notebooks").glob("*/[0-9][0-9]_*.ipynb"))
+
+
+def _galleries() -> list[Path]:
+    return sorted(files.folder("notebooks").glob(f"*/{GALLERY}*.ipynb"))
+
+
+def _chosen(everything: list[Path], names: list[str]) -> list[Path]:
+    for name in names:
         if not any(path.name.startswith(name) for path in everything):
             raise VlabError(
                 _("There is no lesson {name!r}.").format(name=name),
@@ -58,18 +81,7 @@ def lessons(names: Iterable[str] = ()) -> list[Path]:
                     names=", ".join(sorted({path.stem for path in everything}))
                 ),
             )
-    return _named(everything, chosen)
-
-
-def authored(names: Iterable[str] = ()) -> list[Path]:
-    """What authors write: those lessons, and their solution notebooks after them. VlabError as from `lessons`.
-
-    Translations that have a catalogue and are not made yet are among them, after their English notebooks.
-    """
-    chosen = list(names)
-    written = lessons(chosen) + _named(students.solutions(), chosen)
-    planned = _named(translation.catalogued(files.folder("notebooks")), chosen)
-    return written + [path for path in planned if path not in written]
+    return _named(everything, names)
 
 
 def _named(paths: list[Path], names: list[str]) -> list[Path]:
@@ -145,14 +157,17 @@ def _where(path: Path, notebook: Any) -> str:
 
 
 def _settle(notebook: Any) -> None:
-    """Take out what would differ in another run or on another host."""
+    """Take out what would differ in another run or on another host, and make pictures small."""
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(_WIDGET, None)
+            data = output.get("data", {})
+            data.pop(_WIDGET, None)
+            if "image/png" in data:
+                data["image/png"] = smaller(data["image/png"])
 
 
 def complaints(path: Path) -> list[str]:
@@ -164,12 +179,13 @@ def complaints(path: Path) -> list[str]:
         return found
     name = f"{path.parent.name}/{path.name}"
     notebook = nbformat.read(path, as_version=4)
-    skeleton = () if _is_solution(path) else SKELETONS[translation.language_of(path)]
+    lesson = not _is_solution(path) and not path.name.startswith(GALLERY)
+    skeleton = SKELETONS[translation.language_of(path)] if lesson else ()
     found += [f"{name}: {wrong}" for wrong in _about_file(path, notebook, skeleton)]
     found += links.complaints(path, name)
     if _is_solution(path):
         found += [*students.complaints(path), *students.stale(path)]
-    else:
+    elif lesson:
         found += [f"{name}, {wrong}" for wrong in _about_sections(notebook, path.name[:2])]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, 1):

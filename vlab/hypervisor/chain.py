@@ -26,6 +26,11 @@ class Chain(Drawn):
     hpa: int | None
     shadow: Walk | None
 
+    @property
+    def stale(self) -> bool:
+        """Whether the shadow leads to somewhere, and not to where the guest's table and the hypervisor's map do."""
+        return self.shadow is not None and self.shadow.fault is None and self.shadow.physical != self.hpa
+
     def __repr__(self) -> str:
         if self.gpa is None:
             end = _("the guest's own table faults")
@@ -34,8 +39,12 @@ class Chain(Drawn):
             end = _("GPA {gpa:#x} ({place})").format(gpa=self.gpa, place=place)
         else:
             end = _("GPA {gpa:#x} → HPA {hpa:#x}").format(gpa=self.gpa, hpa=self.hpa)
-        filled = self.shadow is not None and self.shadow.fault is None
-        shadow = _("the shadow has it") if filled else _("the shadow does not have it yet")
+        if self.shadow is None or self.shadow.fault is not None:
+            shadow = _("the shadow does not have it yet")
+        elif self.stale:
+            shadow = _("the shadow leads elsewhere, to HPA {hpa:#x}").format(hpa=self.shadow.physical)
+        else:
+            shadow = _("the shadow has it")
         return _("{access} of GVA {gva:#x} in {mode} → {end}; {shadow}").format(
             access=self.access.title, gva=self.gva, mode=self.mode, end=end, shadow=shadow
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from vlab.display import Drawn
+from vlab.display import Drawn, one_line
 from vlab.language import _
 from vlab.machine import Computer
 from vlab.machine.memory import PAGE
@@ -174,7 +174,7 @@ def _space(computer: Computer, name: str) -> Space:
     uses = [use for hypervisor in hypervisors for use in hypervisor.uses()]
     rest = "free" if hypervisors else "program"
     regions = tuple(_regions(uses, memory.base // PAGE, memory.size // PAGE, rest))
-    return Space(name, computer.level, memory.base, memory.size, regions)
+    return Space(one_line(name), computer.level, memory.base, memory.size, regions)
 
 
 def _regions(uses: Iterable[Use], first: int, count: int, rest: str) -> Iterator[Region]:

@@ -13,7 +13,7 @@ from enum import IntFlag
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from vlab.display import Drawn
+from vlab.display import Drawn, one_line
 from vlab.hypervisor.shadow import View
 from vlab.language import VlabError, _
 from vlab.machine.memory import PAGE
@@ -191,31 +191,27 @@ class Tables(Drawn):
         return [self._row(*piece) for piece in _overlay(guest, shadow)]
 
     def _guest_parts(self) -> Iterator[_Part]:
-        """The guest's entries, cut where they leave memory, or where the frames under them jump."""
+        """The guest's entries, cut where they leave memory or a device, or where the frames under them jump."""
         if not self.view.key.paged:  # all of the guest's memory is at its own addresses
             for span in self.host:
                 entry = Mapping(span.gpa, span.gpa, span.size, _UNPAGED, 0, 0, 0)
                 yield _Part(span.gpa, span.size, entry, span)
-        memory = [span for span in self.host if span.hpa is not None]
-        starts = [span.gpa for span in memory]
+        starts = [span.gpa for span in self.host]
         for entry in self.guest:
             at, end = entry.physical, entry.physical + entry.size
             first = max(0, bisect_right(starts, at) - 1)
-            for span in memory[first : bisect_left(starts, end)]:
-                start, stop = max(at, span.gpa), min(end, span.gpa + span.size)
+            for span in self.host[first : bisect_left(starts, end)]:
+                # A device may be less than a page, and has all of it.
+                first_page, last_page = span.gpa & -PAGE, span.gpa + span.size - 1 & -PAGE
+                start, stop = max(at, first_page), min(end, last_page + PAGE)
                 if start >= stop:
                     continue
                 if at < start:
-                    yield self._off_memory(entry, at, start)
+                    yield _Part(entry.address + at - entry.physical, start - at, entry)
                 yield _Part(entry.address + start - entry.physical, stop - start, entry, span)
                 at = stop
             if at < end:
-                yield self._off_memory(entry, at, end)
-
-    def _off_memory(self, entry: Mapping, at: int, end: int) -> _Part:
-        """A part of an entry behind which no memory is; perhaps a device."""
-        device = next((s for s in self.host if s.hpa is None and s.gpa < end and at < s.gpa + s.size), None)
-        return _Part(entry.address + at - entry.physical, end - at, entry, device)
+                yield _Part(entry.address + at - entry.physical, end - at, entry)
 
     def _row(self, start: int, end: int, part: _Part | None, other: _Part | None) -> Row:
         """What the tables say of these pages: the guest's in `part`, the shadow in `other`."""
@@ -264,7 +260,7 @@ def tables_of(vm: "VirtualMachine", root: int | None = None, mode: Mode | str | 
     filled, shadow_end = _entries(None if shadow is None else shadow.table)
     end = min((at for at in (guest_end, shadow_end) if at is not None), default=None)
     return Tables(
-        vm=vm.name,
+        vm=one_line(vm.name),
         view=shown,
         current=view == now,
         guest=_before(entries, end),

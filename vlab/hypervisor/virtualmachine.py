@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from vlab.display import one_line
 from vlab.events import Injection
 from vlab.events import Trap as TrapEvent
 from vlab.hypervisor.chain import Chain
@@ -55,7 +56,7 @@ class VirtualMachine(Computer):
 
     def __repr__(self) -> str:
         return _("VM {name}: level {level}, {size}, virtual {mode} mode at {pc:#x}, {exits} exits").format(
-            name=self.name,
+            name=one_line(self.name),
             level=self.level,
             size=size_text(self.memory.size),
             mode=self.mode,

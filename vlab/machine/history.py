@@ -143,7 +143,6 @@ class History:
                 yield recording
             finally:
                 with Interruptible():
-                with Interruptible():
                     restore_computer(machine, before)
                     machine.resident_since = since
                     self._seen, self._due = kept

@@ -14,6 +14,7 @@ from vlab.views.charts import style as style
 from vlab.views.comparison import Comparison as Comparison
 from vlab.views.comparison import compare as compare
 from vlab.views.drawn import picture_of as picture_of
+from vlab.views.explorer import Explorer as Explorer
 from vlab.views.graphs import draw as draw
 from vlab.views.interrupts import Interrupts as Interrupts
 from vlab.views.ladder import ladder_picture as ladder_picture

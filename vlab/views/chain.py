@@ -30,7 +30,7 @@ from vlab.views.cards import (
 )
 from vlab.views.grammar import ADDRESSES
 from vlab.views.grid import grid_picture
-from vlab.views.metrics import wrap
+from vlab.views.metrics import text_width, wrap
 from vlab.views.picture import Picture
 from vlab.views.svg import Element, arrow, group, rect, text
 
@@ -101,7 +101,7 @@ def chain_picture(chain: Chain) -> Picture:
         *(_fields(grid, walks[0], "GVA", reads=chain.guest is not None) if walks else ()),
         *_guest_row(grid, chain),
         *_shadow_row(grid, chain, below),
-        _host(grid.host, below + CARD_HEIGHT - TABLE, chain),
+        *_host(grid.host, below, chain),
     ]
     return framed(shapes, _chain_rules(chain), width, below + CARD_HEIGHT + 4, repr(chain))
 
@@ -117,7 +117,8 @@ def _guest_row(grid: Grid, chain: Chain) -> Iterator[Element]:
         words = _("the guest runs without paging: GPA = GVA")
         yield from _note(grid, words, "kernel", TABLE)
         failed = []
-    yield _result(grid.end, TABLE, CARD_HEIGHT, "GPA", chain.gpa, failed, chain.place)
+    place = {"memory": _("memory"), "nothing": _("nothing")}.get(chain.place, chain.place)
+    yield _result(grid.end, TABLE, CARD_HEIGHT, "GPA", chain.gpa, failed, place)
     if chain.gpa is None:
         return
     middle, left = TABLE + CARD_HEIGHT / 2, grid.end + END
@@ -152,11 +153,15 @@ def _shadow_row(grid: Grid, chain: Chain, y: float) -> Iterator[Element]:
 def _root(grid: Grid, walk: Walk, register: str, name: str, who: str, y: float) -> Iterator[Element]:
     """Whose table it is, and the register that holds its root."""
     room, middle = ROOT + GAP - 10, y + CARD_HEIGHT / 2
-    for number, line in enumerate(wrap(name, room, 11, bold=True)[:2]):
-        yield text(MARGIN, y + 12 + 14 * number, line, size=11, ink=who, bold=True)
+    lines = wrap(name, room, 11, bold=True)[:3]
+    top = y + (12 if len(lines) < 3 else 7)  # a third line must stay off the arrow
+    for number, line in enumerate(lines):
+        yield text(MARGIN, top + 14 * number, line, size=11, ink=who, bold=True)
     yield arrow(f"l-{who} d-{who}", f"b-{who}", (MARGIN, middle - 8), (grid.column(0), middle - 8))
-    yield text(MARGIN, middle + 10, register, room=room, size=11, ink=who)
-    yield text(MARGIN, middle + 26, f"{walk.root:#x}", room=room, size=11, mono=True)
+    lines = wrap(register, room, 11)
+    for number, line in enumerate(lines):
+        yield text(MARGIN, middle + 10 + 14 * number, line, size=11, ink=who)
+    yield text(MARGIN, middle + 12 + 14 * len(lines), f"{walk.root:#x}", room=room, size=11, mono=True)
 
 
 def _fields(grid: Grid, walk: Walk, kind: str, reads: bool = True) -> Iterator[Element]:
@@ -218,7 +223,8 @@ def _card(x: float, y: float, step: Step, who: str, scheme: Scheme) -> Iterator[
     ink = "fault" if step.verdict == "fault" else who
     yield from card_frame(x, y, CARD, CARD_HEIGHT, who, ink)
     title = _("level {level} · entry {index}").format(level=step.level, index=step.index)
-    yield text(x + 7, y + 22, title, room=CARD - 14, size=11, ink=ink, bold=True)
+    size = 11 if text_width(title, 11, bold=True) <= CARD - 14 else 10
+    yield text(x + 7, y + 22, title, room=CARD - 14, size=size, ink=ink, bold=True)
     yield text(x + 7, y + 40, f"@ {step.address:#x}", room=CARD - 14, size=11, mono=True)
     raw = _("not readable") if step.raw is None else f"{step.raw:#x}"
     yield text(x + 7, y + 57, raw, room=CARD - 14, size=11, mono=True, bold=True)
@@ -241,7 +247,17 @@ def _result(
     return box(x, y, END, height, kind, who, words, mono=address is not None)
 
 
-def _host(x: float, height: float, chain: Chain) -> Element:
+def _host(x: float, below: float, chain: Chain) -> Iterator[Element]:
+    """Where both ways should end; a stale shadow ends in a box of its own."""
+    if not chain.stale:
+        yield _host_box(x, below + CARD_HEIGHT - TABLE, chain)
+        return
+    yield _host_box(x, CARD_HEIGHT, chain)
+    address = f"{chain.shadow.physical:#x}" if chain.shadow else ""
+    yield box(x, below, END, CARD_HEIGHT, "HPA", "fault", [address, _("stale")], mono=True)
+
+
+def _host_box(x: float, height: float, chain: Chain) -> Element:
     """The box of the host-physical address, or of what happens instead."""
     if chain.hpa is not None:
         return box(x, TABLE, END, height, "HPA", "machine", [f"{chain.hpa:#x}"], mono=True)
@@ -280,7 +296,7 @@ def _chain_rules(chain: Chain) -> Iterator[tuple[str, str]]:
         return
     if chain.shadow.fault:
         yield _decided(_("Shadow"), chain.shadow), "hypervisor"
-    elif chain.shadow.physical != chain.hpa:
+    elif chain.stale:
         stale = _("The shadow is stale: it leads to {address:#x}.").format(address=chain.shadow.physical)
         yield stale, "fault"
     else:

@@ -12,6 +12,7 @@ from vlab.machine.choices import tlb_index
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
 from vlab.machine.pmp import R, W, X
+from vlab.machine.tlb import context_title
 from vlab.paging import RISCV, PageTable, Scheme, Walk, parse_satp
 from vlab.riscv import Access, Mode
 from vlab.riscv.csrs import CSRS
@@ -47,10 +48,13 @@ class Pane(NamedTuple):
 class Explored(Protocol):
     """What an explorer asks of its subject. `modes` can be chosen; `settings`: whether SUM and MXR exist."""
 
-    name: str
     modes: tuple[Mode, ...]
     settings: bool
     bits: int
+
+    @property
+    def name(self) -> str:
+        """The subject in one sentence."""
 
     def start(self) -> Question:
         """What is asked first, as things stand."""
@@ -74,14 +78,18 @@ class Explored(Protocol):
 class ExploredTable:
     """A page table, with the host's under it if the walk has two stages."""
 
-    modes = (Mode.U, Mode.S)
+    modes: tuple[Mode, ...] = (Mode.U, Mode.S)
 
     def __init__(self, table: PageTable, host: PageTable | None):
         self._table, self._host = table, host
-        self.name = repr(table)
-        if host is not None:
-            self.name = _("{guest} over {host}").format(guest=repr(table), host=repr(host))
         self.settings, self.bits = table.scheme.format is RISCV, table.scheme.xlen
+
+    @property
+    def name(self) -> str:
+        """The table's own sentence, or both tables'."""
+        if self._host is None:
+            return repr(self._table)
+        return _("{guest} over {host}").format(guest=repr(self._table), host=repr(self._host))
 
     def start(self) -> Question:
         """The first page that is mapped."""
@@ -121,7 +129,7 @@ class ExploredTable:
 class ExploredMachine:
     """A machine, or (below) a virtual one: its own table, as `satp` names it, and its registers and labels."""
 
-    modes = (Mode.U, Mode.S, Mode.M)
+    modes: tuple[Mode, ...] = (Mode.U, Mode.S, Mode.M)
     settings = True
     bits = 64
 
@@ -146,20 +154,22 @@ class ExploredMachine:
 
     def answer(self, asked: Question) -> Walk | Chain | None:
         """The walk of the table in `satp`; None in M mode and while paging is off."""
-        key = self.key(asked)
-        return self._computer.hart.mmu.walk(asked.address, asked.access, key) if key.paged else None
+        return self._walk(asked)
 
     def sentence(self, asked: Question) -> str:
         """The walk's sentence, or that there is no walk."""
         if (answer := self.answer(asked)) is not None:
             return repr(answer)
         return _("{access} of {address:#x} in {mode}, without paging: the physical address, {place}").format(
-            access=asked.access.title, address=asked.address, mode=asked.mode, place=self._place(asked.address)
+            access=asked.access.title,
+            address=asked.address,
+            mode=asked.mode,
+            place=self._place(asked.address),
         )
 
     def panes(self, asked: Question) -> list[Pane]:
         """The walk, the table near the address, and the TLB."""
-        walk = self.answer(asked)
+        walk = self._walk(asked)
         panes = [Pane(_("Walk"), self.sentence(asked), None if walk is None else walk_picture(walk))]
         if (table := self._table(asked)) is not None:
             panes.append(_table_pane(table, _("Page table"), asked.address))
@@ -172,7 +182,9 @@ class ExploredMachine:
         memory, found = self._computer.memory, set()
         for base, device in self._computer.bus.devices.values():
             found |= {base, base + device.size}
-        return tuple(sorted(found | {memory.base, memory.base + memory.size - PAGE, memory.base + memory.size}))
+        return tuple(
+            sorted(found | {memory.base, memory.base + memory.size - PAGE, memory.base + memory.size})
+        )
 
     def number(self, name: str) -> int | None:
         """A register's value, or a label's address."""
@@ -181,6 +193,10 @@ class ExploredMachine:
         except VlabError:
             program = self._computer.program
             return None if program is None else program.symbols.get(name)
+
+    def _walk(self, asked: Question) -> Walk | None:
+        key = self.key(asked)
+        return self._computer.hart.mmu.walk(asked.address, asked.access, key) if key.paged else None
 
     def _table(self, asked: Question) -> PageTable | None:
         if not self.key(asked).paged:
@@ -225,7 +241,9 @@ class ExploredVm(ExploredMachine):
         memory, vm = self._vm.memory_map(), self._vm
         if chain.gpa is None:
             return _("no guest-physical address: {map}").format(map=repr(memory))
-        number = next(n for n, one in enumerate(memory.spaces) if (one.name, one.level) == (vm.name, vm.level))
+        number = next(
+            n for n, one in enumerate(memory.spaces) if (one.name, one.level) == (vm.name, vm.level)
+        )
         host = memory.host_address(number, chain.gpa)
         if host is None:
             return _("GPA {gpa:#x} of {vm} is no memory").format(gpa=chain.gpa, vm=vm.name)
@@ -252,7 +270,7 @@ def tlb_panes(computer: Computer, key: Key, address: int) -> Iterator[Pane]:
         said = _("set {index:#05x} of context {context} has the page: {frame:#x}, {rights}")
     sentence = said.format(
         index=tlb_index(page),
-        context=key,
+        context=context_title(str(key)),
         other=0 if entry is None else entry.page * PAGE,
         frame=0 if entry is None else entry.frame * PAGE,
         rights="" if entry is None else _letters(entry.rights),
@@ -305,5 +323,5 @@ def explored(subject: object, host: PageTable | None) -> Explored:
         return ExploredMachine(subject)
     raise VlabError(
         _("{kind} can't be explored.").format(kind=type(subject).__name__),
-        mend=_("Give a page table (with host=, two), a machine, or a virtual machine."),
+        mend=_("Give a page table, or two, or a machine, or a virtual machine."),
     )

@@ -22,9 +22,10 @@ function makePane() {
   const node = make("details", { class: "vlab-pane", open: "" }, title, sentence, picture);
   let drawn = null;
 
-  const show = (pane) => {
+  const show = (pane, said) => {
     title.textContent = pane.title;
     sentence.textContent = pane.sentence;
+    sentence.hidden = pane.sentence === said;
     picture.hidden = !pane.svg;
     picture.setAttribute("aria-label", pane.sentence);
     if (drawn === pane.svg) return;
@@ -109,7 +110,7 @@ function render({ model, el }) {
     }
     panes.forEach((pane, at) => {
       pane.node.hidden = at >= shown.length;
-      if (at < shown.length) pane.show(shown[at]);
+      if (at < shown.length) pane.show(shown[at], shown[0].sentence);
     });
     if (shown.length) said.textContent = shown[0].sentence;
   }

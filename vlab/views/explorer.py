@@ -6,7 +6,6 @@ pictures under each other.
 """
 
 import re
-from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from vlab.display import Bundle
@@ -15,14 +14,14 @@ from vlab.language import VlabError, _
 from vlab.machine import Computer
 from vlab.paging import PageTable, Walk, access_of
 from vlab.riscv import Access, Mode
-from vlab.views.explored import Pane, Question, explored
+from vlab.views.explored import Pane, explored
 from vlab.views.picture import Picture, stack
 
 if TYPE_CHECKING:
     from vlab.views.explorerwidget import ExplorerWidget
 
 _LONGEST = 80  # signs of a typed address
-_NUMBER = r"0x[0-9a-f_]+|[0-9][0-9_]*"
+_NUMBER = r"0x_*[0-9a-f][0-9a-f_]*|[0-9][0-9_]*"
 _ADDRESS = re.compile(
     rf"\s*(?:({_NUMBER})|([a-z_.$][\w.$]*))\s*(?:([+-])\s*({_NUMBER})\s*)?", re.IGNORECASE | re.ASCII
 )
@@ -61,7 +60,9 @@ class Explorer:
             self.goto(address)
 
     def __repr__(self) -> str:
-        return _("Explorer of {subject}: {sentence}").format(subject=self._explored.name, sentence=self.sentence)
+        return _("Explorer of {subject}: {sentence}").format(
+            subject=self._explored.name, sentence=self.sentence
+        )
 
     @property
     def address(self) -> int:
@@ -121,11 +122,6 @@ class Explorer:
         return self._explored.stops(self._asked) or (0,)
 
     @property
-    def at(self) -> int:
-        """The number of the last stop that doesn't lie behind the address; the first one at least."""
-        return max(0, bisect_right(self.stops, self.address) - 1)
-
-    @property
     def answer(self) -> Walk | Chain | None:
         """The walk of a table, the chain of a virtual machine; None where nothing is translated."""
         return self._explored.answer(self._asked)
@@ -162,7 +158,7 @@ class Explorer:
 
     def goto(self, address: int | str) -> Walk | Chain | None:
         """Look at another address, and return the answer. VlabError for what is none; nothing moves then."""
-        number = self._number(address) if isinstance(address, str) else address
+        number: object = self._number(address) if isinstance(address, str) else address
         if not isinstance(number, int) or not 0 <= number < 1 << self._explored.bits:
             raise VlabError(
                 _("{address} is no address of {bits} bits.").format(
@@ -214,13 +210,15 @@ class Explorer:
         number = None
         if found is not None:
             digits, name, sign, offset = found.groups()
-            number = self._explored.number(name) if name else int(digits, 0 if _is_hex(digits) else 10)
+            number = self._explored.number(name) if name else _value(digits)
             if number is not None and offset:
-                number += int(offset, 0 if _is_hex(offset) else 10) * (-1 if sign == "-" else 1)
+                number += -_value(offset) if sign == "-" else _value(offset)
         if number is None:
             raise VlabError(
                 _("{words!r} is no address.").format(words=words[:_LONGEST]),
-                mend=_("Write a number, such as 0x40001000; for a computer also a register or a label, such as sp + 8."),
+                mend=_(
+                    "Write a number, such as 0x40001000; for a computer also a register or a label, such as sp + 8."
+                ),
             )
         return number
 
@@ -243,5 +241,6 @@ class Explorer:
         return (live or {}) | shown, metadata
 
 
-def _is_hex(digits: str) -> bool:
-    return digits[:2].lower() == "0x"
+def _value(digits: str) -> int:
+    plain = digits.replace("_", "").lower()
+    return int(plain, 16 if plain.startswith("0x") else 10)

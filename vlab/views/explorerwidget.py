@@ -1,6 +1,6 @@
 """The live explorer: what its page shows, and what the page asks for. The page's side is `explorer.js`."""
 
-from collections.abc import Callable
+from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,11 @@ class ExplorerWidget(anywidget.AnyWidget):
     """One explorer on the page. `asked` is what stands in its fields, `panes` are the pictures under them."""
 
     _esm = (_HERE / "explorer.js").read_text("utf-8")
-    _css = live_sheet() + (_HERE / "stepper.css").read_text("utf-8") + (_HERE / "explorer.css").read_text("utf-8")
+    _css = (
+        live_sheet()
+        + (_HERE / "stepper.css").read_text("utf-8")
+        + (_HERE / "explorer.css").read_text("utf-8")
+    )
 
     asked = traitlets.Dict().tag(sync=True)
     panes: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -50,7 +54,7 @@ class ExplorerWidget(anywidget.AnyWidget):
             "mxr": explorer.mxr,
             "matters": {"sum": sum_matters, "mxr": mxr_matters},
             "stops": [f"{stop:#x}" for stop in stops],
-            "at": explorer.at,
+            "at": max(0, bisect_right(stops, explorer.address) - 1),  # the last stop that isn't behind it
         }
 
     def _pictures(self) -> list[dict[str, str]]:
@@ -72,21 +76,19 @@ class ExplorerWidget(anywidget.AnyWidget):
         if not isinstance(message, dict) or len(message) != 1:
             return
         ((verb, value),) = message.items()
-        explorer = self._explorer
-        verbs: dict[Any, Callable[[], Any]] = {
-            "goto": lambda: explorer.goto(str(value)),
-            "next": explorer.next,
-            "back": explorer.back,
-            **{
-                name: lambda name=name: setattr(explorer, name, value)
-                for name in ("access", "mode", "sum", "mxr")
-            },
-        }
-        if verb not in verbs:
-            return
         wrong = ""
         try:
-            verbs[verb]()
+            match verb:
+                case "goto":
+                    self._explorer.goto(str(value))
+                case "next":
+                    self._explorer.next()
+                case "back":
+                    self._explorer.back()
+                case "access" | "mode" | "sum" | "mxr":
+                    setattr(self._explorer, verb, value)
+                case _:
+                    return
         except VlabError as error:
             wrong = str(error)
         self.send({"wrong": wrong})

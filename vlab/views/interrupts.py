@@ -6,7 +6,7 @@ ISA, 3.1.6.1 and 3.1.9). In a VM the hypervisor keeps it meanwhile and injects i
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from vlab import events as ev
 from vlab.display import Bundle, one_line
@@ -17,7 +17,7 @@ from vlab.views.grammar import LOOKS
 from vlab.views.metrics import text_width, wrap
 from vlab.views.picture import Picture
 from vlab.views.svg import Element, el, hatch, path, rect, text
-from vlab.views.timeline import HEAD, LEFT, MARGIN, PLOT, time_axis
+from vlab.views.timeline import HEAD, LEFT, MARGIN, PLOT, checked_window, time_axis
 
 _LANE, _BAR, _TOP = 62, 22, 66
 _SHOWN = 100  # interrupts in one picture: of a longer run, the beginning
@@ -66,7 +66,7 @@ class Journey:
                 title=title, whose=whose, time=self.delivered[0]
             )
         said = _("{title} of {whose}: pending at {time}").format(title=title, whose=whose, time=self.pending)
-        held = ", ".join(dict.fromkeys(wait.held_by for wait in self.waits if wait.held_by))
+        held = ", ".join(dict.fromkeys(_holder(wait) for wait in self.waits if wait.held_by))
         if held:
             said += ", " + _("held back for {waited} by {held}").format(waited=self.waited, held=held)
         if self.delivered:
@@ -119,9 +119,12 @@ class Interrupts:
         )
 
     def between(self, start: int, end: int) -> "Interrupts":
-        """Those that are on their way at some moment from `start` up to, not including, `end`."""
+        """Those that are on their way at some moment from `start` up to, not including, `end`.
+
+        Raises VlabError for what are no times.
+        """
         part = Interrupts(())
-        part.start, part.end = start, max(end, start + 1)
+        part.start, part.end = checked_window(start, max(end, start + 1))
         part.journeys = tuple(
             one for one in self.journeys if _first(one) < end and _last(one, self.end) >= start
         )
@@ -142,6 +145,7 @@ class Interrupts:
         shown = self
         if len(self) > _SHOWN:
             shown = self.between(self.start, max(_first(self[_SHOWN]), self.start + 1))
+            shown.journeys = shown.journeys[:_SHOWN]
         return shown._drawn(
             repr(self) if shown is self else f"{self!r} {_('Shown: {part}').format(part=shown)}"
         )
@@ -174,22 +178,28 @@ class Interrupts:
         who = _who(journey.level)
         left, right = self._x(_first(journey)), self._x(_last(journey, self.end))
         yield rect(left, top + 14, max(1.5, right - left), _BAR, f"o-{who}")
+        drawn = 0.0  # where the last mark ends: of a million on one point, one is seen
         for wait in journey.waits:
-            room = max(3.0, self._x(wait.end) - self._x(wait.start))  # a short one is seen too
+            if self._x(wait.end) < drawn + 1:
+                continue
+            drawn = self._x(wait.end)
+            room = max(3.0, drawn - self._x(wait.start))  # a short one is seen too
             x = self._x(wait.end) - room
             if wait.held_by:
                 yield rect(x, top + 14, room, _BAR, "f-fault")
                 yield hatch(x, top + 14, room, _BAR, "l-fault thin", 1, gap=5)
                 yield rect(x, top + 14, room, _BAR, "l-fault thin")
-                words = one_line(wait.held_by)
+                words = _holder(wait)
                 if text_width(words, 10) + 4 < room:
                     yield text(x + 2, top + 9, words, size=10, ink="fault")
                 elif x - text_width(words, 10) - 6 > free:
                     yield text(x - 4, top + 9, words, size=10, ink="fault", anchor="end")
                 free = max(free, x + room)
+        drawn = 0.0
         for time in journey.delivered:
-            if self.start <= time < self.end:
-                x = self._x(time)
+            x = self._x(time)
+            if self.start <= time < self.end and x >= drawn + 1:
+                drawn = x
                 yield path(f"b-{who}", (x - 5, top + 50), (x, top + 40), (x + 5, top + 50), closed=True)
                 yield path(f"l-{who} thick", (x, top + 12), (x, top + 42))
 
@@ -208,10 +218,41 @@ def _last(journey: Journey, end: int) -> int:
     return end if journey.pending is not None else journey.delivered[-1]
 
 
+@dataclass(slots=True)
+class _Way:
+    """A Journey that is still being told of."""
+
+    cause: int
+    level: int
+    vm: str
+    pending: int | None
+    waits: list[Wait] = field(default_factory=list)
+    delivered: list[int] = field(default_factory=list)
+    cleared: int | None = None
+
+    def end_wait(self, time: int) -> None:
+        """The last wait, if it goes on, is over; one that took no time is none, unless nothing held it."""
+        if not self.waits or self.waits[-1].end > self.waits[-1].start:
+            return
+        last = replace(self.waits.pop(), end=time)
+        if last.end > last.start or not last.held_by:
+            self.waits.append(last)
+
+    def journey(self, end: int) -> Journey:
+        """All that was told; what waits at the end of the recording, waits until there."""
+        if self.cleared is None and not self.delivered:
+            self.end_wait(end)
+        told = tuple(self.waits), tuple(self.delivered), self.cleared
+        return Journey(self.cause, self.level, self.vm, self.pending, *told)
+
+
+_Open = dict[tuple[int, str, int], _Way]  # by level, VM and cause: the one on its way
+
+
 def _journeys(events: list[Event], end: int) -> list[Journey]:
     """What the events tell of each interrupt, put together."""
-    found: list[Journey] = []
-    open_: dict[tuple[int, str, int], int] = {}  # by level, VM and cause: the place of the one on its way
+    found: list[_Way] = []
+    open_: _Open = {}
     guests: dict[int, str] = {}
     for number, event in enumerate(events):
         match event:
@@ -222,49 +263,33 @@ def _journeys(events: list[Event], end: int) -> list[Journey]:
             case ev.Trap() if event.interrupt:
                 vm = _receiver(events, number, guests) if event.level else ""
                 _delivered(found, open_, event, vm)
-    return [_closed(journey, end) for journey in found]
+    return [way.journey(end) for way in found]
 
 
-def _changed(found: list[Journey], open_: dict[tuple[int, str, int], int], event: ev.InterruptChange) -> None:
+def _changed(found: list[_Way], open_: _Open, event: ev.InterruptChange) -> None:
     key = (event.level, event.vm, event.cause)
-    place = open_.get(key)
+    way = open_.get(key)
     if event.pending:
-        if place is None:
-            place = open_[key] = len(found)
-            found.append(Journey(event.cause, event.level, event.vm, event.time))
-        journey = found[place]
-        waits = (*_ended(journey.waits, event.time), Wait(event.time, event.time, event.held_by))
-        found[place] = replace(journey, waits=waits)
-    elif place is not None:
+        if way is None:
+            way = open_[key] = _Way(event.cause, event.level, event.vm, event.time)
+            found.append(way)
+        way.end_wait(event.time)
+        way.waits.append(Wait(event.time, event.time, event.held_by))
+    elif way is not None:
         del open_[key]
-        journey = found[place]
-        waits = journey.waits if journey.delivered else _ended(journey.waits, event.time)
-        found[place] = replace(journey, waits=waits, cleared=event.time)
+        if not way.delivered:
+            way.end_wait(event.time)
+        way.cleared = event.time
 
 
-def _delivered(found: list[Journey], open_: dict[tuple[int, str, int], int], event: ev.Trap, vm: str) -> None:
-    place = open_.get((event.level, vm, event.cause))
-    if place is None:  # by hand, or pending for no time: nobody told of it before
-        found.append(Journey(event.cause, event.level, vm, None, delivered=(event.time,)))
+def _delivered(found: list[_Way], open_: _Open, event: ev.Trap, vm: str) -> None:
+    way = open_.get((event.level, vm, event.cause))
+    if way is None:  # by hand, or pending for no time: nobody told of it before
+        found.append(_Way(event.cause, event.level, vm, None, delivered=[event.time]))
         return
-    journey = found[place]
-    waits = _ended(journey.waits, event.time) if not journey.delivered else journey.waits
-    found[place] = replace(journey, waits=waits, delivered=(*journey.delivered, event.time))
-
-
-def _ended(waits: tuple[Wait, ...], time: int) -> tuple[Wait, ...]:
-    """The waits, the last of them over; one that took no time is no wait, unless nothing held it."""
-    if not waits or waits[-1].end > waits[-1].start:
-        return waits
-    last = replace(waits[-1], end=time)
-    return (*waits[:-1], last) if last.end > last.start or not last.held_by else waits[:-1]
-
-
-def _closed(journey: Journey, end: int) -> Journey:
-    """What waits at the end of the recording, waits until there."""
-    if journey.cleared is not None or journey.delivered:
-        return journey
-    return replace(journey, waits=_ended(journey.waits, end))
+    if not way.delivered:
+        way.end_wait(event.time)
+    way.delivered.append(event.time)
 
 
 def _receiver(events: list[Event], number: int, guests: dict[int, str]) -> str:
@@ -276,6 +301,11 @@ def _receiver(events: list[Event], number: int, guests: dict[int, str]) -> str:
         if event.level == level and isinstance(event, ev.Exit):
             break
     return guests.get(level, "")
+
+
+def _holder(wait: Wait) -> str:
+    """What held it back, for a reader: a bit by its name, or the mode of the hart."""
+    return _("mode") if wait.held_by == "mode" else one_line(wait.held_by)
 
 
 def _who(level: int) -> str:

@@ -46,9 +46,17 @@ class Branch:
     address: int
     entries: tuple[Entry, ...]
 
+    def size(self, scheme: Scheme) -> int:
+        """How many bytes of virtual addresses take it."""
+        last = self.entries[-1]
+        return last.count * scheme.page_size(last.level)
+
 
 def table_picture(table: PageTable, around: int | None = None) -> Picture:
-    """A page table as it stands now: at most `MOST_ROWS` rows, the first ones or those nearest to `around`."""
+    """A page table as it stands now: at most `MOST_ROWS` rows, the first ones or those nearest to `around`.
+
+    The row that holds `around` has a frame.
+    """
     branches = list(islice(_joined(_Scan(table).branches(), table.scheme), MOST_BRANCHES))
     first = _first(branches, around)
     shown = branches[first : first + MOST_ROWS]
@@ -63,6 +71,10 @@ def table_picture(table: PageTable, around: int | None = None) -> Picture:
         y += 30
     seen: dict[int, tuple[float, float]] = {}
     for branch in shown:
+        if around is not None and 0 <= around - branch.address < branch.size(table.scheme):
+            shapes.append(
+                rect(MARGIN - 8, y - 5, width - 2 * MARGIN + 16, HEIGHT + 10, "l-ink dashed", radius=7)
+            )
         shapes += _row(table.scheme, branch, y, seen)
         y += HEIGHT + STEP
     if rest := len(branches) - first - len(shown):

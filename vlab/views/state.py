@@ -137,7 +137,8 @@ def heading(look: Look, x: float, width: float, name: str = "") -> Iterator[Elem
     mode = _("{mode} mode").format(mode=look.mode) + (_(", waiting") if look.waiting else "")
     room = width - 36 - text_width(mode, 15, bold=True)
     words = words.format(who=name or look.name, step=look.step, time=look.time)
-    yield text(x + 20, 27, words, room=room, size=15, bold=True)
+    size = 15 if text_width(words, 15, bold=True) <= room else 12
+    yield text(x + 20, 27, words, room=room, size=size, bold=True)
     yield text(x + width, 27, mode, size=15, bold=True, anchor="end", ink=actor)
 
 

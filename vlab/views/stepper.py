@@ -188,7 +188,7 @@ class Stepper:
         return (live or {}) | shown, metadata
 
 
-def _frames(subject: "Recording | Walk | States | Comparison | Iterable[Any]") -> Frames:
+def _frames(subject: object) -> Frames:
     if isinstance(subject, States):
         return StateFrames(subject)
     if isinstance(subject, Comparison):
@@ -199,5 +199,5 @@ def _frames(subject: "Recording | Walk | States | Comparison | Iterable[Any]") -
         return WalkFrames(subject)
     if isinstance(subject, Snapshots):
         return SnapshotFrames(subject)
-    subjects = list(subject)
+    subjects = list(subject) if isinstance(subject, Iterable) else []
     return PictureFrames(subjects, [picture_of(thing) for thing in subjects])

@@ -121,8 +121,10 @@ def _has_strand(row: Row) -> bool:
 
 
 def _row(tables: Tables, row: Row, y: float, height: float) -> Iterator[Element]:
-    if row.guest_changed or row.shadow_changed:
-        for look in ("f-lit", "l-ink"):
+    changed = row.guest_changed or row.shadow_changed
+    asked = tables.focus is not None and 0 <= tables.focus - row.gva < row.size
+    if changed or asked:
+        for look in ("f-lit", "l-ink") if changed else ("l-ink dashed",):
             yield rect(MARGIN - 8, y - 5, WIDTH - 2 * MARGIN + 16, height + 9, look, radius=7)
     yield from _box("GVA", y, row.gva, _size(row))
     middle = y + BOX_HEIGHT / 2

@@ -333,7 +333,7 @@ class Drawing {
     pen.strokeStyle = paint.muted; pen.fillStyle = paint.muted; pen.lineWidth = 1;
     pen.font = FONT; pen.textAlign = "center";
     for (const tick of ticks(this.window[0], this.window[1], this.plot)) {
-      const x = this.x(tick), words = tick.toLocaleString("en"), half = pen.measureText(words).width / 2;
+      const x = this.x(tick), words = tick.toLocaleString("en").replaceAll(",", " "), half = pen.measureText(words).width / 2;
       pen.beginPath(); pen.moveTo(x, y - 4); pen.lineTo(x, y + 2); pen.stroke();
       if (x - half >= HEAD && x + half <= this.width) pen.fillText(words, x, y + 15);
     }
@@ -373,7 +373,7 @@ function controls(model, words, plan) {
 
 function build(model, el, run) {
   const words = model.get("words"), plan = run.plan, { buttons, cause, vm } = controls(model, words, plan);
-  const canvas = make("canvas", { role: "img" }), hint = make("p", { class: "vlab-hint" }, words.help);
+  const canvas = make("canvas", { role: "img", "aria-label": words.group }), hint = make("p", { class: "vlab-hint" }, words.help);
   const sentence = make("p", { role: "status", "aria-live": "polite" }), detail = make("div", { class: "vlab-detail" });
   const filters = make("div", { class: "vlab-controls" },
     make("label", {}, words.cause, cause), make("label", {}, words.vm, vm), buttons.effects);

@@ -10,9 +10,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import compress, pairwise
-from math import isfinite, log10
+from math import log10
 from operator import sub
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlab.display import Bundle
 from vlab.events import Event, Recording
@@ -31,6 +31,7 @@ MARGIN, HEAD, PLOT = 14, 178, 750.0
 TOP, LANE, GROUND = 58, 46, 38  # a lane, and its part that is drawn on
 _BARS = 300  # as many stretches of time as a picture counts events in
 _LEAST = 4.0  # the height of a bar for one event
+_FARTHEST = 1 << 64  # a time; beyond it, numbers of the page's side no longer add up
 _NOT_SHOWN = 255  # in place of a lane's number
 
 
@@ -76,11 +77,7 @@ class Timeline:
     def zoom(self, start: float | None = None, end: float | None = None) -> "Timeline":
         """Show the time from `start` up to `end`; without arguments the whole run. VlabError if that is none."""
         first, last = self.columns.span
-        window = (first if start is None else start, last if end is None else end)
-        if not (isfinite(window[0]) and isfinite(window[1]) and window[0] < window[1]):
-            what = _("There is no time from {start} to {end}.").format(start=window[0], end=window[1])
-            raise VlabError(what, mend=_("Give two times, the earlier one first."))
-        self._window = window
+        self._window = checked_window(first if start is None else start, last if end is None else end)
         return self._tell()
 
     def at(self, event: Event | int | None) -> "Timeline":
@@ -334,22 +331,37 @@ def _heads(rows: list[Row], width: float) -> Iterator[Element]:
             yield text(MARGIN + 16, y, line, ink=row.who, bold=True)
 
 
+Time = TypeVar("Time", int, float)
+
+
+def checked_window(start: Time, end: Time) -> tuple[Time, Time]:
+    """The same two times. Raises VlabError unless they are times that a picture can tell apart."""
+    try:
+        if -_FARTHEST <= start < end <= _FARTHEST:
+            return start, end
+    except TypeError:  # no numbers at all
+        pass
+    what = _("There is no time from {start} to {end}.").format(start=start, end=end)
+    raise VlabError(what, mend=_("Give two times, the earlier one first."))
+
+
 def time_axis(window: tuple[float, float], bottom: float) -> Iterator[Element]:
     """Times under the lanes, at round numbers."""
     start, end = window
     step = 10.0 ** int(log10(max(1.0, (end - start) / 3)))
     while (end - start) / step > 9:
         step *= 2.5 if f"{step:.0e}"[0] == "2" else 2
-    tick, free = start - start % step + (step if start % step else 0), 0.0
-    while tick <= end:
-        x, words = LEFT + PLOT * (tick - start) / (end - start), f"{tick:,.0f}"
+    first, title = start - start % step + (step if start % step else 0), _("time (instructions)")
+    free = MARGIN + min(HEAD - 16.0, text_width(title, 11)) + 6
+    for n in range(int((end - first) // step) + 1):
+        tick = first + n * step
+        x, words = LEFT + PLOT * (tick - start) / (end - start), f"{tick:,.0f}".replace(",", " ")
         half = text_width(words, 11) / 2
         yield path("l-muted", (x, bottom - 4), (x, bottom + 2))
         if x - half > free and x + half <= LEFT + PLOT + MARGIN:
             yield text(x, bottom + 15, words, size=11, ink="muted", anchor="middle")
             free = x + half + 6
-        tick += step
-    yield text(MARGIN, bottom + 15, _("time (instructions)"), size=11, ink="muted", room=HEAD - 16)
+    yield text(MARGIN, bottom + 15, title, size=11, ink="muted", room=HEAD - 16)
 
 
 def _legend(width: float) -> Iterator[Element]:

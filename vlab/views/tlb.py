@@ -8,10 +8,11 @@ from vlab.language import _
 from vlab.machine.choices import TLB_ENTRIES
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import R, W, X
-from vlab.machine.tlb import Tlb, TlbContext, TlbEntry, TlbRun
+from vlab.machine.tlb import Tlb, TlbContext, TlbEntry, TlbRun, context_title
 from vlab.riscv.privilege import access_title
 from vlab.views.picture import Picture
 from vlab.views.svg import Element, el, group, path, rect, text
+from vlab.views.terms import term
 
 MOST_ENTRIES = 8  # of a context, in words
 MOST_CONTEXTS = 6
@@ -73,21 +74,21 @@ def _header(tlb: Tlb) -> Iterator[Element]:
         said = words.format(
             access=access_title(tlb.last.access),
             address=tlb.last.address,
-            context=tlb.last.context,
+            context=context_title(tlb.last.context),
             set="" if filled is None else _("set {index:#05x}").format(index=filled.index),
         )
         if tlb.evicted is not None:
             said += " " + _("(instead of page {page:#x})").format(page=tlb.evicted.page * PAGE)
         yield text(MARGIN, 48, said, room=WIDTH - 2 * MARGIN)
     else:
-        said = _("flush ({reason}): every translation is forgotten").format(reason=tlb.last.reason)
+        said = _("flush ({reason}): every translation is forgotten").format(reason=term(tlb.last.reason))
         yield text(MARGIN, 48, said, room=WIDTH - 2 * MARGIN, ink="fault", bold=True)
 
 
 def _name(tlb: Tlb, context: TlbContext, y: float) -> Iterator[Element]:
     """A context's name, how full it is, and what it is in use for."""
     name = _("context {name}: {count} of {sets} sets").format(
-        name=context.name, count=len(context.entries), sets=TLB_ENTRIES
+        name=context_title(context.name), count=len(context.entries), sets=TLB_ENTRIES
     )
     uses = ((_("fetches"), tlb.fetches), (_("data"), tlb.data))
     used = [words for words, in_use in uses if in_use == context.name]
