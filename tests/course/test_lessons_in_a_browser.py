@@ -91,19 +91,16 @@ def page(request, browser, server):
     vlab.set_language(lesson.parent.name)
     # A workspace of its own, else the lesson opened before is on the page too.
     language = lesson.parent.name
-    page.goto(f"{server}/lab/workspaces/{language}/tree/{language}/{lesson.name}?token=lessons")
+    workspace = f"{language}-{lesson.stem}"
+    page.goto(f"{server}/lab/workspaces/{workspace}/tree/{language}/{lesson.name}?token=lessons")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_selector("text=| Idle")  # there is a kernel
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
-    cells = page.locator(".jp-Notebook .jp-CodeCell")
-    # The last cell has its number only when all before it have run; stored numbers are gone while it waits.
-    last = cells.nth(cells.count() - 1).locator(".jp-InputPrompt")
-    page.wait_for_selector(".jp-InputPrompt:text('[*]')", state="attached")
-    done = f"[{cells.count()}]:"
-    page.wait_for_function(
-        "([prompt, done]) => prompt.textContent.trim() === done", arg=[last.element_handle(), done]
-    )
+    # All cells wait at once, and each has its number when it has run.
+    waiting = ".jp-InputPrompt:text('[*]')"
+    page.wait_for_selector(waiting, state="attached")
+    page.wait_for_selector(waiting, state="detached")
     page.wait_for_selector(IDLE)
     yield page
     vlab.set_language("en")
