@@ -27,7 +27,7 @@ lab: $(VENV)/.lab
 
 # One notebook stays with one worker: its cells share a kernel.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # pytest's status 5: it found no test to run.
 slow: $(VENV)/.bench

@@ -1,6 +1,7 @@
 """What all tests share: `requires`, the rule that CI allows no skip, and random tests that repeat."""
 
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for name in marker.args:
             if TOOLS[name].path() is None:
                 pytest.skip(f"this host has no {name}; mend: {TOOLS[name].mend()}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's files first, the rest by their number of tests: the last one begun should not be a long one."""
+    tests = Counter(item.path for item in items)
+    browsed = {item.path for item in items for mark in item.iter_markers("requires") if "chromium" in mark.args}
+    items.sort(key=lambda item: (item.path not in browsed, -tests[item.path]))
 
 
 @pytest.fixture(autouse=True)
