@@ -60,6 +60,7 @@ def test_a_wrong_argument_is_named_with_what_was_meant(capsys, arguments, place,
         (["run"], "Falta algo: IMAGEN."),
         (["run", "hello", "--depth"], "--depth: le falta un valor."),
         (["run", "hello", "--sbi", "--bios", "x"], "--bios: no se puede usar junto con --sbi."),
+        (["notebooks"], "Falta algo: VERBO, NOMBRE."),
         (["lab", "--no-browser=3"], "--no-browser: no lleva un valor, así que tampoco este: '3'."),
     ],
 )
@@ -75,7 +76,7 @@ def test_help_has_no_english_left_in_spanish(capsys, monkeypatch, command):
     assert cli.main([*command, "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("uso: vlab")
-    assert not re.findall(r"\b(?:usage|options|arguments|show|exit|NAME|FILE)\b", shown)
+    assert not re.findall(r"\b(?:usage|options|arguments|show|exit|NAME|FILE|VERB|what)\b", shown)
 
 
 def test_help_names_every_command(capsys):

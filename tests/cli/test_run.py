@@ -318,8 +318,8 @@ def test_the_trace_has_every_event_on_the_track_of_its_level(run, tmp_path):
     assert run("tiny", "--depth", 2, "--trace", tmp_path / "t")[0] == 0
     rows = json.loads((tmp_path / "t").read_text())
     tracks = {row["tid"]: row["args"]["name"] for row in rows if row["name"] == "thread_name"}
-    assert tracks == {0: "the machine", 1: "the VM", 2: "the VM at depth 2"}
-    events = [row for row in rows if row["ph"] != "M"]
+    assert tracks == {0: "the machine", 1: "vm1", 2: "vm1 at depth 2"}
+    events = [row for row in rows if row["ph"] not in "Msf"]
     assert {row["tid"] for row in events} == {0, 1, 2}
     assert [row["ts"] for row in events] == sorted(row["ts"] for row in events)
     ids = {row["args"]["id"] for row in events}

@@ -77,7 +77,7 @@ class PerfettoTrace:
         """The number of a VM's track, which gets its name when it is first needed."""
         if (track := self._tracks.get((level, vm))) is None:
             track = self._tracks[level, vm] = len(self._tracks)
-            self._row(ph="M", name="thread_name", tid=track, args={"name": vm or vm_name(level)})
+            self._row(ph="M", name="thread_name", tid=track, args={"name": _track_name(level, vm)})
             self._row(ph="M", name="thread_sort_index", tid=track, args={"sort_index": track})
         return track
 
@@ -111,6 +111,13 @@ class PerfettoTrace:
     def _row(self, **row: Any) -> None:
         self._write(self._between + json.dumps({"pid": 0, **row}, separators=(",", ":")))
         self._between = ",\n"
+
+
+def _track_name(level: int, vm: str) -> str:
+    """Who it is; VMs at different depths may bear the same name."""
+    if not vm:
+        return vm_name(level)
+    return vm if level == 1 else _("{vm} at depth {level}").format(vm=vm, level=level)
 
 
 def _details(event: Event) -> dict[str, Any]:

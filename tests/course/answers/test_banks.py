@@ -45,8 +45,8 @@ def test_the_bank_has_at_least_three_each_with_words_of_its_own(lesson, exercise
 
 
 @pytest.mark.parametrize(("exercise", "answer", "told"), WRONG)
-def test_a_wrong_answer_is_wrong_whatever_the_seed(exercise, answer, told):
-    seeds = range(4 if find(exercise).points < 4 else 2)  # the dearest run whole guests
+def test_a_wrong_answer_is_wrong_with_other_seeds_too(exercise, answer, told):
+    seeds = (1, 2) if find(exercise).points < 3 else (1,)  # the dearest run whole guests
     assert {examine(find(exercise), answer, seed).state for seed in seeds} == {"wrong"}
 
 
