@@ -38,7 +38,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's files first, the rest by their number of tests: the last one begun should not be a long one."""
     tests = Counter(item.path for item in items)
-    browsed = {item.path for item in items for mark in item.iter_markers("requires") if "chromium" in mark.args}
+    browsed = {
+        item.path for item in items for mark in item.iter_markers("requires") if "chromium" in mark.args
+    }
     items.sort(key=lambda item: (item.path not in browsed, -tests[item.path]))
 
 

@@ -74,4 +74,10 @@ def test_one_point(capsys):
     assert "07-catch: The hypervisor catches the traps (en/07_trap_and_emulate.ipynb)" in shown
     assert "exercises: 07-2, 07-6" in shown
     assert "I2" not in shown
-    assert cli.main(["syllabus", "Z9"]) == 1
+
+
+def test_an_unknown_point_is_said_with_the_nearest_one(capsys):
+    assert cli.main(["syllabus", "I1", "II1"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("vlab: The slides have no point 'II1'.\nDid you mean 'I1'?")

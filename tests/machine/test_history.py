@@ -14,6 +14,7 @@ from vlab.language import VlabError
 from vlab.machine import Machine, Stop, history, standing
 from vlab.machine.history import History
 from vlab.machine.memory import PAGE
+from vlab.machine.restoring import restore_computer
 from vlab.riscv import assemble
 
 # Reads what is typed, adds it up, and waits for a while between: what it does depends on when it was typed.
@@ -348,13 +349,13 @@ def test_ctrl_c_while_looking_ahead_ends_waits_until_all_is_back(monkeypatch):
     machine = Machine(assemble("1: addi t0, t0, 1\n j 1b"), memory="64K")
     machine.run(10)
     before = machine.snapshot()
-    restore = history.restore_computer
+    restore = restore_computer
 
     def interrupted(*words):
         signal.raise_signal(signal.SIGINT)
         restore(*words)
 
-    monkeypatch.setattr(history, "restore_computer", interrupted)
+    monkeypatch.setattr("vlab.machine.history.restore_computer", interrupted)
     with pytest.raises(KeyboardInterrupt), machine.history.ahead():
         machine.run(5)
     assert machine.snapshot() == before

@@ -96,6 +96,44 @@ def test_two_of_one_name_are_two():
     assert nodes["machine/hypervisor/twin#2"]["object"] is second
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("vm1", "vm1/uart"),
+        ("vm", "vm", "vm#2"),
+        ("vm#2", "vm", "vm"),
+        ("a/b", "a%2Fb"),
+        ("", "VM", "VM"),
+        ("a\n", "a\r"),
+        ("../../machine", "hypervisor", "/", "#"),
+    ],
+)
+def test_no_name_hides_another_part(names):
+    hypervisor = Hypervisor(Machine(memory="24M"))
+    vms = [hypervisor.create_vm(memory="2M", name="x") for _name in names]
+    for vm, name in zip(vms, names, strict=True):
+        vm.name = name
+    whole, graph = structure(hypervisor.computer), hypervisor.computer.graph()
+    parts = list(whole.walk())
+    assert len({part.path for part in parts}) == len(parts) == len(graph)
+    assert networkx.is_arborescence(graph)
+    for path, part in ((part.path, part) for part in parts):
+        assert path.count("/") == next(n for n in range(9) if part in _generation(whole, n))
+
+
+def _generation(whole, number):
+    """What stands so many boxes deep."""
+    return [whole] if not number else [one for part in _generation(whole, number - 1) for one in part.parts]
+
+
+def test_a_device_does_not_hide_what_runs(monkeypatch):
+    machine = Machine(guests.load("tiny"), memory="64K")
+    monkeypatch.setattr(machine.uart, "name", "software")
+    graph = machine.graph()
+    assert graph.nodes["machine/software"]["object"] is machine.uart
+    assert graph.nodes["machine/software#2"]["kind"] == "software"
+
+
 def test_a_name_cannot_break_the_sentence():
     hypervisor = Hypervisor(Machine(memory="24M"))
     hypervisor.create_vm(memory="2M", name="a\nb\x1b[2J")

@@ -119,3 +119,8 @@ def test_wrong_access_and_mode():
 @given(st.integers(0, (1 << 64) - 1), st.integers(0, 2))
 def test_every_entry_is_something_that_has_words(raw, level):
     assert rule_text(classify(raw, level))
+
+
+def test_an_unknown_rule_is_said_with_the_nearest_one():
+    with pytest.raises(VlabError, match=r"no rule 'no-leav'\.\nDid you mean 'no-leaf'"):
+        rule_text("no-leav")

@@ -19,7 +19,7 @@ end:
 def test_sentence_and_size() -> None:
     program = assemble(TEXT)
     assert program.size == 16 + 12 + 16
-    assert repr(program) == "A program of 44 bytes in 3 segments, entered at 0x80000000."
+    assert repr(program) == "A program, entered at 0x80000000; bytes: 44, segments: 3."
 
 
 def test_entry_is_the_start_symbol_or_the_base() -> None:

@@ -82,6 +82,38 @@ def test_a_store_that_differs_is_told_once():
     assert [len(pair.differences) for pair in found.pairs[3:6]] == [1, 1, 1]
 
 
+def test_a_store_into_one_of_them_alone_differs_from_what_the_other_holds():
+    one, other = (computer(f"nop\nsd sp, 0({base})\n1: j 1b") for base in ("t1", "t2"))
+    for each in (one, other):
+        each.hart.x[6], each.hart.x[7] = 0x80000100, 0x80000200
+        each.hart.x[2] = 9
+    found = compare(one, other, steps=9)
+    differing = next(pair for pair in found.pairs if pair.at == 2)
+    assert differing.memory == ((0x80000100, 9, 0), (0x80000200, 0, 9))
+    assert ("memory at 0x80000200", 0, 9) in differing.differences
+
+
+def test_beyond_memory_the_first_difference_is_found_however_far_off():
+    def late(value):
+        return computer(f"li t0, 3000\n1: addi t0, t0, -1\nbnez t0, 1b\nli t1, {value}\n2: j 2b")
+
+    found = compare(late(3), late(7), names=("a", "b"))
+    assert found.first == 0
+    later = found.later
+    assert later is not None and later.differences == (("t1", 3, 7),)
+    assert later.at > 2000
+    assert repr(found).endswith(
+        f"At step {later.at} a has t1 = 0x3, b has t1 = 0x7: the first beyond memory."
+    )
+    ats = [pair.at for pair in found.pairs]
+    assert ats == [*range(AFTER), *range(later.at - BEFORE, later.at + AFTER)]
+    short = compare(late(3), late(7), steps=500)
+    assert short.later is None
+    assert [pair.at for pair in short.pairs] == list(range(AFTER))
+    soon = compare(loads(3), loads(7), steps=20)
+    assert soon.later is soon.pairs[1]
+
+
 def test_the_one_that_ends_first_differs():
     one = computer("hello")
     other = computer("hello")

@@ -1,3 +1,5 @@
+from functools import partial
+
 from tests.views.recordings import Script
 from tests.views.structure import check
 from vlab.paging import PageTable
@@ -49,7 +51,7 @@ def test_a_walk_is_stepped_to_its_result():
 def test_a_film_strip_shows_the_first_and_the_last():
     table = PageTable()
     subjects = [table.walk(0x1000 * n, "load", mode="S") for n in range(9)]
-    frames = PictureFrames(subjects, [walk_picture(walked) for walked in subjects])
+    frames = PictureFrames(subjects, [partial(walk_picture, walked) for walked in subjects])
     strip = frames.strip(0)
     assert [caption.split(":")[0] for _picture, caption in strip] == ["0 / 8", "3 / 8", "5 / 8", "8 / 8"]
     run = Script(1).record(6)

@@ -40,6 +40,14 @@ def test_the_way_to_a_page_is_a_row():
     assert said.count("3 × 4 KiB") == 2
 
 
+def test_the_ends_of_a_second_stage_are_a_guests_and_the_hosts():
+    table = PageTable(scheme="Sv39x4")
+    table.map(0x8000_1000, 0x8020_5000, "RWU")
+    said = all_text(table_picture(table))
+    assert {"GPA", "HPA"} <= set(said)
+    assert not {"VA", "PA"} & set(said)
+
+
 def test_neighbours_that_differ_are_rows_of_their_own():
     table = PageTable()
     for page, (physical, flags) in enumerate(((0, "R"), (0x1000, "R"), (0x3000, "R"), (0x4000, "RW"))):

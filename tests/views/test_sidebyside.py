@@ -49,6 +49,33 @@ def test_the_difference_is_lit_on_both_sides_and_marked(found):
     assert "f-lit" not in alike.inline
 
 
+def test_memory_that_differs_is_shown_and_lit_on_both_sides():
+    one, other = (Machine(guests.load("kernel", TICK=tick), memory="1M") for tick in (300, 400))
+    found = compare(one, other, steps=50)
+    (address, *values), *_none = found.pairs[0].memory
+    picture = picture_of(found)
+    check(picture)
+    said = all_text(picture)
+    assert said.count("≠") == 1
+    assert all(f"{value:016x}" in said for value in values)
+    assert picture.inline.count(f'data-who="{address:#x}"><rect class="f-lit"') == 2
+    plain = compare_picture(found, 1)
+    assert "f-lit" not in plain.inline
+    assert plain.height == picture.height
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_long_difference_is_said_on_two_lines_and_whole(found, language):
+    set_language(language)
+    look = found.pairs[0].left
+    wide = (("memory at 0x800004e8", 0x6282B312C0031300, 0x6282B31900031300), ("t0", 0, 1))
+    names = ("the machine without a hypervisor", "the virtual machine")
+    comparison = Comparison(names, [Pair(5, look, look, wide)], 5, 6)
+    said = all_text(compare_picture(comparison, 0))
+    assert " ".join(said[:2]) == comparison.sentence(0)
+    check(compare_picture(comparison, 0))
+
+
 def test_a_csr_that_differs_is_shown_even_if_it_is_a_rare_one(found):
     look = found.pairs[0].left
     other = look.csrs | {"pmpaddr3": 9}

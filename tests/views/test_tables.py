@@ -1,6 +1,7 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,6 +124,19 @@ def test_many_rows_are_left_out_and_an_address_chooses():
     assert {hex(0x2000 * n) for n in range(20, 30)} <= set(near)
     assert "0x2000" not in near
     assert sum(words == "DA-U-WRV" for words in near) == MOST_ROWS
+
+
+@pytest.mark.parametrize(("language", "of"), [("en", "of"), ("es", "de")])
+def test_parts_of_large_pages_are_said_whole(language, of):
+    set_language(language)
+    base = 1 << 30
+    for level, parts in ((1, "2044 KiB {of} 2 MiB"), (2, "1048572 KiB {of} 1 GiB")):
+        device = Span(base, 0x100, None, "uart")
+        picture = tables_picture(tables([page(base, base, level=level)], host=[device]))
+        check(picture)
+        said = all_text(picture)
+        assert not [words for words in said if words.endswith("…")]
+        assert parts.format(of=of) in said
 
 
 def test_a_stepper_goes_through_the_moments():

@@ -10,7 +10,7 @@ from vlab.views import Timeline
 
 pytestmark = pytest.mark.requires("chromium")
 
-NAMES = ("plan", "words", "window", "at", "root", "cause", "vm")
+NAMES = ("plan", "words", "window", "at", "root", "cause", "vm", "size")
 
 # Enough of anywidget's model: it holds state, tells of changes, and passes messages on.
 MODEL = """
@@ -201,6 +201,42 @@ def test_a_click_chooses_and_dragging_moves(page, timeline):
     page.mouse.move(box["x"] + 500, box["y"] + 60, steps=4)
     page.mouse.up()
     page.wait_for_function("before => model.get('window')[0] > before", arg=start)
+
+
+def test_lecture_size_is_half_as_large_again_and_clicks_still_choose(page, timeline):
+    size = """() => [document.querySelector('canvas').clientHeight,
+        parseFloat(getComputedStyle(document.querySelector('[role=status]')).fontSize),
+        document.querySelector('canvas').height]"""
+    before = page.evaluate(size)
+    page.get_by_role("button", name="Lecture size").click()
+    page.wait_for_function(f"height => ({size})()[2] > height", arg=before[2])  # it was drawn anew
+    assert page.evaluate(size) == [pytest.approx(1.5 * one, abs=1) for one in before]
+    assert page.get_by_role("button", name="Lecture size").get_attribute("aria-pressed") == "true"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    press(page, "+", "+", "+", "+", "+")
+    page.wait_for_timeout(250)
+    box = page.locator("canvas").bounding_box()
+    start, end = state(page, "window")
+    number = next(n for n in timeline.columns.between(start, end) if timeline.columns.lanes[n] == 1)
+    plot = box["width"] / 1.5 - 178 - 12
+    x = 178 + (timeline.columns.times[number] - start) / (end - start) * plot
+    page.mouse.click(box["x"] + 1.5 * (x + 0.5), box["y"] + 1.5 * (18 + 46 + 19))
+    page.wait_for_function("model.get('at') >= 0")
+    assert abs(timeline.columns.times[state(page, "at")] - timeline.columns.times[number]) < 3
+    page.get_by_role("button", name="Lecture size").click()
+    page.wait_for_function(f"height => ({size})()[2] === height", arg=before[2])
+
+
+def test_it_can_begin_in_lecture_size(browser):
+    heights = []
+    for size in ("normal", "lecture"):
+        timeline = Script(1).record(60).timeline(size=size)
+        page = browser.new_page(viewport={"width": 1000, "height": 900})
+        page.expose_function("kernel", timeline.widget.details)
+        put(page, timeline)
+        heights.append(page.evaluate("document.querySelector('canvas').clientHeight"))
+        page.close()
+    assert heights[1] == pytest.approx(1.5 * heights[0])
 
 
 def test_a_move_from_code_shows(page, timeline):

@@ -22,7 +22,7 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
     parser = commands.add_parser(
         "notebooks", help=_("for authors: build the lessons' outputs, or check them")
     )
-    parser.add_argument("verb", choices=("build", "check"), help=_("what to do"))
+    parser.add_argument("verb", choices=("build", "check"), metavar=_("VERB"), help=_("`build` or `check`"))
     parser.add_argument(
         "names", nargs="*", metavar=_("NAME"), help=_("lessons, such as 07; all of them by default")
     )

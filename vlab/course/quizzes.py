@@ -13,6 +13,7 @@ from vlab import files
 from vlab.course.progress import record
 from vlab.display import Bundle
 from vlab.language import VlabError, _
+from vlab.views.live import live_bundle
 
 _ID = re.compile(r"(\d\d)-q\d{1,2}")
 _CODE = re.compile(r"`([^`]+)`")
@@ -146,13 +147,8 @@ class Quiz:
         return widgets.VBox([title, radio, button, feedback])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        shown = {"text/plain": repr(self), "text/html": self.html()}
-        try:
-            view = self.widget._repr_mimebundle_()
-        except ImportError:
-            view = None
-        live = view[0] if isinstance(view, tuple) else view
-        return (live or {}) | shown, {}
+        still = {"text/plain": repr(self), "text/html": self.html()}
+        return live_bundle((still, {}), lambda: self.widget)
 
 
 def _marked(text: str) -> str:

@@ -1,7 +1,7 @@
 """The slides, point by point, and what teaches each: `data/syllabus.json`, shown by `vlab syllabus`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from vlab import files
 from vlab.course.sections import Lesson
 from vlab.course.students import role
 from vlab.language import _
+from vlab.paging.schemes import named
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,17 @@ def points() -> list[Point]:
     """All points, in the order of the slides."""
     rows = json.loads((files.folder("data") / "syllabus.json").read_text(encoding="utf-8"))
     return [Point(**row | {key: tuple(row[key]) for key in ("sections", "exercises")}) for row in rows]
+
+
+def chosen(ids: Sequence[str]) -> list[Point]:
+    """The points that are asked for, in the order of the slides; all of them where none is.
+
+    Raises VlabError, with the nearest one, for an id that no point has.
+    """
+    said = points()
+    known = {point.id: point for point in said}
+    asked = {named(name, known, _("The slides have no point {word!r}.")).id for name in ids}
+    return [point for point in said if not ids or point.id in asked]
 
 
 def sections(language: str = "en", folder: Path | None = None) -> dict[str, tuple[Lesson, str]]:

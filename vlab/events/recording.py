@@ -63,9 +63,9 @@ class Recording(Drawn):
                 found.append(one)
         return Recording(found)
 
-    def timeline(self) -> "Timeline":
-        """The run on a timeline, to zoom, filter and click; see `vlab.views.Timeline`."""
-        return view("Timeline")(self)  # type: ignore[no-any-return]
+    def timeline(self, *, size: str = "normal") -> "Timeline":
+        """The run on a timeline, to zoom, filter and click, also in "lecture" size; see `vlab.views.Timeline`."""
+        return view("Timeline")(self, size=size)  # type: ignore[no-any-return]
 
     def interrupts(self) -> "Interrupts":
         """Every interrupt of the run from pending to delivered and cleared; see `vlab.views.Interrupts`."""

@@ -4,6 +4,7 @@ A computer holds devices and system software. A resident that gives virtual comp
 each of those holds devices and software again. Software that isn't Python is one part, of kind "software".
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class Part:
     """A computer, a hypervisor, a device or a guest's software, with what is inside it.
 
-    `path` is unique and readable: "machine/hypervisor/vm1/uart". `kind` is "machine", "VM", "software",
+    `path` is unique and readable: "machine/hypervisor/vm1/uart". A "/" in a name is "%2F" there, and the second of
+    two with one name has a number: "vm#2". `kind` is "machine", "VM", "software",
     "device", or a resident's own kind, such as "hypervisor". `facts` are the attributes of the graph's node.
     """
 
@@ -46,24 +48,35 @@ def structure(computer: Computer) -> Part:
         runs = runs and root.running  # type: ignore[attr-defined]
         root = root.host  # type: ignore[attr-defined]
     here = standing(root)
-    return _computer(computer, "", getattr(computer, "hypervisor", None), here, here is None and runs)
+    resident = getattr(computer, "hypervisor", None)
+    return _computer(computer, Counter(), "", resident, here, here is None and runs)
+
+
+def _path(prefix: str, name: str, taken: Counter[str]) -> str:
+    """A path that nothing else has: of two that would have one, the second gets a number.
+
+    `taken` counts what stands beside it; "/" and "#" in a name, which a guest's user chooses, are escaped.
+    """
+    plain = name.replace("/", "%2F").replace("#", "%23")
+    taken[plain] += 1
+    return f"{prefix}{plain}" + (f"#{taken[plain]}" if taken[plain] > 1 else "")
 
 
 def _computer(
     computer: Computer,
+    beside: Counter[str],
     prefix: str,
     resident: Resident | None,
     here: Resident | None,
     runs: bool,
-    number: int = 0,
 ) -> Part:
-    """A computer; `resident` gives it, if it is a virtual one. Of two with one name the second gets a number.
+    """A computer; `resident` gives it, if it is a virtual one; `beside` counts the names beside it.
 
     The one real hart stands in the resident `here`, or in this computer's software if it `runs`.
     """
     kind = "VM" if computer.level else "machine"
     name = one_line(getattr(computer, "name", "") or kind)
-    path = f"{prefix}{name}" + (f"#{number + 1}" if number else "")
+    path = _path(prefix, name, beside)
     state = _state(computer, resident)
     facts = {
         "level": computer.level,
@@ -76,13 +89,14 @@ def _computer(
     }
     if computer.level:
         facts["exits"] = computer.exits.total() if hasattr(computer, "exits") else 0
-    parts = [_device(path, *slot) for slot in computer.bus.devices.values()]
+    inside: Counter[str] = Counter()
+    parts = [_device(path, inside, *slot) for slot in computer.bus.devices.values()]
     residents = list(dict.fromkeys(computer.residents.values()))
-    parts += [_resident(path, one, here, runs) for one in residents]
+    parts += [_resident(path, inside, one, here, runs) for one in residents]
     if not residents and state != "empty":
         own = {key: facts[key] for key in ("level", "mode", "pc")}
         own["hart"] = runs and state != "off"
-        parts.append(Part(f"{path}/software", "software", "software", None, own))
+        parts.append(Part(_path(f"{path}/", "software", inside), "software", "software", None, own))
     return Part(path, kind, name, computer, facts, tuple(parts))
 
 
@@ -102,22 +116,25 @@ def _state(computer: Computer, resident: Resident | None) -> str:
     return "exited" if resident.running is computer else "ready"
 
 
-def _resident(prefix: str, resident: Resident, here: Resident | None, runs: bool) -> Part:
-    path = f"{prefix}/{resident.kind}"
-    names: dict[str, int] = {}
-    parts = []
-    for vm in getattr(resident, "vms", ()):
-        number = names.get(vm.name, 0)
-        names[vm.name] = number + 1
-        parts.append(_computer(vm, f"{path}/", resident, here, runs and vm.running, number))
+def _resident(
+    prefix: str, beside: Counter[str], resident: Resident, here: Resident | None, runs: bool
+) -> Part:
+    path = _path(f"{prefix}/", resident.kind, beside)
+    names: Counter[str] = Counter()
+    parts = [
+        _computer(vm, names, f"{path}/", resident, here, runs and vm.running)
+        for vm in getattr(resident, "vms", ())
+    ]
     modes = [mode.name for mode, one in sorted(resident.computer.residents.items()) if one is resident]
     facts = {"level": resident.computer.level, "modes": tuple(modes), "hart": resident is here}
     return Part(path, resident.kind, resident.kind, resident, facts, tuple(parts))
 
 
-def _device(prefix: str, base: int, device: Any) -> Part:
+def _device(prefix: str, beside: Counter[str], base: int, device: Any) -> Part:
     name = one_line(device.name)
-    return Part(f"{prefix}/{name}", "device", name, device, {"base": base, "size": device.size})
+    return Part(
+        _path(f"{prefix}/", name, beside), "device", name, device, {"base": base, "size": device.size}
+    )
 
 
 def structure_graph(computer: Computer) -> "networkx.DiGraph[Any]":

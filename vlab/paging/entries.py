@@ -54,10 +54,10 @@ def permits(
 
 
 def rule_text(rule: str, scheme: Scheme = SV39) -> str:
-    """A rule's code in words, in the reader's language."""
+    """A rule's code in words, in the reader's language. Raises VlabError for a rule that there isn't."""
     if rule == "pointer" and scheme.format is not RISCV:
         return _("PS is clear: the entry points to the next table")
-    return {
+    rules = {
         "allowed": _("the entry allows the access"),
         "pointer": _("R, W and X are clear: the entry points to the next table"),
         "leaf": _("R or X is set: the entry maps a page"),
@@ -79,7 +79,8 @@ def rule_text(rule: str, scheme: Scheme = SV39) -> str:
         "not-executable": _("the page is not executable"),
         "not-accessed": _("A is clear, and this hardware leaves it to software to set it"),
         "not-dirty": _("D is clear, and this hardware leaves it to software to set it"),
-    }[rule]
+    }
+    return named(rule, rules, _("There is no rule {word!r}."))
 
 
 def flags_of(flags: IntFlag | int | str, scheme: Scheme = SV39) -> IntFlag:

@@ -49,7 +49,7 @@ class Program(Drawn):
         return sum(len(data) for _address, data in self.segments)
 
     def __repr__(self) -> str:
-        return _("A program of {size} bytes in {count} segments, entered at {entry}.").format(
+        return _("A program, entered at {entry}; bytes: {size}, segments: {count}.").format(
             size=self.size, count=len(self.segments), entry=hex(self.entry)
         )
 

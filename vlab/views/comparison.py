@@ -28,15 +28,26 @@ _ALIGNED = 3000  # events after the first difference that are matched again
 
 Changes = tuple[tuple[str, int, int], ...]
 Difference = tuple[str, Any, Any]  # what differs, in the first run, in the second
+Word = tuple[int, int, int]  # of memory: its address, what it is in the first run, in the second
 
 
 class Pair(NamedTuple):
-    """A position: the same step of both runs, None where one has ended; before it, and what differs in it."""
+    """A position: the same step of both runs, None where one has ended; before it, and what differs in it.
+
+    Those of the differences that are double words of memory are also in `memory`: (address, in the first, in the
+    second).
+    """
 
     at: int
     left: Any
     right: Any
     differences: tuple[Difference, ...]
+    memory: tuple[Word, ...] = ()
+
+    @property
+    def visible(self) -> bool:
+        """Whether more than memory differs."""
+        return len(self.differences) > len(self.memory)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name, _one, _other in self.differences)
@@ -47,8 +58,9 @@ class Comparison(Drawn):
     """Two runs, side by side: `pairs`, their `names`, and where they first differ.
 
     `first` is the position (counted from where the runs began) of the first difference, None without one;
-    `differences` are what differs there as (name, in the first, in the second). Of computers, `pairs` keeps
-    the positions around it; of recordings all, aligned anew after it.
+    `differences` are what differs there as (name, in the first, in the second). Where that is only memory, `later`
+    is the first pair in which more differs, None if there is none. Of computers, `pairs` keeps the positions
+    around both; of recordings all, aligned anew after the first difference.
     """
 
     def __init__(self, names: tuple[str, str], pairs: Sequence[Pair], first: int | None, total: int):
@@ -71,13 +83,24 @@ class Comparison(Drawn):
         """Where in `pairs` the first difference stands; without one, the last pair."""
         return next((n for n, pair in enumerate(self.pairs) if pair.at == self.first), len(self.pairs) - 1)
 
+    @property
+    def later(self) -> Pair | None:
+        """The first pair in which more than memory differs, where the first difference is only memory."""
+        if self.first is None or self.pairs[self.place].visible:
+            return None
+        return next((pair for pair in self.pairs[self.place :] if pair.visible), None)
+
     def __repr__(self) -> str:
         if self.first is None:
             count = _("{count} events") if self.of_events else _("{count} steps")
             return _("No difference between {left} and {right} in {count}.").format(
                 left=self.names[0], right=self.names[1], count=count.format(count=self.total)
             )
-        return _("{sentence}: the first difference.").format(sentence=self.sentence(self.place))
+        said = _("{sentence}: the first difference.").format(sentence=self.sentence(self.place))
+        if self.later is None:
+            return said
+        more = _("{sentence}: the first beyond memory.")
+        return f"{said} {more.format(sentence=self.sentence(self.pairs.index(self.later)))}"
 
     def sentence(self, number: int) -> str:
         """What differs in one of the pairs."""
@@ -153,58 +176,74 @@ def _names(left: Computer, right: Computer) -> tuple[str, str]:
 
 
 def _compare_computers(left: Computer, right: Computer, steps: int, names: tuple[str, str]) -> Comparison:
-    kept: deque[Pair] = deque(maxlen=BEFORE)
+    pairs: list[Pair] = []
+    kept: deque[Pair] = deque(maxlen=BEFORE)  # the last ones before the next difference that is looked for
     first: int | None = None
+    after, beyond = 0, False  # positions to keep still; whether more than memory was found to differ
     with ExitStack() as stack:
         recordings = [stack.enter_context(computer.history.ahead()) for computer in (left, right)]
         runs = attempts(left, recordings[0]), attempts(right, recordings[1])
         different = _different_memory(left, right)
         at = 0
         for at in range(steps + 1):
-            pair = _pair(at, next(runs[0], None), next(runs[1], None), kept[-1] if kept else None)
+            pair = _pair(at, left, right, next(runs[0], None), next(runs[1], None))
             if pair is None:
-                at -= 1
                 break
             if at == 0:
-                pair = pair._replace(differences=(*pair.differences, *different))
-            if pair.differences and first is None:
-                first, kept = at, deque(kept, maxlen=BEFORE + AFTER)
-            kept.append(pair)
-            if first is not None and (at == first + AFTER - 1 or None in (pair.left, pair.right)):
+                pair = _with_memory(pair, different)
+            if (pair.visible and not beyond) or (pair.differences and first is None):
+                first, beyond = at if first is None else first, pair.visible
+                pairs += kept
+                kept.clear()
+                after = AFTER
+            (pairs if after else kept).append(pair)
+            after = max(0, after - 1)
+            if (beyond and not after) or None in (pair.left, pair.right):
                 break
-    return Comparison(names, list(kept), first, at)
+        total = at if pair is not None else at - 1
+    return Comparison(names, pairs if first is not None else list(kept), first, total)
 
 
-def _pair(at: int, left: Attempt | None, right: Attempt | None, before: Pair | None) -> Pair | None:
+def _pair(
+    at: int, one: Computer, other: Computer, left: Attempt | None, right: Attempt | None
+) -> Pair | None:
     """The two positions and what differs in them; a difference in memory that stays is not told again."""
     if left is None and right is None:
         return None
     if left is None or right is None:
         ended = None if left is None else left.look, None if right is None else right.look
-        if before is not None and None in (before.left, before.right):
-            return None
         words = [
             _("has ended") if look is None else _("goes on at {pc:#x}").format(pc=look.pc) for look in ended
         ]
         return Pair(at, *ended, (("end", words[0], words[1]),))
-    found: list[Difference] = list(left.look.differences(right.look))
-    for address in sorted(left.changed.keys() | right.changed.keys()):
-        one, other = left.changed.get(address), right.changed.get(address)
-        if one != other:
-            found.append((_("memory at {address:#x}").format(address=address), one, other))
-    return Pair(at, left.look, right.look, tuple(found))
+    changed = sorted(left.changed.keys() | right.changed.keys())
+    held = ((address, _word(one, address), _word(other, address)) for address in changed)
+    pair = Pair(at, left.look, right.look, tuple(left.look.differences(right.look)))
+    return _with_memory(pair, tuple(word for word in held if word[1] != word[2]))
 
 
-def _different_memory(left: Computer, right: Computer) -> tuple[Difference, ...]:
+def _word(computer: Computer, address: int) -> int:
+    """The double word of memory that stands there now; 0 beyond the end of the smaller memory."""
+    at = address - computer.memory.base
+    held = computer.memory.peek(address, 8) if 0 <= at <= computer.memory.size - 8 else b""
+    return int.from_bytes(held, "little")
+
+
+def _with_memory(pair: Pair, words: tuple[Word, ...]) -> Pair:
+    """The pair, with words of memory that differ too."""
+    named = ((_("memory at {address:#x}").format(address=at), one, other) for at, one, other in words)
+    return pair._replace(differences=(*pair.differences, *named), memory=(*pair.memory, *words))
+
+
+def _different_memory(left: Computer, right: Computer) -> tuple[Word, ...]:
     """The first double word in which their memories differ as they stand."""
     one, other = left.memory.pages(), right.memory.pages()
     for page in sorted(one.keys() | other.keys()):
         a, b = one.get(page, bytes(PAGE)), other.get(page, bytes(PAGE))
         if a != b:
             at = next(n for n in range(0, PAGE, 8) if a[n : n + 8] != b[n : n + 8])
-            name = _("memory at {address:#x}").format(address=left.memory.base + page * PAGE + at)
-            words = [int.from_bytes(data[at : at + 8], "little") for data in (a, b)]
-            return ((name, words[0], words[1]),)
+            one_word, other_word = (int.from_bytes(data[at : at + 8], "little") for data in (a, b))
+            return ((left.memory.base + page * PAGE + at, one_word, other_word),)
     return ()
 
 

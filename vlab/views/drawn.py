@@ -1,6 +1,7 @@
 """Which of vlab's objects have a picture, and how each draws itself on a cell's last line."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from vlab.display import Bundle, renders
@@ -56,13 +57,27 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
 }
 
 
+# They never change, so they can be drawn later than they were given.
+_VALUES = (Walk, Chain, Tables, MemoryMap, Tlb, TlbRun, Look)
+
+
 def picture_of(thing: Any) -> Picture:
     """The picture of a Walk, a Chain, a Recording, or a Picture itself. Raises VlabError for others."""
-    if isinstance(thing, Picture):
-        return thing
+    return thing if isinstance(thing, Picture) else _drawer(thing)(thing)
+
+
+def drawing_of(thing: Any) -> Callable[[], Picture]:
+    """What draws a thing as it is now, and the sooner the more it may change. Raises VlabError as `picture_of`."""
+    if isinstance(thing, _VALUES):
+        return partial(_drawer(thing), thing)
+    picture = picture_of(thing)
+    return lambda: picture
+
+
+def _drawer(thing: Any) -> Callable[[Any], Picture]:
     for kind in type(thing).__mro__:
         if kind in _DRAWN:
-            return _DRAWN[kind](thing)
+            return _DRAWN[kind]
     raise VlabError(_("{kind} has no picture.").format(kind=type(thing).__name__))
 
 

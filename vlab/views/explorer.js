@@ -4,14 +4,6 @@
 const PATIENCE = 2000; // milliseconds without an answer, after which the reader is told
 let explorers = 0;
 
-function make(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-const button = (words, attributes = {}) => make("button", { type: "button", ...attributes }, words);
 const options = (pairs) => pairs.map(([value, words]) => make("option", { value }, words));
 
 // One picture with its title and sentence, which can be folded away; it is drawn anew only when it is another one.
@@ -48,7 +40,7 @@ function render({ model, el }) {
   const access = make("select", {}, ...options(model.get("asked").accesses));
   const mode = make("select", {}, ...options(model.get("asked").modes.map((name) => [name, name])));
   const boxes = ["sum", "mxr"].map((name) => [name, make("input", { type: "checkbox" })]);
-  const bigger = button(words.bigger, { "aria-pressed": "false" });
+  const bigger = enlarger(words.bigger);
   const wrong = make("p", { role: "alert", id: `vlab-wrong-${number}` });
   const said = make("p", { role: "status", "aria-live": "polite" });
   const place = make("div", {}), panes = [];
@@ -63,7 +55,7 @@ function render({ model, el }) {
       "div",
       { class: "vlab-controls" },
       make("label", {}, words.access, access), make("label", {}, words.mode, mode),
-      ...boxes.map(([name, box]) => make("label", {}, box, words[name])), bigger,
+      ...boxes.map(([name, box]) => make("label", {}, box, words[name])), bigger.node,
     ),
     wrong, said, place,
   );
@@ -128,10 +120,7 @@ function render({ model, el }) {
   access.addEventListener("change", () => ask({ access: access.value }));
   mode.addEventListener("change", () => ask({ mode: mode.value }));
   for (const [name, box] of boxes) box.addEventListener("change", () => ask({ [name]: box.checked }));
-  bigger.addEventListener("click", () => {
-    const on = root.classList.toggle("vlab-lecture");
-    bigger.setAttribute("aria-pressed", on);
-  });
+  bigger.begin(root);
 
   model.on("change:panes", show);
   model.on("change:asked", show);

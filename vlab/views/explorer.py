@@ -15,6 +15,7 @@ from vlab.machine import Computer
 from vlab.paging import PageTable, Walk, access_of
 from vlab.riscv import Access, Mode
 from vlab.views.explored import Pane, explored
+from vlab.views.live import live_bundle
 from vlab.views.picture import Picture, stack
 
 if TYPE_CHECKING:
@@ -232,13 +233,7 @@ class Explorer:
         return self._widget
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        shown, metadata = self.picture._repr_mimebundle_()
-        try:
-            view = self.widget._repr_mimebundle_()
-        except ImportError:
-            view = None
-        live = view[0] if isinstance(view, tuple) else view
-        return (live or {}) | shown, metadata
+        return live_bundle(self.picture._repr_mimebundle_(), lambda: self.widget)
 
 
 def _value(digits: str) -> int:

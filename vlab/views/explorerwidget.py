@@ -1,7 +1,6 @@
 """The live explorer: what its page shows, and what the page asks for. The page's side is `explorer.js`."""
 
 from bisect import bisect_right
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -9,23 +8,17 @@ import traitlets
 
 from vlab.language import VlabError, _
 from vlab.riscv import Access
-from vlab.views.grammar import live_sheet
+from vlab.views.live import script, style
 
 if TYPE_CHECKING:
     from vlab.views.explorer import Explorer
-
-_HERE = Path(__file__).parent
 
 
 class ExplorerWidget(anywidget.AnyWidget):
     """One explorer on the page. `asked` is what stands in its fields, `panes` are the pictures under them."""
 
-    _esm = (_HERE / "explorer.js").read_text("utf-8")
-    _css = (
-        live_sheet()
-        + (_HERE / "stepper.css").read_text("utf-8")
-        + (_HERE / "explorer.css").read_text("utf-8")
-    )
+    _esm = script("explorer")
+    _css = style("stepper", "explorer")
 
     asked = traitlets.Dict().tag(sync=True)
     panes: traitlets.List[Any] = traitlets.List().tag(sync=True)

@@ -4,7 +4,7 @@ A *sheet* is one drawing; many frames may share it and differ only in what is li
 frame to frame by lighting marks, and few drawings need to be made and sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from vlab.events import CsrWrite, Entry, Event, Recording
@@ -138,23 +138,26 @@ class WalkFrames:
 
 
 class PictureFrames:
-    """Pictures, one after the other; each `subject` is what its picture shows."""
+    """Pictures, one after the other, each drawn when it is first asked for; `subject` is what a picture shows."""
 
-    def __init__(self, subjects: Sequence[Any], pictures: Sequence[Picture]):
+    def __init__(self, subjects: Sequence[Any], drawings: Sequence[Callable[[], Picture]]):
         self.subjects = subjects
-        self.pictures = pictures
         self.stops: dict[str, list[int]] = {}
+        self._drawings = drawings
+        self._drawn: dict[int, Picture] = {}
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.subjects)
 
     def frame(self, at: int) -> Frame:
         """One thing with its picture."""
-        return Frame(self.subjects[at], at, {}, self.pictures[at].sentence, "")
+        return Frame(self.subjects[at], at, {}, self.sheet(at).sentence, "")
 
     def sheet(self, number: int) -> Picture:
         """The picture of one thing."""
-        return self.pictures[number]
+        if number not in self._drawn:
+            self._drawn[number] = self._drawings[number]()
+        return self._drawn[number]
 
     picture = sheet  # nothing in it can be lit
 
@@ -162,7 +165,7 @@ class PictureFrames:
         """A few pictures from the first to the last."""
         last, count = len(self) - 1, min(_STRIP, len(self))
         chosen = sorted({round(last * n / max(1, count - 1)) for n in range(count)})
-        return [(self.pictures[n], f"{n} / {last}: {self.pictures[n].sentence}") for n in chosen]
+        return [(self.sheet(n), f"{n} / {last}: {self.sheet(n).sentence}") for n in chosen]
 
 
 def context_switches(events: Sequence[Event]) -> list[int]:

@@ -163,8 +163,7 @@ def _column(scheme: Scheme, level: int) -> float:
 def _header(table: PageTable, width: float) -> Iterator[Element]:
     yield text(MARGIN, 26, repr(table), room=width - 2 * MARGIN, size=14, bold=True)
     scheme = table.scheme
-    ends = (("VA", MARGIN), ("PA", _column(scheme, -1)))
-    for kind, x in ends:
+    for kind, x in zip(_ends(scheme), (MARGIN, _column(scheme, -1)), strict=True):
         yield text(x + END / 2, 58, kind, size=14, ink=ADDRESSES[kind], bold=True, anchor="middle")
     for level in range(scheme.levels):
         x = _column(scheme, level) + CARD / 2
@@ -173,14 +172,19 @@ def _header(table: PageTable, width: float) -> Iterator[Element]:
     yield path("l-rule", (MARGIN, 68), (width - MARGIN, 68))
 
 
+def _ends(scheme: Scheme) -> tuple[str, str]:
+    """Whose addresses go in and come out: a table of the G-stage maps a guest's memory."""
+    return ("GPA", "HPA") if scheme.extra_bits else ("VA", "PA")
+
+
 def _row(scheme: Scheme, branch: Branch, y: float, seen: dict[int, tuple[float, float]]) -> Iterator[Element]:
     """One branch: its address, the entries that no row above has shown, and where it ends.
 
     `seen` has, by an entry's number, the height of its card, and how far down the ways from it are drawn.
     """
     middle, last = y + HEIGHT / 2, branch.entries[-1]
-    size = scheme.page_size(last.level)
-    yield from _end("VA", MARGIN, y, branch.address, _amount(last.count, size), "process")
+    size, (virtual, physical) = scheme.page_size(last.level), _ends(scheme)
+    yield from _end(virtual, MARGIN, y, branch.address, _amount(last.count, size))
     before: Entry | None = None
     for entry in branch.entries:
         if entry.number not in seen:
@@ -194,7 +198,7 @@ def _row(scheme: Scheme, branch: Branch, y: float, seen: dict[int, tuple[float, 
     right, x = _column(scheme, last.level) + CARD, _column(scheme, -1)
     if last.rule == "leaf" and last.raw is not None:
         yield from _way(right, (middle, middle), (x, middle))
-        yield from _end("PA", x, y, scheme.target(last.raw), _amount(last.count, size), "machine")
+        yield from _end(physical, x, y, scheme.target(last.raw), _amount(last.count, size))
         return
     ink = "muted" if last.rule == "pointer" else "fault"
     words = _("an empty table") if last.rule == "pointer" else rule_text(last.rule)
@@ -216,8 +220,9 @@ def _amount(count: int, size: int) -> str:
     return _("{count} × {size}").format(count=count, size=size_text(size))
 
 
-def _end(kind: str, x: float, y: float, address: int, note: str, who: str) -> Iterator[Element]:
+def _end(kind: str, x: float, y: float, address: int, note: str) -> Iterator[Element]:
     """An address at one end of a row."""
+    who = ADDRESSES[kind]
     yield rect(x, y, END, HEIGHT, f"f-{who}", radius=4)
     yield rect(x, y, END, HEIGHT, f"l-{who} d-{who}", radius=4)
     centre, room = x + END / 2, END - 8

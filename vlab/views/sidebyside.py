@@ -5,15 +5,16 @@ dot; and "≠" stands between them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vlab.events import Event
 from vlab.language import _
-from vlab.machine.look import Look
+from vlab.machine.look import Look, Window
 from vlab.riscv.csrs import CSRS
 from vlab.riscv.registers import ABI_NAMES
 from vlab.views.comparison import Comparison, Pair, shown
 from vlab.views.frames import Frame
-from vlab.views.metrics import fit
+from vlab.views.metrics import fit, wrap
 from vlab.views.picture import Picture
 from vlab.views.state import (
     HEAD,
@@ -23,6 +24,7 @@ from vlab.views.state import (
     console_panel,
     csr_panel,
     heading,
+    memory_panel,
     register_panel,
 )
 from vlab.views.svg import Element, escape, group, rect, text
@@ -30,7 +32,8 @@ from vlab.views.words import event_sentence
 
 HALF, GUTTER = 510, 40
 WIDTH = 2 * (MARGIN + HALF) + GUTTER
-_CODE, _CONSOLE, _REGISTERS, _CSR_ROWS = 9, 3, 11, 9
+SAID = 46  # the height of the sentence above
+_CODE, _CONSOLE, _REGISTERS, _CSR_ROWS, _MEMORY = 9, 3, 11, 9, 3
 _CSRS = ("mstatus", "mepc", "mcause", "mie", "mip", "satp", "sepc", "scause", "stval")  # unless others differ
 _AROUND = 12  # events shown before the chosen pair, and after it
 _ROW = 20
@@ -51,11 +54,17 @@ def compare_picture(comparison: Comparison, number: int | None = None) -> Pictur
 
 
 def _said(comparison: Comparison, number: int) -> Iterator[Element]:
+    """What differs, in a line or two; there is always room for two, so that all pictures are of one height."""
     different = bool(comparison.pairs[number].differences)
-    words = comparison.sentence(number)
+    room = WIDTH - 2 * MARGIN - 16.0
+    lines = wrap(comparison.sentence(number), room, 13, bold=different)
+    if len(lines) > 2:
+        lines = [lines[0], fit(" ".join(lines[1:]), room, 13, bold=different)]
     if different:
-        yield rect(MARGIN, 8, WIDTH - 2 * MARGIN, 24, "f-lit", radius=3)
-    yield text(MARGIN + 8, 25, words, room=WIDTH - 2 * MARGIN - 16, size=13, bold=different)
+        yield rect(MARGIN, 6, WIDTH - 2 * MARGIN, SAID - 4, "f-lit", radius=3)
+    first = 25 if len(lines) == 2 else 34
+    for row, line in enumerate(lines):
+        yield text(MARGIN + 8, first + 18 * row, line, room=room, size=13, bold=different)
 
 
 # Two computers
@@ -66,16 +75,18 @@ def _states(comparison: Comparison, number: int) -> tuple[list[Element], float]:
     lit = _lit(pair)
     shapes, height = list(_said(comparison, number)), 0.0
     tops = _tops()
-    for look, name, x in zip((pair.left, pair.right), comparison.names, (MARGIN, _right()), strict=True):
+    halves = zip((pair.left, pair.right), comparison.names, (MARGIN, _right()), strict=True)
+    for side, (look, name, x) in enumerate(halves, 1):
         if look is None:
             words = _("{name} has ended").format(name=name)
-            shapes.append(text(x + 20, 63, words, room=HALF - 20, size=15, bold=True, ink="muted"))
+            shapes.append(text(x + 20, SAID + 41, words, room=HALF - 20, size=15, bold=True, ink="muted"))
         else:
-            shapes += _half(look, name, lit, x, tops)
-    for top, name in ((tops[0], "code"), (tops[1], "registers"), (tops[2], "csrs"), (tops[3], "console")):
+            held = tuple(Window(word[0], word[0], word[side].to_bytes(8, "little")) for word in pair.memory)
+            shapes += _half(replace(look, memory=held or look.memory), name, lit, x, tops)
+    for top, name in zip(tops, ("code", "registers", "csrs", "memory", "console"), strict=True):
         if _differs_in(name, lit):
             shapes.append(text(WIDTH / 2, top + 40, "≠", size=26, bold=True, anchor="middle", ink="fault"))
-    height = tops[3] + HEAD + _CONSOLE * LINE + 10
+    height = tops[4] + HEAD + _CONSOLE * LINE + 10
     return shapes, height
 
 
@@ -83,36 +94,41 @@ def _right() -> float:
     return MARGIN + HALF + GUTTER
 
 
-def _tops() -> tuple[float, float, float, float]:
-    """Where the panels begin: code, registers, CSRs, console."""
-    code = 74.0
+def _tops() -> tuple[float, float, float, float, float]:
+    """Where the panels begin: code, registers, CSRs, memory, console."""
+    code = SAID + 52.0
     registers = code + HEAD + _CODE * LINE + 8
     csrs = registers + HEAD + _REGISTERS * LINE + 8
-    return code, registers, csrs, csrs + HEAD + _CSR_ROWS * LINE + 8
+    memory = csrs + HEAD + _CSR_ROWS * LINE + 8
+    return code, registers, csrs, memory, memory + HEAD + _MEMORY * LINE + 8
 
 
 def _half(look: Look, name: str, lit: set[str], x: float, tops: tuple[float, ...]) -> Iterator[Element]:
-    yield group(heading(look, x, HALF, name), transform="translate(0 36)")
+    yield group(heading(look, x, HALF, name), transform=f"translate(0 {SAID + 14})")
     yield from code_panel(look, x, tops[0], HALF, _CODE)
     yield from register_panel(look, lit, x, tops[1], HALF)
     different = [csr for csr in look.csrs if csr in lit]
     csrs = (*different, *(csr for csr in _CSRS if csr not in lit))[:_CSR_ROWS]
     yield from csr_panel(look, lit, csrs, x, tops[2], HALF)
-    yield from console_panel(look, x, tops[3], HALF, _CONSOLE)
+    yield from memory_panel(look, lit, x, tops[3], HALF, _MEMORY)
+    yield from console_panel(look, x, tops[4], HALF, _CONSOLE)
 
 
 def _lit(pair: Pair) -> set[str]:
-    return {name for name, _one, _other in pair.differences}
+    """What differs, by name; of memory, by its address, as the panels have it."""
+    return {name for name, _one, _other in pair.differences} | {f"{at:#x}" for at, *_words in pair.memory}
 
 
 def _differs_in(panel: str, lit: set[str]) -> bool:
     match panel:
         case "code":
-            return bool(lit - {*ABI_NAMES, *CSRS, "console", "status"})
+            return bool(lit & {"pc", "mode", "time", "end"})
         case "console":
             return bool(lit & {"console", "status"})
         case "csrs":
             return bool(lit & set(CSRS))
+        case "memory":
+            return any(name.startswith("0x") for name in lit)
     return bool(lit & {*ABI_NAMES, "pc"})
 
 
@@ -124,10 +140,10 @@ def _events(comparison: Comparison, number: int) -> tuple[list[Element], float]:
     shown_pairs = comparison.pairs[first : first + 2 * _AROUND + 1]
     shapes = list(_said(comparison, number))
     for name, x in zip(comparison.names, (MARGIN, _right()), strict=True):
-        shapes.append(text(x + 2, 56, name, room=HALF - 4, size=13, bold=True))
+        shapes.append(text(x + 2, SAID + 24, name, room=HALF - 4, size=13, bold=True))
     for row, pair in enumerate(shown_pairs):
-        shapes += _event_row(pair, 66 + row * _ROW, chosen=pair.at == comparison.pairs[number].at)
-    return shapes, 66 + len(shown_pairs) * _ROW + 10
+        shapes += _event_row(pair, SAID + 34 + row * _ROW, chosen=pair.at == comparison.pairs[number].at)
+    return shapes, SAID + 34 + len(shown_pairs) * _ROW + 10
 
 
 def _event_row(pair: Pair, y: float, *, chosen: bool) -> Iterator[Element]:

@@ -321,13 +321,15 @@ def _label(look: Look, address: int) -> str:
     return found[0] + (f"+{found[1]:#x}" if found[1] else "")
 
 
-def memory_panel(look: Look, lit: set[str], x: float, y: float, width: float) -> Iterator[Element]:
+def memory_panel(
+    look: Look, lit: set[str], x: float, y: float, width: float, count: int = MEMORY_ROWS
+) -> Iterator[Element]:
     """A window of memory, a double word a line; where sp points is said."""
-    yield from _panel(_("memory"), x, y, width, MEMORY_ROWS)
+    yield from _panel(_("memory"), x, y, width, count)
     rows = [
         (window, *row) for window in look.memory for row in (list(window.words(8)) or [(window.address,) * 3])
     ]
-    for n, (window, address, physical, value) in enumerate(rows[:MEMORY_ROWS]):
+    for n, (window, address, physical, value) in enumerate(rows[:count]):
         top = y + HEAD + n * LINE
         if window.physical is None or physical is None or value is None:
             yield text(x + 14, top + 12, f"{address:x}", room=130, size=SIZE, mono=True, ink="muted")
@@ -340,11 +342,12 @@ def _memory_row(
     look: Look, changed: bool, address: int, physical: int, value: int, x: float, top: float, width: float
 ) -> Element:
     shapes = list(_ground(x + 2, top - 1, width - 4)) if changed else []
-    shapes.append(text(x + 14, top + 12, f"{address:x}", room=130, size=SIZE, mono=True, ink="muted"))
+    ink = "ink" if changed else "muted"  # which is too pale on the ground of what is lit
+    shapes.append(text(x + 14, top + 12, f"{address:x}", room=130, size=SIZE, mono=True, ink=ink))
     figures = f"{value:016x}"
     shapes.append(text(x + 154, top + 12, figures, room=120, size=SIZE, mono=True, bold=changed))
     signs = "".join(chr(b) if 32 <= b < 127 else "·" for b in value.to_bytes(8, "little"))
-    shapes.append(text(x + 290, top + 12, signs, room=60, size=SIZE, mono=True, ink="muted"))
+    shapes.append(text(x + 290, top + 12, signs, room=60, size=SIZE, mono=True, ink=ink))
     points = [ABI_NAMES[n] for n in (2, 8, 3, 4) if address <= look.x[n] < address + 8]
     words = "← " + ", ".join(points) if points else _label(look, physical)
     if words:

@@ -10,15 +10,6 @@ const KEEP = 1000; // frames that are asked for ahead; of a longer run only the 
 const SPEEDS = [0.5, 1, 2, 4, 8]; // positions a second
 let steppers = 0;
 
-function make(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-const button = (words, attributes = {}) => make("button", { type: "button", ...attributes }, words);
-
 // Play moves by itself, so it is told when the page's reader wants little motion: then never faster than 1×.
 function player({ words, step, changed }) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -128,7 +119,10 @@ function render({ model, el }) {
   const detail = make("div", { class: "vlab-detail" });
   const keys = make("p", { id: `vlab-keys-${++steppers}` }, words.keys);
   const help = make("details", { class: "vlab-help" }, make("summary", {}, words.help), keys);
-  const bigger = button(words.bigger, { "aria-pressed": "false" });
+  const bigger = enlarger(words.bigger, () => {
+    arrange();
+    bringIntoView(picture.querySelector(".lit"));
+  });
   const who = asker({ words, go });
   const play = player({
     words,
@@ -147,21 +141,15 @@ function render({ model, el }) {
       "data-lm-suppress-shortcuts": "true", // JupyterLab's own short-cuts stay away from keys that are pressed in here
     },
     make("div", { class: "vlab-controls" }, ...Object.values(buttons), slider, place),
-    make("div", { class: "vlab-controls" }, ...play.nodes, who.node, bigger, help),
+    make("div", { class: "vlab-controls" }, ...play.nodes, who.node, bigger.node, help),
     picture, sentence, detail,
   );
   el.append(root);
 
-  function enlarge(on) {
-    root.classList.toggle("vlab-lecture", on);
-    bigger.setAttribute("aria-pressed", on);
-    arrange();
-    bringIntoView(picture.querySelector(".lit"));
-  }
   const actions = {
     play: play.toggle,
     who: who.focus,
-    bigger: () => enlarge(!root.classList.contains("vlab-lecture")),
+    bigger: bigger.toggle,
   };
 
   function take(chunk) {
@@ -249,7 +237,6 @@ function render({ model, el }) {
       go(goals[verb]());
     });
   slider.addEventListener("input", () => go(Number(slider.value)));
-  bigger.addEventListener("click", actions.bigger);
   root.addEventListener("click", (event) => {
     const mark = event.target.closest("[data-event], [data-who]");
     if (!mark) return;
@@ -278,7 +265,7 @@ function render({ model, el }) {
   model.on("msg:custom", arrived);
   model.get("ahead").forEach(take);
   show();
-  enlarge(model.get("size") === "lecture");
+  bigger.begin(root, model.get("size") === "lecture");
   return () => {
     play.leave();
     model.off("change:at", show);

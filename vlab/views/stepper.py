@@ -17,8 +17,9 @@ from vlab.operations import Snapshots
 from vlab.paging import Walk
 from vlab.riscv import Program
 from vlab.views.comparison import Comparison
-from vlab.views.drawn import picture_of
+from vlab.views.drawn import drawing_of
 from vlab.views.frames import EventFrames, Frames, PictureFrames, WalkFrames
+from vlab.views.live import live_bundle, size_of
 from vlab.views.picture import Picture, stack
 from vlab.views.sidebyside import CompareFrames
 from vlab.views.snapshots import SnapshotFrames
@@ -27,8 +28,6 @@ from vlab.views.states import States
 
 if TYPE_CHECKING:
     from vlab.views.widget import StepperWidget
-
-SIZES = ("normal", "lecture")
 
 
 class Stepper:
@@ -56,12 +55,7 @@ class Stepper:
         program: Program | None = None,
         size: str = "normal",
     ):
-        if size not in SIZES:
-            raise VlabError(
-                _("There is no size {size!r}.").format(size=size),
-                mend=_("Choose one of: {names}.").format(names=", ".join(SIZES)),
-            )
-        self._size = size
+        self._size = size_of(size)
         if isinstance(subject, Computer):
             subject = States(subject, steps, memory=memory, program=program)
         self._frames = _frames(subject)
@@ -179,13 +173,7 @@ class Stepper:
         return self._widget
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        shown, metadata = self.strip()._repr_mimebundle_()
-        try:
-            view = self.widget._repr_mimebundle_()
-        except ImportError:
-            view = None
-        live = view[0] if isinstance(view, tuple) else view
-        return (live or {}) | shown, metadata
+        return live_bundle(self.strip()._repr_mimebundle_(), lambda: self.widget)
 
 
 def _frames(subject: object) -> Frames:
@@ -200,4 +188,4 @@ def _frames(subject: object) -> Frames:
     if isinstance(subject, Snapshots):
         return SnapshotFrames(subject)
     subjects = list(subject) if isinstance(subject, Iterable) else []
-    return PictureFrames(subjects, [picture_of(thing) for thing in subjects])
+    return PictureFrames(subjects, [drawing_of(thing) for thing in subjects])

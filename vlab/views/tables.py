@@ -148,7 +148,7 @@ def _row(tables: Tables, row: Row, y: float, height: float) -> Iterator[Element]
 def _size(row: Row) -> str:
     """How many pages, and of what size the guest's entry makes them."""
     if row.page is not None and row.page > 4096 and row.page != row.size:
-        return _("{size} of a {page} page").format(size=size_text(row.size), page=size_text(row.page))
+        return _("{size} of {page}").format(size=size_text(row.size), page=size_text(row.page))
     if row.pages == 1 or row.page == row.size:
         return _("one {size} page").format(size=size_text(row.size))
     return _("{count} pages").format(count=row.pages)

@@ -3,6 +3,7 @@
 // events as for a thousand: what lies between two times is the difference of two running sums, found by halving.
 // Nothing moves by itself, so there is nothing to reduce for readers who want no motion.
 
+const LARGE = 1.5; // lecture size
 const SAMPLE = 64; // events between two running sums
 const MARKS = 500; // with so many events or fewer in view, each has a mark of its own
 const HEAD = 178, TOP = 18, LANE = 46, GROUND = 38, AXIS = 34, EDGE = 12;
@@ -11,13 +12,6 @@ const SLOPES = { kernel: 1, hypervisor: -1, machine: 0 };
 const KEYS = {
   ArrowLeft: "back", ArrowRight: "next", Home: "start", End: "end", "+": "in", "=": "in", "-": "out", 0: "whole",
 };
-
-function make(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 const fill = (words, facts) => words.replace(/\{(\w+)\}/g, (_all, name) => facts[name]);
 const round = (time) => String(Math.round(time * 100) / 100);
@@ -169,8 +163,14 @@ class Drawing {
   constructor(canvas, run, title) {
     Object.assign(this, { canvas, run, title });
     this.height = TOP + LANE * run.height + AXIS;
-    canvas.style.height = `${this.height}px`;
+    this.enlarge(1);
     this.colours();
+  }
+
+  // Everything is drawn so many times as large; widths, heights and places are what they were without.
+  enlarge(zoom) {
+    this.zoom = zoom;
+    this.canvas.style.height = `${this.height * zoom}px`;
   }
 
   colours() {
@@ -183,14 +183,14 @@ class Drawing {
     );
   }
 
-  get width() { return this.canvas.clientWidth; }
+  get width() { return this.canvas.clientWidth / this.zoom; }
   get plot() { return Math.max(50, this.width - HEAD - EDGE); }
   x(time) { return HEAD + ((time - this.window[0]) / (this.window[1] - this.window[0])) * this.plot; }
   time(x) { return this.window[0] + ((x - HEAD) / this.plot) * (this.window[1] - this.window[0]); }
   ground(lane) { return TOP + LANE * lane + GROUND; }
 
   draw(window, at, effects) {
-    const { canvas, run, height, width } = this, scale = devicePixelRatio || 1;
+    const { canvas, run, height, width } = this, scale = (devicePixelRatio || 1) * this.zoom;
     this.window = window;
     if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
       canvas.width = Math.round(width * scale);
@@ -357,7 +357,7 @@ class Drawing {
 
 function controls(model, words, plan) {
   const names = ["whole", "in", "out", "earlier", "later", "back", "next", "effects"];
-  const buttons = Object.fromEntries(names.map((name) => [name, make("button", { type: "button" }, words[name])]));
+  const buttons = Object.fromEntries(names.map((name) => [name, button(words[name])]));
   const select = (name, options) => {
     const node = make("select", {});
     let group = node, last = "";
@@ -377,13 +377,16 @@ function build(model, el, run) {
   const sentence = make("p", { role: "status", "aria-live": "polite" }), detail = make("div", { class: "vlab-detail" });
   const filters = make("div", { class: "vlab-controls" },
     make("label", {}, words.cause, cause), make("label", {}, words.vm, vm), buttons.effects);
+  const drawing = new Drawing(canvas, run, words.axis);
+  const bigger = enlarger(words.bigger, (on) => drawing.enlarge(on ? LARGE : 1)); // the observer of its size draws it
   const moves = ["whole", "in", "out", "earlier", "later", "back", "next"].map((name) => buttons[name]);
   const root = make("div",
     // JupyterLab's own short-cuts stay away from keys that are pressed in here.
     { class: "vlab vlab-timeline", role: "group", tabindex: 0, "aria-label": words.group, "data-lm-suppress-shortcuts": "true" },
-    filters, make("div", { class: "vlab-controls" }, ...moves), canvas, hint, sentence, detail);
+    filters, make("div", { class: "vlab-controls" }, ...moves, bigger.node), canvas, hint, sentence, detail);
   el.append(root);
-  return { root, canvas, hint, sentence, detail, buttons, cause, vm, drawing: new Drawing(canvas, run, words.axis) };
+  bigger.begin(root, model.get("size") === "lecture");
+  return { root, canvas, hint, sentence, detail, buttons, cause, vm, drawing };
 }
 
 function begin({ model, el }, run) {
@@ -497,7 +500,7 @@ function begin({ model, el }, run) {
   });
 
   let grip = null;
-  const spot = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+  const spot = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top].map((far) => far / drawing.zoom); };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     grip = { x: spot(event)[0], window: window_, far: false };

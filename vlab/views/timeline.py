@@ -19,6 +19,7 @@ from vlab.events import Event, Recording
 from vlab.language import VlabError, _
 from vlab.views.columns import Columns, Option, Row, cause_options, find_option, vm_options
 from vlab.views.grammar import LOOKS
+from vlab.views.live import live_bundle, size_of
 from vlab.views.metrics import text_width, wrap
 from vlab.views.picture import Picture
 from vlab.views.svg import Element, el, hatch, number, path, rect, text
@@ -40,9 +41,11 @@ class Timeline:
 
     The verbs `only`, `zoom` and `at` choose what is shown, also by the widget on the page, and are the timeline
     itself: `recording.timeline().only(cause="timer").zoom(0, 50_000)`. `events` are those that are shown.
+    `size` is "normal" or, for the back row, "lecture". Raises VlabError for another one.
     """
 
-    def __init__(self, recording: Recording):
+    def __init__(self, recording: Recording, *, size: str = "normal"):
+        self._size = size_of(size)
         self.columns = Columns(recording)
         self.causes = cause_options(self.columns)
         self.vms = vm_options(self.columns)
@@ -264,7 +267,7 @@ class Timeline:
         if self._widget is None:
             from vlab.views.timelinewidget import TimelineWidget
 
-            self._widget = TimelineWidget(self.columns, self.causes, self.vms)
+            self._widget = TimelineWidget(self.columns, self.causes, self.vms, self._size)
             self._tell()
             self._widget.observe(self._told, ["at", "window", "cause", "vm", "root"])
         return self._widget
@@ -289,13 +292,7 @@ class Timeline:
             self._window = (widget.window[0], widget.window[1])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        shown, metadata = self.picture._repr_mimebundle_()
-        try:
-            view = self.widget._repr_mimebundle_()
-        except ImportError:
-            view = None
-        live = view[0] if isinstance(view, tuple) else view
-        return (live or {}) | shown, metadata
+        return live_bundle(self.picture._repr_mimebundle_(), lambda: self.widget)
 
 
 LEFT = float(MARGIN + HEAD)

@@ -1,7 +1,6 @@
 """The live timeline: the columns that travel to its page, and the details that the page asks for."""
 
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -10,17 +9,15 @@ import traitlets
 from vlab.events import kind_title
 from vlab.language import _
 from vlab.views.columns import Columns, Option
-from vlab.views.grammar import live_sheet
+from vlab.views.live import script, style
 from vlab.views.words import event_sentence, event_table, relations_html
-
-_HERE = Path(__file__).parent
 
 
 class TimelineWidget(anywidget.AnyWidget):
     """One timeline on the page. `at` and `root` are positions, -1: none; `cause` and `vm` are options' numbers."""
 
-    _esm = (_HERE / "timeline.js").read_text("utf-8")
-    _css = live_sheet() + (_HERE / "timeline.css").read_text("utf-8")
+    _esm = script("timeline")
+    _css = style("timeline")
 
     data = traitlets.Bytes().tag(sync=True)
     plan = traitlets.Dict().tag(sync=True)
@@ -30,8 +27,9 @@ class TimelineWidget(anywidget.AnyWidget):
     root = traitlets.Int(-1).tag(sync=True)
     cause = traitlets.Int(0).tag(sync=True)
     vm = traitlets.Int(0).tag(sync=True)
+    size = traitlets.Unicode("normal").tag(sync=True)
 
-    def __init__(self, columns: Columns, causes: list[Option], vms: list[Option]):
+    def __init__(self, columns: Columns, causes: list[Option], vms: list[Option], size: str = "normal"):
         self._columns = columns
         self._most = {"at": len(columns), "root": len(columns), "cause": len(causes), "vm": len(vms)}
         plan = {
@@ -43,7 +41,7 @@ class TimelineWidget(anywidget.AnyWidget):
             "causes": [[option.title, list(option.numbers), option.group] for option in causes],
             "vms": [[option.title, list(option.numbers), option.group] for option in vms],
         }
-        super().__init__(data=columns.pack(), plan=plan, words=_words())
+        super().__init__(data=columns.pack(), plan=plan, words=_words(), size=size)
         self.on_msg(self._asked)
 
     @traitlets.validate("at", "root", "cause", "vm")
@@ -92,6 +90,7 @@ def _words() -> dict[str, str]:
         "back": _("Previous event"),
         "next": _("Next event"),
         "effects": _("Only what it caused"),
+        "bigger": _("Lecture size"),
         "kinds": _("Kinds"),
         "causes": _("Causes"),
         "axis": _("time (instructions)"),

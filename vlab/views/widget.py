@@ -1,6 +1,5 @@
 """The live stepper: its state and the frames that its page asks for. The page's side is `stepper.js`."""
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -8,17 +7,16 @@ import traitlets
 
 from vlab.language import _
 from vlab.views.frames import STRIDE, Frames
-from vlab.views.grammar import live_sheet
+from vlab.views.live import script, style
 
-_HERE = Path(__file__).parent
 _AHEAD = 1  # chunks before and after the first one that travel with the widget itself
 
 
 class StepperWidget(anywidget.AnyWidget):
     """One stepper on the page. `at` is the position; frames travel in chunks, when the page asks for them."""
 
-    _esm = (_HERE / "stepper.js").read_text("utf-8")
-    _css = live_sheet() + (_HERE / "stepper.css").read_text("utf-8")
+    _esm = script("stepper")
+    _css = style("stepper")
 
     at = traitlets.Int(0).tag(sync=True)
     count = traitlets.Int().tag(sync=True)
