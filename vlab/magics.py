@@ -267,7 +267,7 @@ def _bundle(outcome: Outcome) -> Bundle:
     if outcome.recording is None:
         return {}, {}
     from vlab.views import ladder_picture
-    from vlab.views.svg import escape
+    from vlab.views.drawing.svg import escape
 
     shown, metadata = ladder_picture(outcome.recording)._repr_mimebundle_()
     return shown | {"text/html": f"<p>{escape(outcome.sentence)}</p>{shown['text/html']}"}, metadata

@@ -8,8 +8,8 @@ from time import perf_counter
 from typing import Any
 
 from tests.benchmarks.measuring import Spread, spread, table, this_python
+from tests.views.live.test_timeline_page import MODEL, NAMES
 from tests.views.recordings import Script
-from tests.views.test_timeline_page import MODEL, NAMES
 from vlab.events import Recording
 from vlab.views import Timeline
 

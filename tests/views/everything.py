@@ -16,7 +16,7 @@ from vlab.machine.tlb import Tlb, TlbRun
 from vlab.paging import GuestRam, PageTable, Walk
 from vlab.riscv import Mode
 from vlab.views import Explorer, Interrupts, Picture, Stepper, Timeline, compare, picture_of
-from vlab.views.comparison import Comparison
+from vlab.views.computers.comparison import Comparison
 
 KERNEL = guests.load("kernel", TICK=300, LETTERS=2, PRIMES=100)
 OTHER = guests.load("kernel", TICK=400, LETTERS=2, PRIMES=100)

@@ -8,9 +8,9 @@ from itertools import combinations
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from vlab.views.metrics import text_width
-from vlab.views.picture import Picture
-from vlab.views.svg import escape
+from vlab.views.drawing.metrics import text_width
+from vlab.views.drawing.picture import Picture
+from vlab.views.drawing.svg import escape
 
 Point = tuple[float, float]
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -15,7 +15,7 @@ from vlab.events import Recording
 from vlab.hypervisor import Hypervisor
 from vlab.machine import Machine
 from vlab.views import Explorer, Stepper, Timeline
-from vlab.views.comparison import Comparison
+from vlab.views.computers.comparison import Comparison
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.timeout(300)]
 

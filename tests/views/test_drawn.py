@@ -8,7 +8,7 @@ from vlab.machine.look import look
 from vlab.machine.tlb import Tlb
 from vlab.paging import PageTable
 from vlab.views import Stepper, drawn, ladder_picture, picture_of, walk_picture
-from vlab.views.state import state_picture
+from vlab.views.computers.state import state_picture
 
 
 def test_objects_draw_themselves():

@@ -10,11 +10,11 @@ import pytest
 from tests.views.everything import kinds, lit
 from vlab.language import LANGUAGES, set_language
 from vlab.views import picture_of
+from vlab.views.drawing.grammar import COLOURS, DARK, LIGHT, LOOKS
+from vlab.views.drawing.metrics import text_width
+from vlab.views.drawing.picture import Picture
+from vlab.views.drawing.svg import Element
 from vlab.views.drawn import _DRAWN
-from vlab.views.grammar import COLOURS, DARK, LIGHT, LOOKS
-from vlab.views.metrics import text_width
-from vlab.views.picture import Picture
-from vlab.views.svg import Element
 
 THEMES = {"light": LIGHT, "dark": DARK}
 ROLES = (*LOOKS, "fault")

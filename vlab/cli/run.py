@@ -232,7 +232,7 @@ def _results(
         signature = files.enter_context(whole_file(args.signature))
         finish.append(lambda end: write_signature(signature, guest, place))
     if args.trace is not None:
-        from vlab.views.perfetto import PerfettoTrace
+        from vlab.views.runs.perfetto import PerfettoTrace
 
         trace = PerfettoTrace(files.enter_context(whole_file(args.trace)).write)
         guest.events.listen(trace)

@@ -13,7 +13,7 @@ from vlab import files
 from vlab.course.progress import record
 from vlab.display import Bundle
 from vlab.language import VlabError, _
-from vlab.views.live import live_bundle
+from vlab.views.live.live import live_bundle
 
 _ID = re.compile(r"(\d\d)-q\d{1,2}")
 _CODE = re.compile(r"`([^`]+)`")

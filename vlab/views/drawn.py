@@ -19,19 +19,19 @@ from vlab.machine.tlb import Tlb, TlbRun
 from vlab.operations import Snapshots
 from vlab.paging import PageTable, Walk
 from vlab.riscv import Csr, Program
-from vlab.views.boxes import boxes_picture
-from vlab.views.chain import chain_picture, walk_picture
-from vlab.views.comparison import Comparison
-from vlab.views.ladder import ladder_picture
-from vlab.views.listings import csr_html, csrs_html, program_html
-from vlab.views.memorymap import memory_map_picture
-from vlab.views.pagetable import table_picture
-from vlab.views.picture import Picture
-from vlab.views.sidebyside import compare_picture
-from vlab.views.snapshots import snapshots_picture
-from vlab.views.state import state_picture
-from vlab.views.tables import tables_picture
-from vlab.views.tlb import tlb_picture, tlb_run_picture
+from vlab.views.addresses.chain import chain_picture, walk_picture
+from vlab.views.addresses.memorymap import memory_map_picture
+from vlab.views.addresses.pagetable import table_picture
+from vlab.views.addresses.tables import tables_picture
+from vlab.views.addresses.tlb import tlb_picture, tlb_run_picture
+from vlab.views.computers.boxes import boxes_picture
+from vlab.views.computers.comparison import Comparison
+from vlab.views.computers.listings import csr_html, csrs_html, program_html
+from vlab.views.computers.sidebyside import compare_picture
+from vlab.views.computers.snapshots import snapshots_picture
+from vlab.views.computers.state import state_picture
+from vlab.views.drawing.picture import Picture
+from vlab.views.runs.ladder import ladder_picture
 from vlab.views.words import event_html
 
 

@@ -13,7 +13,7 @@ from vlab.language import _
 from vlab.riscv import Cause, disassemble
 from vlab.riscv.csrs import CSRS
 from vlab.riscv.privilege import access_title, cause_key, cause_title
-from vlab.views.svg import escape
+from vlab.views.drawing.svg import escape
 from vlab.views.terms import term
 
 _LISTED = 12  # of an event's effects; the rest are counted

@@ -1,0 +1,38 @@
+from vlab import Machine, assemble
+from vlab.riscv import CSRS
+from vlab.views.computers import listings
+from vlab.views.computers.listings import csr_html, csrs_html, program_html
+
+
+def test_a_program_is_listed_with_its_instructions():
+    html = program_html(assemble('li a0, 5\n.word 0x13\nx: .asciz "<b>"\n'))
+    assert "0x80000000" in html
+    assert html.count("<tr>") == 4
+    assert ">li a0, 5</td>" in html
+    assert "<b>" not in html
+    assert ">nop<" not in html  # a datum isn't read as an instruction
+
+
+def test_a_long_program_is_cut_and_the_rest_counted(monkeypatch):
+    monkeypatch.setattr(listings, "MOST", 2)
+    html = program_html(assemble("nop\n" * 5))
+    assert html.count("<tr>") == 3
+    assert "… and 3 more" in html
+
+
+def test_csrs_are_decoded_and_the_empty_ones_of_a_bank_left_out():
+    machine = Machine(assemble("csrw mscratch, a1\nli t0, 0x1800\ncsrs mstatus, t0\nj ."), memory="1M")
+    html = csrs_html(machine.hart.csr)
+    assert "pmpaddr7" not in html
+    assert "mhpmcounter3" not in html
+    machine.run(10)
+    assert "MPP 3" in csrs_html(machine.hart.csr)
+    assert machine.hart.csr._repr_mimebundle_()[0]["text/html"] == csrs_html(machine.hart.csr)
+
+
+def test_a_csrs_fields_say_what_may_be_written():
+    html = csr_html(CSRS["satp"])
+    assert "only 0, 8" in html
+    assert "nothing: always 0" in html
+    assert "43:0" in html
+    assert "hardware writes it" in csr_html(CSRS["sip"])

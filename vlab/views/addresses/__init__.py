@@ -1,0 +1,1 @@
+"""The way of an address: walks, tables, the memory map, the TLB."""

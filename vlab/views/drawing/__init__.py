@@ -1,0 +1,1 @@
+"""Drawing itself: shapes, letters, the one visual grammar, and a finished picture."""

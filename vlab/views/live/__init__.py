@@ -1,0 +1,1 @@
+"""What moves on the page: the stepper, the explorer, and what their widgets share."""

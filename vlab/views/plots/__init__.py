@@ -1,0 +1,1 @@
+"""What matplotlib draws: networkx graphs, and charts of what was measured."""

@@ -1,0 +1,321 @@
+"""A long run in columns: when, in which lane, what, of which VM, and because of what, a few bytes an event.
+
+A million events take 21 MB so. The page and the printed picture both draw from these columns alone, and both
+find what stands between two times by halving; so neither needs longer for a longer run than for a short one.
+"""
+
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from vlab import events as ev
+from vlab.display import one_line
+from vlab.events import Event, EventId, Recording, kind_title
+from vlab.language import VlabError, _
+from vlab.riscv.privilege import cause_key, cause_title
+from vlab.views.drawing.grammar import who_name
+from vlab.views.runs.lanes import Control
+from vlab.views.terms import term
+
+_MOST_PATHS, _MOST_CAUSES = 40, 200  # VMs and causes with names of their own; a hostile run may have more
+_MOVES = frozenset({ev.Trap, ev.Injection, ev.Return, ev.Exit, ev.Entry})  # they change who has the hart
+_OPENS = frozenset({ev.Trap, ev.Injection, ev.Exit})  # other events may follow from them
+
+Path = tuple[str, ...]  # a VM: its name, after those of the VMs around it; (): the machine itself
+
+
+class Row(NamedTuple):
+    """One lane: who acts in it, in which VM, and the name that stands at its left."""
+
+    who: str
+    path: Path
+    name: str
+
+
+class Cause(NamedTuple):
+    """One kind of event with one cause, such as ("Exit", "timer"), and the cause in the reader's language."""
+
+    kind: str
+    key: str
+    title: str
+
+
+# What tells two events of a kind apart: the field, before it is made into words.
+_FIELDS: dict[type[Event], Callable[[Any], object]] = {
+    ev.Trap: attrgetter("cause"),
+    ev.Injection: attrgetter("cause"),
+    ev.InterruptChange: attrgetter("cause"),
+    ev.Exit: attrgetter("reason"),
+    ev.ShadowFlush: attrgetter("reason"),
+    ev.TlbFlush: attrgetter("reason"),
+    ev.Return: attrgetter("instruction"),
+    ev.Entry: attrgetter("mode"),
+    ev.Emulation: lambda event: event.text.split(" ", 1)[0],
+    ev.CsrWrite: attrgetter("name"),
+    ev.ShadowFill: attrgetter("access"),
+    ev.TlbFill: attrgetter("access"),
+    ev.DeviceAccess: attrgetter("device"),
+}
+
+
+class Option(NamedTuple):
+    """A choice of events: the words that stand for it in code, its title, and the numbers that it lets pass."""
+
+    words: tuple[str, ...]
+    title: str
+    numbers: tuple[int, ...]
+    group: str = ""
+
+
+class Columns:
+    """A recording's events by position, in columns.
+
+    `times`; `lanes` and `control` (numbers of `rows`: where the event stands, who has the hart after it);
+    `causes` (numbers of `kinds`); `vms` (numbers of `paths`); `parents` (how many positions earlier the event
+    stands that it follows from; 0: none).
+    """
+
+    def __init__(self, recording: Recording):
+        self.events = recording.events
+        self.times = array("d", [event.id[0] for event in self.events])
+        self.kinds: list[Cause] = []
+        self._numbers: dict[tuple[type[Event], object], int] = {}
+        self.causes = bytes(map(self._cause, self.events))
+        self.parents = array("I", _distances(self.events))
+        self.lanes, self.control, self.vms = bytearray(), bytearray(), bytearray()
+        runners = _Runners(Control(recording, max((event.level for event in self.events), default=0)))
+        self._place(runners)
+        self.paths = runners.paths
+        self.rows, table = runners.rows()
+        self.lanes, self.control = self.lanes.translate(table), self.control.translate(table)
+        self.first = table[runners.first]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """When the run begins, and when its last instant is over."""
+        return (self.times[0], self.times[-1] + 1) if self.times else (0.0, 1.0)
+
+    def _cause(self, event: Event) -> int:
+        kind = type(event)
+        key = (kind, _FIELDS.get(kind, _nothing)(event))
+        number = self._numbers.get(key)
+        return self._new_cause(*key) if number is None else number
+
+    def _new_cause(self, kind: type[Event], value: object) -> int:
+        if len(self._numbers) >= _MOST_CAUSES:
+            value = None
+        if (kind, value) not in self._numbers:
+            self._numbers[kind, value] = len(self.kinds)
+            self.kinds.append(_named(kind, value))
+        return self._numbers[kind, value]
+
+    def _place(self, runners: "_Runners") -> None:
+        """Walk through the run: in whose lane each event stands, of which VM it is, who has the hart then."""
+        coming: dict[int, list[int]] = {}  # interrupts that were delivered to a VM before its turn
+        for number, event in enumerate(self.events):
+            kind, level, lane, path = type(event), event.level, runners.lane, runners.path
+            if kind in _MOVES:
+                runners.follow(event)
+                if kind is ev.Injection and event.cause >> 63:  # type: ignore[attr-defined]
+                    coming.setdefault(level, []).append(number)
+                elif kind is ev.Exit:
+                    coming.pop(level, None)
+                elif kind is ev.Entry:
+                    for place in coming.pop(level, ()):
+                        self.vms[place] = runners.ours[level]
+            if level:
+                lane, path = runners.hosts[level], runners.ours[level]
+                if kind is ev.InterruptChange and event.vm:  # type: ignore[attr-defined]
+                    path = runners.number((*runners.paths[runners.ours[level - 1]], event.vm))  # type: ignore[attr-defined]
+            elif kind is ev.Trap or kind is ev.Return:
+                path = path or runners.path
+            else:
+                lane, path = 0, runners.path
+            self.lanes.append(lane)
+            self.vms.append(path)
+            self.control.append(runners.lane)
+
+    def pack(self) -> bytes:
+        """All columns behind each other, packed: times as differences, so that little is left of them."""
+        last, steps = self.span[0], array("d")
+        for time in self.times:
+            steps.append(time - last)
+            last = time
+        parts = (steps.tobytes(), self.parents.tobytes(), self.lanes, self.control, self.causes, self.vms)
+        return zlib.compress(b"".join(parts), 1)
+
+    def between(self, start: float, end: float) -> range:
+        """The positions of the events from one time up to, not including, another."""
+        return range(bisect_left(self.times, start), bisect_left(self.times, end))
+
+    # Causes and effects, as `vlab.views.words` asks for them
+
+    def cause(self, number: int) -> int | None:
+        """The position of the event that this one follows from."""
+        distance = self.parents[number]
+        return number - distance if distance else None
+
+    def effects(self, number: int) -> Iterator[int]:
+        """The positions of all events that follow from this one, directly or not; none stands before it."""
+        found = {number}
+        for place, distance in enumerate(self.parents[number + 1 :], number + 1):
+            if distance and place - distance in found:
+                found.add(place)
+                yield place
+
+    def count(self, number: int) -> int:
+        """How many there are."""
+        return sum(1 for _effect in self.effects(number))
+
+
+class _Runners:
+    """Who has the hart, as the number of a lane and the number of a VM's path; both numbered as they come."""
+
+    def __init__(self, control: Control):
+        self._control = control
+        self._lanes: dict[tuple[str, Path], int] = {("machine", ()): 0}
+        self._numbers: dict[Path, int] = {(): 0}
+        self.paths: list[Path] = [()]
+        self._guests: tuple[str | None, ...] = ()
+        self.hosts: list[int] = []  # by level: the lane of whoever works for it
+        self.ours: list[int] = []  # by level: the VM that runs there
+        self._look()
+        self.first = self.lane
+
+    def follow(self, event: Event) -> None:
+        """Control changes hands, as an event says."""
+        self._control.follow(event)
+        self._look()
+
+    def _look(self) -> None:
+        control = self._control
+        if control.guests is not self._guests:
+            self._guests = control.guests
+            names = tuple(name or "" for name in takewhile(lambda name: name is not None, control.guests[1:]))
+            self._innermost = len(names)
+            paths = [names[:level] for level in range(len(control.guests))]
+            self.ours = [self.number(path) for path in paths]
+            self.hosts = [0, *(self._lane("supervisor", number) for number in self.ours[:-1])]
+            self._places: dict[int, tuple[int, int]] = {}
+        level = control.level
+        if level not in self._places:
+            path = self.ours[min(level, self._innermost)]
+            role = "supervisor" if level <= self._innermost else "process"
+            self._places[level] = self._lane(role, path), path
+        self.lane, self.path = self._places[level]
+
+    def number(self, path: Path) -> int:
+        """The number of a VM."""
+        if path not in self._numbers and len(self.paths) >= _MOST_PATHS:
+            path = ("…",)
+        if path not in self._numbers:
+            self._numbers[path] = len(self.paths)
+            self.paths.append(path)
+        return self._numbers[path]
+
+    def _lane(self, role: str, number: int) -> int:
+        return self._lanes.setdefault((role, self.paths[number]), len(self._lanes))
+
+    def rows(self) -> tuple[list[Row], bytes]:
+        """The lanes from the machine's down to the processes', and by a lane's first number its place there."""
+        outer = {path[:-1] for path in self.paths if path}
+        order = sorted(self._lanes, key=lambda lane: self._depth(*lane))
+        deepest = max(map(len, self.paths))
+        named = [_row(role, path, path in outer, deepest) for role, path in order]
+        table = bytearray(256)
+        for place, lane in enumerate(order):
+            table[self._lanes[lane]] = place
+        return named, bytes(table)
+
+    def _depth(self, role: str, path: Path) -> tuple[float, ...]:
+        """Sorts a VM's supervisor before what is inside, and its processes after that."""
+        if role == "machine":
+            return (-1.0,)
+        around = [float(self._numbers.get(path[:length], 0)) for length in range(1, len(path) + 1)]
+        return (*around, 0.0 if role == "supervisor" else 1000.0)
+
+
+def _row(role: str, path: Path, outer: bool, deepest: int) -> Row:
+    """A lane's look and name: supervisor software of a level that runs VMs is a hypervisor."""
+    if role == "machine":
+        return Row("machine", (), who_name("machine"))
+    who = {"process": "process"}.get(role, "hypervisor" if outer else "kernel")
+    title = who_name(who)
+    if who == "hypervisor" and deepest > 1:
+        title = _("hypervisor {level}").format(level=len(path))
+    elif deepest == 0:
+        title = {"process": _("process"), "kernel": _("kernel")}[who]
+    name = path_name(path)
+    return Row(who, path, f"{title} ({name})" if name else title)
+
+
+def path_name(path: Path) -> str:
+    """A VM's name, after those of the VMs around it."""
+    return one_line(" / ".join(part for part in path if part))
+
+
+def _nothing(_event: object) -> None:
+    return None
+
+
+def _named(kind: type[Event], value: object) -> Cause:
+    """A kind of event with its cause, in stable words and in the reader's."""
+    if kind in (ev.Trap, ev.Injection, ev.InterruptChange) and isinstance(value, int):
+        return Cause(kind.__name__, cause_key(value), cause_title(value))
+    words = one_line(str(value))[:40] if value is not None else ""
+    return Cause(kind.__name__, words, term(words) or kind_title(kind.__name__))
+
+
+def _distances(events: Sequence[Event]) -> Iterator[int]:
+    """How many positions before each event stands the one that it follows from; 0 where it isn't there."""
+    places: dict[EventId, int] = {}
+    for number, event in enumerate(events):
+        yield 0 if event.parent is None else number - places.get(event.parent, number)
+        if type(event) in _OPENS:
+            places[event.id] = number
+
+
+def cause_options(columns: Columns) -> list[Option]:
+    """All events; then each kind; then each cause, whatever the kind."""
+    found: dict[str, list[int]] = {}
+    titles: dict[str, str] = {}
+    for kind in columns.kinds:
+        titles.setdefault(f"kind {kind.kind}", kind_title(kind.kind))
+    for kind in columns.kinds:
+        titles.setdefault(f"cause {kind.key}", kind.title)
+    for place, kind in enumerate(columns.kinds):
+        found.setdefault(f"kind {kind.kind}", []).append(place)
+        if kind.key:
+            found.setdefault(f"cause {kind.key}", []).append(place)
+    options = [Option(("",), _("all events"), ())]
+    for key in sorted(found, key=lambda key: (not key.startswith("kind "), titles[key])):
+        group, word = key.split(" ", 1)
+        options.append(Option((word, titles[key]), titles[key], tuple(found[key]), f"{group}s"))
+    return options
+
+
+def vm_options(columns: Columns) -> list[Option]:
+    """All VMs; then each one, with those inside it."""
+    options = [Option(("",), _("the machine and all VMs"), ())]
+    for vm in columns.paths[1:]:
+        inside = [place for place, other in enumerate(columns.paths) if other[: len(vm)] == vm]
+        name = path_name(vm) or _("the VM")
+        options.append(Option((name, vm[-1]), name, tuple(inside)))
+    return options
+
+
+def find_option(options: list[Option], wanted: str) -> int:
+    """The number of the option that these words stand for. VlabError if there is none."""
+    for place, option in enumerate(options):
+        if option.numbers and wanted in option.words:
+            return place
+    names = ", ".join(option.words[0] for option in options[1:]) or _("none")
+    what = _("The run has no {wanted!r}.").format(wanted=wanted)
+    raise VlabError(what, mend=_("Choose one of: {names}.").format(names=names))
