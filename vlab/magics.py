@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vlab.riscv import Program
 
 NAMES = ("guest", "asm")
-LIMIT = 10_000_000  # instructions, so that a cell of a lesson ends
+LIMIT = 1_000_000  # instructions, so that a cell ends soon, even one that prints for ever
 SHOWN = 20_000  # characters of the console
 RECORDED = 100_000  # events
 

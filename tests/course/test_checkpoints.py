@@ -85,8 +85,11 @@ def test_a_checkpoint_makes_anew_what_was_changed(lesson):
     assert said[-2:] == [["Made for this section: a.\n"], ["[1, 2]"]]
 
 
-def test_without_a_history_it_is_enough_that_the_names_are_there(lesson):
-    forget = "shell = get_ipython()\nshell.history_manager.input_hist_raw[:] = ['']"
+@pytest.mark.parametrize(
+    "kept", [[""], ["", "import coverage"]], ids=["nothing", "what a test runner put in"]
+)
+def test_without_a_history_it_is_enough_that_the_names_are_there(lesson, kept):
+    forget = f"shell = get_ipython()\nshell.history_manager.input_hist_raw[:] = {kept}"
     said = executed(
         [SETUP, *CELLS, forget + '\ncheckpoint("99-two")', "del a", forget + '\ncheckpoint("99-two")'], lesson
     )

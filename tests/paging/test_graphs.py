@@ -16,7 +16,7 @@ def test_the_graph_is_the_path_from_satp_to_the_page():
     assert graph.nodes[3]["verdict"] == "leaf"
     assert graph.nodes["page"] == {
         "kind": "page",
-        "label": "0x80005000",
+        "label": "0x80005456",
         "address": 0x8000_5000,
         "size": 4096,
         "physical": 0x8000_5456,

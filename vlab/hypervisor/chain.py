@@ -1,5 +1,6 @@
 """The way of one guest address: guest-virtual → guest-physical → host-physical, and the shadow's short-cut."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vlab.display import Drawn
@@ -39,12 +40,16 @@ class Chain(Drawn):
             end = _("GPA {gpa:#x} ({place})").format(gpa=self.gpa, place=place)
         else:
             end = _("GPA {gpa:#x} → HPA {hpa:#x}").format(gpa=self.gpa, hpa=self.hpa)
-        if self.shadow is None or self.shadow.fault is not None:
-            shadow = _("the shadow does not have it yet")
-        elif self.stale:
-            shadow = _("the shadow leads elsewhere, to HPA {hpa:#x}").format(hpa=self.shadow.physical)
-        else:
-            shadow = _("the shadow has it")
-        return _("{access} of GVA {gva:#x} in {mode} → {end}; {shadow}").format(
-            access=self.access.title, gva=self.gva, mode=self.mode, end=end, shadow=shadow
+        sentence = _("{access} of GVA {gva:#x} in {mode} → {end}").format(
+            access=self.access.title, gva=self.gva, mode=self.mode, end=end
         )
+        return "; ".join([sentence, *self._of_the_shadow()])
+
+    def _of_the_shadow(self) -> Iterator[str]:
+        """What the shadow has to do with it; nothing where none will ever lead."""
+        if self.stale and self.shadow is not None:
+            yield _("the shadow leads elsewhere, to HPA {hpa:#x}").format(hpa=self.shadow.physical)
+        elif self.hpa is not None and (self.shadow is None or self.shadow.fault is not None):
+            yield _("the shadow does not have it yet")
+        elif self.hpa is not None:
+            yield _("the shadow has it")

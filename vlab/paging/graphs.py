@@ -41,7 +41,7 @@ def walk_graph(walk: "Walk") -> "networkx.DiGraph[Any]":
         }
         if walk.host is not None:
             page["gpa"] = walk.gpa
-        graph.add_node("page", kind="page", label=f"{walk.physical - offset:#x}", **page)
+        graph.add_node("page", kind="page", label=f"{walk.physical:#x}", **page)
         graph.add_edge(last, "page", label=f"+ {offset:#x}", offset=offset)
     elif walk.fault is not None:
         fault = {"cause": walk.fault, "rule": walk.rule, "why": walk.why}

@@ -237,7 +237,7 @@ def test_who_wrote_it_by_list_and_by_click(state_page, states):
     )
     page.locator("[data-who=scause] text").first.click()
     assert place(page) == states.who_wrote("scause", 800) == 799
-    assert page.locator(".vlab-who option[value=mtval]").inner_text() == "mtval: not in this run"
+    assert page.locator(".vlab-who option[value=mtval]").inner_text() == "mtval: not before this"
 
 
 def test_only_states_ask_who_wrote(page):

@@ -83,7 +83,7 @@ def _words() -> dict[str, str]:
         "speed": _("Speed"),
         "who": _("Who wrote"),
         "wrote": _("Go to the write"),
-        "unwritten": _("{name}: not in this run"),
+        "unwritten": _("{name}: not before this"),
         "written": _("{name}: position {at}"),
         "bigger": _("Lecture size"),
         "help": _("Keys"),
