@@ -2,8 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -57,6 +58,15 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
 def repository() -> Path:
     """The root of the checkout under test."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The browser of this host; one for a whole file."""
+    from tests.views.pages import chromium
+
+    with chromium() as browser:
+        yield browser
 
 
 class NoSkips:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.benchmarks.measuring import Spread, spread, table, this_python
 from tests.views.live.test_timeline_page import MODEL, NAMES
+from tests.views.pages import chromium
 from tests.views.recordings import Script
 from vlab.events import Recording
 from vlab.views import Timeline
@@ -84,13 +85,9 @@ def recording(events: int) -> Recording:
 
 def measure(events: int, *, repetitions: int = 3) -> Measured:
     """The timeline and its peer in turns, in one browser."""
-    from playwright.sync_api import sync_playwright
-
     run = recording(events)
     measured = Measured(len(run))
-    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         for turn in range(repetitions + 1):
             own, page, frames = _timeline(browser, run)
             peer = _peer(browser, run)
@@ -99,7 +96,6 @@ def measure(events: int, *, repetitions: int = 3) -> Measured:
                 measured.page.append(page)
                 measured.peer.append(peer)
                 measured.frames += frames
-        browser.close()
     return measured
 
 

@@ -1,11 +1,9 @@
 """Slides: whole in themselves, and shown by a real browser that has no network."""
 
 import re
-import shutil
 
 import pytest
 
-from tests.course.test_lessons_in_a_browser import FLAGS
 from vlab import cli
 from vlab.course import sections
 from vlab.course.deck import columns, deck
@@ -46,21 +44,15 @@ WRONG: list[str] = []
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(browser, tmp_path_factory):
     """The deck of lesson 07 in a browser whose network is cut, at the size of a projector."""
-    from playwright.sync_api import sync_playwright
-
     file = tmp_path_factory.mktemp("slides") / "deck.html"
     file.write_text(deck(sections.lesson("07")), "utf-8")
-    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        page = browser.new_context(offline=True, viewport={"width": 1280, "height": 760}).new_page()
-        page.on("pageerror", lambda error: WRONG.append(str(error)))
-        page.on("requestfailed", lambda request: WRONG.append(request.url))
-        page.goto(file.as_uri())
-        yield page
-        browser.close()
+    page = browser.new_context(offline=True, viewport={"width": 1280, "height": 760}).new_page()
+    page.on("pageerror", lambda error: WRONG.append(str(error)))
+    page.on("requestfailed", lambda request: WRONG.append(request.url))
+    page.goto(file.as_uri())
+    return page
 
 
 needs_browser = pytest.mark.requires("chromium")

@@ -5,7 +5,7 @@ import pytest
 from tests.course import test_lessons_in_a_browser as lab
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.timeout(300), pytest.mark.slow]
-server, browser = lab.server, lab.browser
+server = lab.server
 PATH = "en/exercises/07_trap_and_emulate.ipynb"
 WRONG = "def exits_per_call(run):\n    return [0]"
 

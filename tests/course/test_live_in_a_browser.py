@@ -6,7 +6,7 @@ from tests.course import test_lessons_in_a_browser as lab
 from vlab.course import live, sections
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.timeout(300)]
-server, browser = lab.server, lab.browser
+server = lab.server
 
 
 def test_a_cell_comes_and_runs(browser, server, tmp_path_factory):

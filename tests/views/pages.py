@@ -59,6 +59,10 @@ body {{ margin: 8px; background: {paper}; color: {ink} }}</style></head>
 <body data-jp-theme-light={light}><main></main></body></html>"""
 
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--disable-sync", "--no-first-run"]
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """The browser of this host."""
@@ -66,7 +70,7 @@ def chromium() -> Iterator[Any]:
 
     path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 

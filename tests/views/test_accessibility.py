@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.views.everything import KERNEL, kinds
-from tests.views.pages import chromium, jupyterlab, opened, run_all
+from tests.views.pages import jupyterlab, opened, run_all
 from vlab.course.notebooks import lessons
 from vlab.events import Recording
 from vlab.hypervisor import Hypervisor
@@ -47,12 +47,6 @@ WRONG = """() => document.querySelectorAll('.jp-OutputArea-output').forEach((out
     output.firstElementChild.append(wrong);
 })"""
 PAGES = ("run", "state", "comparison", "walk", "vm", "timeline")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 def complaints(page: Any, within: str = "body", without: tuple[str, ...] = ()) -> list[str]:

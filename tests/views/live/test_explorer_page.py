@@ -3,19 +3,13 @@
 import pytest
 
 from tests.hypervisor.towers import tower
-from tests.views.pages import chromium, opened
+from tests.views.pages import opened
 from vlab import guests
 from vlab.paging import PageTable
 from vlab.riscv import Mode
 from vlab.views import Explorer
 
 pytestmark = pytest.mark.requires("chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The page's side of the stepper, in a real browser, with a model in place of the notebook's."""
 
-import shutil
 from base64 import b64encode
 
 import pytest
@@ -33,17 +32,6 @@ _MODEL = """
   });
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

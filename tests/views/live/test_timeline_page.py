@@ -1,6 +1,5 @@
 """The page's side of the timeline, in a real browser, with a model in place of the notebook's."""
 
-import shutil
 from base64 import b64encode
 
 import pytest
@@ -47,17 +46,6 @@ def put(page, timeline):
     data, source = b64encode(widget.data).decode(), b64encode(widget._esm.encode()).decode()
     page.evaluate(MODEL, [state, data, source])
     page.locator("[data-drawn]").wait_for()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
