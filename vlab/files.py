@@ -1,6 +1,12 @@
 """Where the project's own files are: the notebooks and the data, in a checkout or in an installed wheel."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from stat import S_IMODE
+from typing import BinaryIO
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -22,9 +28,52 @@ def folder(name: str) -> Path:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees half of it: either the old content stands there, or the new."""
-    draft = path.with_name(f".{path.name}.part")
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write, which takes the place of `path` when the block ends well, all at once.
+
+    Until then, and after any error or crash, the old one stands there whole. The new one has its mode. It may
+    be sought in and truncated, so that holes cost no room. OSError where the folder or the disk refuses.
+    """
+    file, draft = _draft(path)
     try:
-        draft.write_bytes(content)
+        with file:
+            yield file
+            file.flush()
+            # The content must be on the disk before the name is: after a crash a name without it is half a file.
+            os.fsync(file.fileno())
+        if path.exists():
+            draft.chmod(S_IMODE(path.stat().st_mode))
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+    _settle(path.parent)
+
+
+def _draft(path: Path) -> tuple[BinaryIO, Path]:
+    """A file of its own beside `path`: whoever writes there too, or crashed while doing so, has another."""
+    for number in count():
+        draft = path.with_name(f".{path.name}.{number}.part")
+        try:
+            return draft.open("xb"), draft
+        except FileExistsError:
+            continue
+    raise AssertionError
+
+
+def _settle(folder: Path) -> None:
+    """Put the new name on the disk too. Where a folder can't be opened, the system does so when it likes."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # some file systems know no fsync of a folder
+    finally:
+        os.close(handle)

@@ -9,12 +9,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlab.language import VlabError
+from vlab.machine import Machine, Stop
 from vlab.machine import bus as bus_module
 from vlab.machine.bus import Bus, BusError, checked
-from vlab.machine.devices import Clint, Finisher, Uart
+from vlab.machine.devices import Clint, Finisher, Plic, Uart
+from vlab.riscv import assemble
 
 ANY = st.integers(min_value=-(1 << 66), max_value=1 << 66)
 WIDTHS = (1, 2, 4, 8)
+
+# Waits in `wfi` for source 5, claims it, silences the bell, completes it, and powers off.
+BELL = """
+    li a0, 0xc000000
+    li t0, 1
+    sw t0, 20(a0)
+    li a1, 0xc002000
+    li t0, 1<<5
+    sw t0, 0(a1)
+    li t0, 1<<11
+    csrw mie, t0
+1:  wfi
+    csrr t0, mip
+    srli t0, t0, 11
+    beqz t0, 1b
+    li a2, 0xc200000
+    lw s0, 4(a2)
+    li a3, 0x10001000
+    sw zero, 0(a3)
+    sw s0, 4(a2)
+    csrr t0, mip
+    bnez t0, 1b
+    li t0, 0x100000
+    li t1, 0x5555
+    sw t1, 0(t0)
+"""
 
 
 class Ram:
@@ -174,25 +202,46 @@ def test_checked_refuses_what_is_no_number_below_its_bound(value):
     assert checked("lamp", {"lit": 9}, lit=10) == {"lit": 9}
 
 
-def test_the_device_in_the_contract_works():
-    """The example that a reader copies."""
-    source = bus_module.__doc__.split("whole, and works:\n")[1].split("machine.bus.attach")[0]
+def examples():
+    """The examples that a reader copies: their source, and the classes in them."""
+    first, second = (
+        bus_module.__doc__.split(before)[1].split(after)[0]
+        for before, after in (("and works:\n", "    machine.attach"), ('b"!")`.\n', "    KINDS["))
+    )
     names: dict[str, Any] = {"BusError": BusError, "checked": checked}
-    exec(compile(ast.parse(textwrap.dedent(source)), "<the example>", "exec"), names)
-    lamp = names["Lamp"]()
-    bus = Bus()
-    bus.attach(0x1001_0000, lamp)
-    bus.store(0x1001_0000, 4, 3)
-    assert bus.load(0x1001_0000, 4) == 1
-    saved = bus.state()
-    bus.store(0x1001_0000, 4, 0)
-    bus.restore(saved)
+    for source in (first, second):
+        exec(compile(ast.parse(textwrap.dedent(source)), "<the example>", "exec"), names)
+        assert len(textwrap.dedent(source).strip().splitlines()) <= 30
+    return names["Lamp"], names["Bell"]
+
+
+def test_the_device_in_the_contract_works():
+    machine = Machine(memory="1M")
+    lamp = machine.attach(examples()[0]())
+    base = machine.bus.devices["lamp"][0]
+    assert base == 0x1000_1000
+    machine.bus.store(base, 4, 3)
+    assert machine.bus.load(base, 4) == 1
+    saved = machine.snapshot()
+    machine.bus.store(base, 4, 0)
+    machine.restore(saved)
     assert lamp.lit == 1
     with pytest.raises(BusError):
-        bus.store(0x1001_0004, 4, 1)
+        machine.bus.store(base + 4, 4, 1)
     with pytest.raises(VlabError):
-        bus.restore({"lamp": {"lit": 2}})
-    assert len(textwrap.dedent(source).strip().splitlines()) <= 30
+        machine.bus.restore(machine.bus.state() | {"lamp": {"lit": 2}})
+    machine.load(assemble("j ."))
+    assert lamp.lit == 0
+
+
+def test_the_device_in_the_contract_that_interrupts_works():
+    machine = Machine(memory="1M")
+    bell = machine.attach(examples()[1](), irq=5)
+    machine.load(assemble(BELL))
+    assert machine.run(1000) is Stop.ASLEEP
+    machine.give("bell", b"!")
+    assert machine.run(1000) is Stop.OFF
+    assert (machine.hart.x[8], bell.lit) == (5, 0)
 
 
 def full_bus():
@@ -200,12 +249,15 @@ def full_bus():
     bus.attach(0x1000_0000, Uart())
     bus.attach(0x200_0000, Clint(lambda: 1000))
     bus.attach(0x10_0000, Finisher())
+    plic = Plic()
+    plic.wire(10, bus.devices["uart"][1])
+    bus.attach(0xC00_0000, plic)
     return bus
 
 
-ADDRESS = st.sampled_from([0x1000_0000, 0x200_0000, 0x200_4000, 0x200_BFF8, 0x10_0000]).flatmap(
-    lambda base: st.integers(min_value=base - 16, max_value=base + 16)
-)
+PLACES = [0x1000_0000, 0x200_0000, 0x200_4000, 0x200_BFF8, 0x10_0000]
+PLACES += [0xC00_0000, 0xC00_0028, 0xC00_1000, 0xC00_2000, 0xC00_2080, 0xC20_0000, 0xC20_1000]
+ADDRESS = st.sampled_from(PLACES).flatmap(lambda base: st.integers(min_value=base - 16, max_value=base + 16))
 
 
 @given(
@@ -222,7 +274,7 @@ def test_no_guest_gets_more_than_a_bus_error_out_of_it(traffic, time):
                 bus.store(address, size, value)
         except BusError:
             continue
-        assert bus.lines(time) in (0, 1 << 3, 1 << 7, 1 << 3 | 1 << 7)
+        assert not bus.lines(time) & ~(1 << 3 | 1 << 7 | 1 << 9 | 1 << 11)
         assert bus.deadline(time) is None or bus.deadline(time) > time
     copy = full_bus()
     copy.restore(bus.state())

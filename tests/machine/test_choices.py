@@ -1,7 +1,10 @@
 """What the specification leaves open: each row of the table holds, and each row has its test here."""
 
 from tests.machine.programs import MASK, cause, do, machine, mode, paged, register, write
+from tests.machine.test_virtio import BUFFER, Driver, lie
 from vlab.machine.choices import CHOICES, TLB_ENTRIES, tlb_index
+from vlab.machine.devices import VirtioConsole
+from vlab.machine.devices.virtio.transport import VERSION_1
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Cause, Mode
 
@@ -132,6 +135,55 @@ def vectored():
     assert m.hart.csr["mtvec"] == 0x8000_0001
 
 
+def plic():
+    m = machine("j .")
+    m.uart.store(1, 1, 1)
+    m.board.plic.store(40, 4, 0xFF)
+    m.board.plic.store(0x2000, 4, 1 << 10)
+    assert m.board.plic.load(40, 4) == 7
+    m.type("x")
+    assert m.board.plic.pending == 1 << 10
+    assert m.board.plic.load(0x20_0004, 4) == 10
+    assert m.board.plic.pending == 0
+    m.board.plic.store(0x20_0004, 4, 10)
+    m.uart.load(0, 1)
+    assert m.board.plic.pending == 0  # its pin is down
+
+
+def virtio():
+    driver = Driver(start=False)
+    assert driver.get(0x34) == 256
+    assert driver.console.offered == VERSION_1
+    assert lie("indirect").broken
+
+
+def virtio_requests():
+    driver = Driver()
+    driver.print(b"at once")
+    assert driver.console.text == "at once"
+    driver.describe(1, 0, 0x8000_0000, 1 << 20, 1, 1)
+    for number in range(1, 5):
+        driver.describe(1, number, 0x8000_0000, 1 << 20, 1 if number < 4 else 0, number + 1)
+    driver.offer(1)
+    assert driver.broken
+
+
+def virtio_rules():
+    assert lie("loop").broken
+    m = machine()
+    m.attach(VirtioConsole())
+    assert cause(m, "lbu a1, 0(a0)", a0=0x1000_1000) == Cause.LOAD_ACCESS_FAULT
+
+
+def dma_and_lr():
+    driver = Driver()
+    driver.machine.reservation = (BUFFER, 8)
+    driver.describe(0, 0, BUFFER + 7, 1, 2)
+    driver.offer(0)
+    driver.machine.give("virtio-console", b"x")
+    assert driver.machine.reservation is None
+
+
 TESTS = {
     "ASIDLEN": asidlen,
     "A and D bits": a_and_d,
@@ -149,6 +201,11 @@ TESTS = {
     "wfi elsewhere": wfi_elsewhere,
     "stores to code": stores_to_code,
     "a satp write with an unsupported mode": satp_mode,
+    "PLIC": plic,
+    "virtio": virtio,
+    "virtio requests": virtio_requests,
+    "what a virtio driver must not do": virtio_rules,
+    "DMA and lr": dma_and_lr,
     "vectored traps": vectored,
 }
 

@@ -178,7 +178,7 @@ def test_a_set_does_not_latch_what_an_interrupt_controller_asserts():
             return self.asserted
 
     m = machine()
-    m.bus.attach(0xC00_0000, Controller())
+    m.bus.attach(0x1100_0000, Controller())
     for instruction in ("csrrs a0, mip, a1", "csrrc a0, mip, a1"):
         assert do(m, instruction, a1=SSI) is None
         assert register(m, "a0") & SEI

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlab.language import VlabError
+from vlab.machine import Machine
 from vlab.machine.bus import Bus
-from vlab.machine.devices import Clint, Finisher, Uart
+from vlab.machine.devices import Clint, Finisher, Uart, VirtioConsole
 from vlab.machine.devicetree import device_tree, with_bootargs
+from vlab.riscv import assemble
 
 RAM = 0x8000_0000
 SIZE = 64 << 20
@@ -106,7 +108,7 @@ def test_what_is_not_there_is_not_described():
 
 def test_a_device_without_a_name_for_kernels_is_left_out():
     class Lamp(Uart):
-        name = "lamp"
+        name, node = "lamp", ""
 
     assert b"lamp" not in device_tree(RAM, SIZE, "", {"lamp": (0x1001_0000, Lamp())})
 
@@ -118,6 +120,43 @@ def test_dtc_finds_nothing_wrong(bootargs, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     assert 'stdout-path = "/soc/serial@10000000";' in result.stdout
     assert (f'bootargs = "{bootargs}";' in result.stdout) == bool(bootargs)
+
+
+def whole():
+    """The tree of a whole computer, with a console in the second slot and a device of a reader's own."""
+
+    class Lamp(Uart):
+        name, node, properties = "lamp", "lamp", {"compatible": "example,lamp"}
+
+    machine = Machine(memory="16M", devices=[Lamp(), VirtioConsole()])
+    machine.load(assemble("j ."))
+    place = machine.hart.x[11]
+    size = int.from_bytes(machine.memory.peek(place + 4, 4), "big")
+    return machine.memory.peek(place, size)
+
+
+def test_interrupts_lead_to_the_controller_and_from_it_to_the_hart():
+    nodes = read(whole())
+    plic = nodes["/soc/interrupt-controller@c000000"]
+    assert plic["interrupts-extended"] == cells(1, 11, 1, 9)
+    assert plic["riscv,ndev"] == cells(31)
+    assert nodes["/soc"]["interrupt-parent"] == plic["phandle"] == cells(3)
+    assert nodes["/soc/serial@10000000"]["interrupts"] == cells(10)
+    assert nodes["/soc/virtio@10002000"] == {
+        "reg": cells(0, 0x1000_2000, 0, 0x1000),
+        "compatible": b"virtio,mmio\0",
+        "dma-coherent": b"",
+        "interrupts": cells(2),
+    }
+    assert nodes["/soc/lamp@10001000"]["compatible"] == b"example,lamp\0"
+    assert nodes["/chosen"]["stdout-path"] == b"/soc/serial@10000000\0"
+
+
+@pytest.mark.requires("dtc")
+def test_dtc_finds_nothing_wrong_with_a_whole_computer(tmp_path):
+    result = dtc(whole(), tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "virtio@10002000" in result.stdout
 
 
 @pytest.mark.requires("dtc")

@@ -126,6 +126,21 @@ def test_a_future_that_will_not_be_is_forgotten():
     assert m.snapshot() == straight([(107, "c")], 245).snapshot()
 
 
+def test_what_came_while_looking_ahead_never_came():
+    m = machine(READER)
+    m.run(100)
+    m.type("a")
+    kept, checkpoints = list(m.history.input), dict(m.history.checkpoints)
+    with m.history.ahead():
+        m.goto(50)
+        m.type("b")
+        m.run(100)
+    assert (m.history.input, m.history.checkpoints) == (kept, checkpoints)
+    m.run(100)
+    m.goto(150)
+    assert m.snapshot() == straight([(100, "a")], 150).snapshot()
+
+
 def test_going_back_over_a_power_off():
     m = machine("nop\n nop\n" + OFF)
     m.run()

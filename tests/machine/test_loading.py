@@ -276,7 +276,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 
 def test_a_file_over_the_bound_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("vlab.machine.loading._LARGEST_FILE", 4)
+    monkeypatch.setattr("vlab.machine.loading.LARGEST_FILE", 4)
     (tmp_path / "f").write_bytes(b"1234")
     assert read_file(tmp_path / "f") == b"1234"
     (tmp_path / "f").write_bytes(b"12345")

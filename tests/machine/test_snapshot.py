@@ -213,6 +213,7 @@ def test_the_parts_of_a_machine_are_those_of_any_computer_and_its_tlb():
         "reservation",
         "htif",
         "hart",
+        "board",
         "devices",
         "memory",
         "residents",

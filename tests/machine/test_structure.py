@@ -29,7 +29,7 @@ def test_each_level_stands_inside_the_one_that_gives_it(depth):
     path = "machine" + "".join(f"/hypervisor/at{level + 1}" for level in range(depth))
     assert graph.nodes[path]["object"] is innermost
     assert list(graph.successors(path)) == [
-        f"{path}/{name}" for name in ("finisher", "clint", "uart", "software")
+        f"{path}/{name}" for name in ("finisher", "clint", "plic", "uart", "software")
     ]
     assert graph.nodes[f"{path}/uart"] == {
         "kind": "device",

@@ -3,6 +3,7 @@
 from vlab.machine.choices import CHOICES, GATE, Choice
 from vlab.machine.computer import RESIDENTS, Computer, Resident, gate, parse_size, standing
 from vlab.machine.machine import Machine, Stop
+from vlab.machine.sbi import Sbi
 from vlab.machine.snapshot import Snapshot
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Computer",
     "Machine",
     "Resident",
+    "Sbi",
     "Snapshot",
     "Stop",
     "gate",

@@ -19,24 +19,46 @@ A device is any object with these members; it needs no base class. This one is w
                 raise BusError
             self.lit = value & 1
 
-        def lines(self, time):
-            return 0
-
-        def deadline(self, time):
-            return None
-
         def state(self):
             return {"lit": self.lit}
 
         def restore(self, state):
             self.lit = checked(self.name, state, lit=2)["lit"]
 
-    machine.bus.attach(0x1001_0000, Lamp())
+    machine.attach(Lamp())
+
+More members make more of it; a device has those that it has a use for:
+
+    kind                    what `vlab.machine.devices.KINDS` knows it by: it can be built anew from a saved state
+    interrupting            its interrupt pin; the computer leads it to the interrupt controller
+    lines(time)             bits of `mip` that it asserts by itself at `time`; asking has no effect
+    deadline(time)          the next time, later than `time`, when its lines may change untouched; None: never
+    connect(memory)         it reads and writes memory by itself: a `BusMaster`
+    receive(data)           bytes come to it from outside
+    reset()                 the computer is switched on; without this, it is restored to what it was when attached
+    node, properties        what the device tree says of it
+
+So this one interrupts: at `machine.attach(Bell(), irq=5)` and `machine.give("bell", b"!")`.
+
+    class Bell(Lamp):
+        '''A lamp that is lit from outside too. While it is lit, it interrupts.'''
+        name, kind, node = "bell", "bell", "bell"
+        properties = {"compatible": "example,bell"}
+
+        @property
+        def interrupting(self):
+            return bool(self.lit)
+
+        def receive(self, data):
+            self.lit = 1
+
+    KINDS["bell"] = Bell
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any, Protocol, runtime_checkable
 
 from vlab.language import VlabError, _
 
@@ -70,17 +92,56 @@ class Device(Protocol):
     def store(self, offset: int, size: int, value: int) -> None:
         """Take `size` bytes at `offset`."""
 
-    def lines(self, time: int) -> int:
-        """The bits of `mip` that it asserts at `time`; 0 for none. Asking has no effect."""
-
-    def deadline(self, time: int) -> int | None:
-        """The next time, later than `time`, when `lines` may change untouched; None if it won't."""
-
     def state(self) -> dict[str, Any]:
         """All that it remembers, as plain data: int, str, bytes, list, dict, None."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Be again as `state` says. One that can't be its own raises VlabError and changes nothing."""
+
+
+@runtime_checkable
+class Interrupting(Protocol):
+    """A device with an interrupt pin."""
+
+    @property
+    def name(self) -> str:
+        """Its name on the bus."""
+
+    @property
+    def interrupting(self) -> bool:
+        """Whether the pin is up. Looking has no effect."""
+
+
+@runtime_checkable
+class Receiving(Protocol):
+    """A device to which something comes from outside."""
+
+    def receive(self, data: bytes) -> None:
+        """Take it."""
+
+
+class BusMaster(Protocol):
+    """What a device that reads and writes memory by itself (DMA) is given of its computer."""
+
+    def holds(self, address: int, size: int = 1) -> bool:
+        """Whether all these bytes are memory."""
+
+    def peek(self, address: int, size: int) -> bytes:
+        """Read bytes that `holds` is true of."""
+
+    def poke(self, address: int, data: bytes) -> None:
+        """Write bytes that `holds` is true of."""
+
+    def attend(self) -> None:
+        """The device's pin went up: if its computer sleeps, it must look."""
+
+
+class Phandle(IntEnum):
+    """The numbers by which nodes of a device tree refer to others."""
+
+    HART = 1  # its own interrupt controller: `mip` and `mie`
+    FINISHER = 2
+    PLIC = 3
 
 
 class Bus:
@@ -90,6 +151,8 @@ class Bus:
         self.devices: dict[str, tuple[int, Device]] = {}  # name -> (base, device), ordered by base
         self._bases: list[int] = []
         self._slots: list[tuple[int, Device]] = []
+        self._lines: list[Callable[[int], int]] = []  # of the devices that have such a method
+        self._deadlines: list[Callable[[int], int | None]] = []
 
     def __repr__(self) -> str:
         places = ", ".join(f"{name} {base:#x}" for name, (base, _device) in self.devices.items())
@@ -114,6 +177,8 @@ class Bus:
         self._slots = sorted([*self._slots, (base, device)], key=lambda slot: slot[0])
         self._bases = [start for start, _device in self._slots]
         self.devices = {found.name: (start, found) for start, found in self._slots}
+        self._lines = [found.lines for _start, found in self._slots if hasattr(found, "lines")]
+        self._deadlines = [found.deadline for _start, found in self._slots if hasattr(found, "deadline")]
 
     def find(self, address: int) -> tuple[Device, int] | None:
         """The device that answers at `address`, and the offset inside its window; None if none does."""
@@ -144,14 +209,18 @@ class Bus:
     def lines(self, time: int) -> int:
         """The bits of `mip` that devices assert at `time`."""
         asserted = 0
-        for _base, device in self._slots:
-            asserted |= device.lines(time)
+        for lines in self._lines:
+            asserted |= lines(time)
         return asserted
 
     def deadline(self, time: int) -> int | None:
         """The next time, later than `time`, when `lines` may change with nobody touching a device."""
-        deadlines = (device.deadline(time) for _base, device in self._slots)
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        earliest = None
+        for deadline in self._deadlines:
+            there = deadline(time)
+            if there is not None and (earliest is None or there < earliest):
+                earliest = there
+        return earliest
 
     def state(self) -> dict[str, Any]:
         """The state of each device, by name."""
@@ -177,11 +246,12 @@ class Bus:
             raise
 
 
-def checked(where: str, state: object, **bounds: int | type[bytes]) -> dict[str, Any]:
+def checked(where: str, state: object, **bounds: int | type) -> dict[str, Any]:
     """A saved state, checked field by field before any of it is used.
 
-    Each bound is a number (the field is a whole number from 0 to less than it) or `bytes`. `where` names the
-    device in the VlabError for a field that is missing, unknown, of another type, or out of bounds.
+    Each bound is a number (the field is a whole number from 0 to less than it), or a type: `bytes`, `str`, and
+    `list` or `dict`, of which the caller checks the parts. `where` names the device in the VlabError for a
+    field that is missing, unknown, of another type, or out of bounds.
     """
     if not isinstance(state, Mapping) or set(state) != set(bounds):
         raise VlabError(
@@ -191,7 +261,7 @@ def checked(where: str, state: object, **bounds: int | type[bytes]) -> dict[str,
     for name, bound in bounds.items():
         value = state[name]
         # `type(...) is`: True would pass for a number.
-        fits = type(value) is int and 0 <= value < bound if isinstance(bound, int) else type(value) is bytes
+        fits = type(value) is int and 0 <= value < bound if isinstance(bound, int) else type(value) is bound
         if not fits:
             raise VlabError(
                 _("The saved field {name} can't be {value}.").format(name=name, value=_short(value)),

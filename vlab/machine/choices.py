@@ -37,5 +37,17 @@ CHOICES: tuple[Choice, ...] = (
     Choice("wfi elsewhere", "time jumps to the next deadline"),
     Choice("stores to code", "seen by the next fetch, with or without fence.i"),
     Choice("a satp write with an unsupported mode", "changes nothing"),
+    Choice(
+        "PLIC", "31 sources, priorities 0 to 7; a source is pending while its pin is up and it isn't claimed"
+    ),
+    Choice(
+        "virtio", "modern virtio-mmio, split queues of up to 256; no indirect descriptors, no event index"
+    ),
+    Choice("virtio requests", "done within the store that notifies, 4 MiB a chain at most"),
+    Choice(
+        "what a virtio driver must not do",
+        "DEVICE_NEEDS_RESET; for a register's wrong width, an access fault",
+    ),
+    Choice("DMA and lr", "a device's write to reserved bytes makes the sc fail"),
     Choice("vectored traps", "supported: MODE 0 and 1; other modes leave MODE as it was"),
 )

@@ -11,15 +11,16 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from vlab.display import Drawn
 from vlab.events import EventSource
 from vlab.language import VlabError, _
-from vlab.machine.bus import Bus
+from vlab.machine.board import Board
+from vlab.machine.bus import Device, Receiving
 from vlab.machine.choices import GATE
-from vlab.machine.devices import Clint, Finisher, Uart
 from vlab.machine.devicetree import device_tree, with_bootargs
+from vlab.machine.dma import Dma
 from vlab.machine.hart import Hart
 from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from vlab.machine.history import History
     from vlab.machine.look import Look
 
-CLINT_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x1000_0000, 0x0010_0000
 NEXT_STAGE = 0x8020_0000  # where what firmware starts begins, if it is a raw image
 _FW_DYNAMIC = (0x4942_534F, 2)  # magic ("OSBI") and version of what OpenSBI's fw_dynamic asks of its loader
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -59,6 +59,8 @@ class Resident(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Be again as `state` says. VlabError for a state that can't be its own."""
 
+
+AnyDevice = TypeVar("AnyDevice", bound=Device)
 
 # By kind, so that a snapshot can name its residents.
 RESIDENTS: dict[str, Callable[["Computer"], Resident]] = {}
@@ -122,21 +124,17 @@ class Computer(Drawn, ABC):
     skipped: int  # time that wfi jumped over
     reservation: tuple[int, int] | None  # what lr reserved: physical address and size
     program: Program | None = None  # what was loaded last
+    issued = 0  # the word that its resident issued last: it stands in no memory
 
     def _build(self, *, cached: bool) -> None:
         """Put the hart and the standard devices in; `memory`, `level` and `events` stand already."""
         self.skipped = 0
         self.reservation = None
         self.residents: dict[Mode, Resident] = {}
-        self.clint = Clint(lambda: self.time)
-        self.uart = Uart()
-        self.finisher = Finisher()
-        self.bus = Bus()
-        self.bus.attach(CLINT_BASE, self.clint)
-        self.bus.attach(UART_BASE, self.uart)
-        self.bus.attach(FINISHER_BASE, self.finisher)
+        self.board = Board(lambda: self.time, Dma(self))
+        self.bus = self.board.bus
+        self.clint, self.uart, self.finisher = self.board.clint, self.board.uart, self.board.finisher
         self.htif = Htif(self)
-        self._new_devices = self.bus.state()
         self._hart = Hart(self, cached=cached)
         self._hart.reset(GATE)
 
@@ -190,7 +188,10 @@ class Computer(Drawn, ABC):
         """The hart fenced `address` (None: all), or changed its PMP. Who keeps shadows acts on it."""
 
     def woken(self) -> None:
-        """A resident of this computer has something to do again. Who runs the computer acts on it."""
+        """By hand, something was given to a resident of this computer to do. Who runs the computer acts on it."""
+
+    def attend(self) -> None:
+        """A pin of one of its devices went up. Who runs the computer wakes it, if it sleeps."""
 
     @property
     def mtime(self) -> int:
@@ -220,8 +221,41 @@ class Computer(Drawn, ABC):
 
     def type(self, text: str) -> None:
         """Type text at the console. It waits until the guest reads it, and is typed again in a replay."""
-        self.history.typed(self, text)
-        self.uart.type(text)
+        self.give(self.uart.name, text.encode("utf-8", "replace"))
+
+    def give(self, device: str, data: bytes) -> None:
+        """Let bytes come from outside to the device of this name; in a replay they come again.
+
+        VlabError if there is no such device, or nothing can come to it.
+        """
+        self.history.arrived(self, device, data)
+
+    def deliver(self, device: str, data: bytes) -> None:
+        """Hand a device what has come to it. `give` does so, and a replay."""
+        self.receiver(device).receive(data)
+        self.attend()
+
+    def receiver(self, device: str) -> Receiving:
+        """The device of this name, to which something can come; VlabError if there is none."""
+        found: object = self.bus.devices.get(device, (0, None))[1]
+        if not isinstance(found, Receiving):
+            raise VlabError(
+                _("Nothing can come to {device!r} from outside.").format(device=device), where=self.name
+            )
+        return found
+
+    def attach(self, device: AnyDevice, base: int | None = None, irq: int | None = None) -> AnyDevice:
+        """Put a device on the bus, and be that device; its pin, if it has one, goes to source `irq` of the PLIC.
+
+        If not given, `base` is that of the next of eight slots, and `irq` the slot's, or the next free one.
+        A program that was loaded before finds nothing of it in its device tree. The history begins anew.
+
+        Raises:
+            VlabError: if the place, the name or the source is another device's; then nothing has changed.
+        """
+        self.board.attach(device, base, irq)
+        self.history.begin()
+        return device
 
     @property
     def status(self) -> int | None:
@@ -281,8 +315,7 @@ class Computer(Drawn, ABC):
         """Forget whatever ran here before: an image starts on a new computer."""
         self.htif.connect(None)
         self.memory.set_pages({})
-        for name, state in self._new_devices.items():
-            self.bus.devices[name][1].restore(state)
+        self.board.power_off()
         self.residents = {}
         self.reservation = None
         self.skipped = 0
@@ -292,7 +325,9 @@ class Computer(Drawn, ABC):
 
     def _device_tree(self, dtb: bytes | None, bootargs: str) -> bytes:
         if dtb is None:
-            return device_tree(self.memory.base, self.memory.size, bootargs, self.bus.devices)
+            board = self.board
+            memory = self.memory.base, self.memory.size
+            return device_tree(*memory, bootargs, board.bus.devices, board.sources)
         return with_bootargs(dtb, bootargs)
 
 

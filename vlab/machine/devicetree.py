@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vlab.language import VlabError, _
-from vlab.machine.bus import Device
-from vlab.machine.devices import Clint, Finisher, Uart
+from vlab.machine.bus import Device, Phandle
 
 ISA = "rv64ima_zicsr_zifencei_sstc"
 TIMEBASE = 10_000_000  # how many counts of mtime software is to take for a second
@@ -17,40 +16,33 @@ TIMEBASE = 10_000_000  # how many counts of mtime software is to take for a seco
 # A node: its properties and, as dicts, its children. None is a property without a value.
 Node = dict[str, Any]
 
-_HART_INTERRUPTS, _FINISHER = 1, 2  # phandles: numbers by which nodes refer to others
-
-# What firmware and kernels call each device, and what they must know beside its place.
-_DESCRIBED: dict[type, tuple[str, Node]] = {
-    Clint: (
-        "clint",
-        {
-            "compatible": ["sifive,clint0", "riscv,clint0"],
-            "interrupts-extended": [_HART_INTERRUPTS, 3, _HART_INTERRUPTS, 7],
-        },
-    ),
-    Finisher: ("test", {"compatible": ["sifive,test1", "sifive,test0", "syscon"], "phandle": _FINISHER}),
-    Uart: ("serial", {"compatible": "ns16550a", "clock-frequency": 3_686_400}),
-}
-
 
 def device_tree(
     memory_base: int,
     memory_size: int,
     bootargs: str = "",
     devices: Mapping[str, tuple[int, Device]] | None = None,
+    interrupts: Mapping[str, int] | None = None,
 ) -> bytes:
     """The flattened tree of a computer with one hart, this RAM, and the devices of a bus (`bus.devices`).
 
-    A device that kernels have no name for is left out. The same arguments give the same bytes.
+    What it says of a device is in the device's class: `node` (a name) and `properties`; one without is left
+    out. `interrupts` are the sources of those with a pin, by name. The same arguments give the same bytes.
     VlabError if `bootargs` has a character that it can't hold.
     """
     names = bytearray()
-    tree = _computer(memory_base, memory_size, bootargs, devices or {})
+    tree = _computer(memory_base, memory_size, bootargs, devices or {}, interrupts or {})
     nodes = _node("", tree, names) + struct.pack(">I", _END)
     return _assembled(0, bytes(16), nodes, bytes(names))
 
 
-def _computer(base: int, size: int, bootargs: str, devices: Mapping[str, tuple[int, Device]]) -> Node:
+def _computer(
+    base: int,
+    size: int,
+    bootargs: str,
+    devices: Mapping[str, tuple[int, Device]],
+    interrupts: Mapping[str, int],
+) -> Node:
     """The root node, for RAM of `size` bytes at `base`."""
     chosen: Node = {"bootargs": bootargs} if bootargs else {}
     soc: Node = {"#address-cells": 2, "#size-cells": 2, "compatible": "simple-bus", "ranges": None}
@@ -64,14 +56,19 @@ def _computer(base: int, size: int, bootargs: str, devices: Mapping[str, tuple[i
         "cpus": _cpus(),
         "soc": soc,
     }
-    for place, device in devices.values():
-        if type(device) not in _DESCRIBED:
+    for name, (place, device) in devices.items():
+        kind = getattr(device, "node", "")
+        if not kind:
             continue
-        kind, properties = _DESCRIBED[type(device)]
-        soc[f"{kind}@{place:x}"] = {"reg": _place(place, device.size), **properties}
-        if isinstance(device, Uart):
+        properties: Node = {"reg": _place(place, device.size), **getattr(device, "properties", {})}
+        if name in interrupts:
+            properties["interrupts"] = interrupts[name]
+        soc[f"{kind}@{place:x}"] = properties
+        if kind == "serial":
             chosen["stdout-path"] = f"/soc/{kind}@{place:x}"
-        if isinstance(device, Finisher):
+        if properties.get("phandle") == Phandle.PLIC:
+            soc["interrupt-parent"] = Phandle.PLIC
+        if properties.get("phandle") == Phandle.FINISHER:
             root["poweroff"] = _system_control("syscon-poweroff", 0x5555)
             root["reboot"] = _system_control("syscon-reboot", 0x7777)
     return root
@@ -84,7 +81,7 @@ def _cpus() -> Node:
         "interrupt-controller": None,
         "#address-cells": 0,
         "#interrupt-cells": 1,
-        "phandle": _HART_INTERRUPTS,
+        "phandle": Phandle.HART,
     }
     hart = {
         "device_type": "cpu",
@@ -100,7 +97,7 @@ def _cpus() -> Node:
 
 def _system_control(compatible: str, value: int) -> Node:
     """How to end the run: which value to store into the finisher."""
-    return {"compatible": compatible, "regmap": _FINISHER, "offset": 0, "value": value}
+    return {"compatible": compatible, "regmap": Phandle.FINISHER, "offset": 0, "value": value}
 
 
 def _place(base: int, size: int) -> list[int]:

@@ -2,13 +2,13 @@
 
 Checkpoints are spaced by work done. When there are many, or they hold much memory, every other one is dropped
 and the spacing doubles: so they stay bounded, and a step back costs at most about one spacing of replay. What
-was typed is a log, and is typed again. What a debugger changed by hand is in no log.
+came from outside, typed text or packets, is a log, and comes again. What was changed by hand is in no log.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vlab.events import Recording
 from vlab.language import VlabError, _
@@ -27,19 +27,37 @@ MOST_PAGES = (256 << 20) // PAGE  # that all of them together hold
 SPACING = 20_000  # steps, to begin with
 
 
-class Typed(NamedTuple):
-    """Text typed at a computer's console after so many steps of the machine."""
+class Arrival(NamedTuple):
+    """What came from outside to a device of a computer, after so many steps of the machine, at that time of it."""
 
     step: int
+    time: int
     computer: "Computer"
-    text: str
+    device: str
+    data: bytes
 
 
 class Checkpoint(NamedTuple):
     """A snapshot, and how much of the input log it has seen."""
 
     snapshot: Snapshot
-    typed: int
+    arrived: int
+
+
+class Line(Protocol):
+    """What leads to a machine from others, such as a network: it has a past of its own, which goes by theirs."""
+
+    def bring(self, machine: "Machine", time: int) -> None:
+        """Give the machine what was sent to it before `time`, at which it stands, or until which it sleeps."""
+
+    def under_way(self, machine: "Machine") -> bool:
+        """Whether something was sent to the machine and has not come yet."""
+
+    def rewound(self, machine: "Machine") -> None:
+        """The machine is where it was at its present time, and will do again what it did."""
+
+    def forgotten(self, machine: "Machine", arrivals: Sequence[Arrival]) -> None:
+        """What the machine did after its present time is no more, nor are these arrivals."""
 
 
 class History:
@@ -48,6 +66,11 @@ class History:
     def __init__(self, machine: "Machine", spacing: int = SPACING):
         self.machine = machine
         self._first_spacing = spacing
+        self.lines: list[Line] = []
+        self.rewinds = 0  # how often it went back
+        self.apart = 0  # looks ahead or back that are open: what happens in them is undone
+        self.input: list[Arrival] = []
+        self._seen = 0  # how much of `input` the machine has been given
         self.begin()
 
     def __repr__(self) -> str:
@@ -62,9 +85,14 @@ class History:
         """Begin anew: what the machine is now doesn't follow from its past."""
         self.spacing = self._first_spacing
         self.checkpoints: dict[int, Checkpoint] = {}
-        self.input: list[Typed] = []
-        self._seen = 0  # how much of `input` the machine has been given
+        self._forget_arrivals()
+        self.input, self._seen = [], 0
         self._due = 0  # the step at which the next checkpoint is due
+
+    @property
+    def replaying(self) -> bool:
+        """Whether more came, in the future that was rewound, and will come again."""
+        return self._seen < len(self.input)
 
     def note(self) -> None:
         """Keep a checkpoint if one is due."""
@@ -84,20 +112,38 @@ class History:
             return 0  # few enough, even if they share none
         return len({id(page) for pages in held for page in pages.values()})
 
-    def typed(self, computer: "Computer", text: str) -> None:
-        """Remember what is typed now; what came later, in a future that was rewound, is forgotten."""
+    def _forget_arrivals(self) -> None:
+        """The future that was rewound is no more."""
+        forgotten = self.input[self._seen :]
+        if not self.apart:
+            for line in self.lines:
+                line.forgotten(self.machine, forgotten)
+
+    def arrived(self, computer: "Computer", device: str, data: bytes, time: int = 0) -> None:
+        """Something comes from outside now: remember it, and hand it to the device of this name.
+
+        To a machine that sleeps it may come later, at `time`. What came later, in a future that was rewound, is
+        forgotten. VlabError if nothing can come to the device.
+        """
+        computer.receiver(device)
+        self._forget_arrivals()
+        self.machine.sleep_until(time)
         now = self.machine.steps
-        self.input = [*self.input[: self._seen], Typed(now, computer, text)]
+        arrival = Arrival(now, self.machine.time, computer, device, bytes(data))
+        self.input = [*self.input[: self._seen], arrival]
         self._seen += 1
         self.checkpoints = {step: kept for step, kept in self.checkpoints.items() if step < now}
         self._due = min(self._due, now)
+        computer.deliver(device, bytes(data))
 
-    def retype(self) -> int | None:
-        """In a future that was rewound: type what was typed by now. The step of what is typed next, or None."""
-        for typed in self.input[self._seen :]:
-            if typed.step > self.machine.steps:
-                return typed.step
-            typed.computer.uart.type(typed.text)
+    def deliver(self) -> int | None:
+        """In a future that was rewound: hand over what came by now. The step of what comes next, or None."""
+        for arrival in self.input[self._seen :]:
+            if arrival.step > self.machine.steps:
+                return arrival.step
+            if not self.machine.sleep_until(arrival.time):
+                return None
+            arrival.computer.deliver(arrival.device, arrival.data)
             self._seen += 1
         return None
 
@@ -126,7 +172,11 @@ class History:
             )
         checkpoint = self.checkpoints[max(found)]
         restore_computer(self.machine, checkpoint.snapshot)
-        self._seen = checkpoint.typed
+        self._seen = checkpoint.arrived
+        self.rewinds += 1
+        if not self.apart:
+            for line in self.lines:
+                line.rewound(self.machine)
 
     @contextmanager
     def ahead(self) -> Iterator[Recording]:
@@ -137,15 +187,17 @@ class History:
         machine = self.machine
         with machine.events.apart() as recording:
             before, since = machine.snapshot(), machine.resident_since
-            kept = self._seen, self._due
+            kept = self._seen, self._due, self.input, self.checkpoints
             self._due = sys.maxsize
+            self.apart += 1
             try:
                 yield recording
             finally:
+                self.apart -= 1
                 with Interruptible():
                     restore_computer(machine, before)
                     machine.resident_since = since
-                    self._seen, self._due = kept
+                    self._seen, self._due, self.input, self.checkpoints = kept
 
     def last_store(self, address: int) -> int | None:
         """The step that last stored to the double word at a physical address; None if none since the beginning.

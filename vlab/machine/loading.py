@@ -13,7 +13,7 @@ from typing import Any
 from vlab.language import VlabError, _
 from vlab.riscv import Program
 
-_LARGEST_FILE = 1 << 30
+LARGEST_FILE = 1 << 30
 _LARGEST_MEMORY = 1 << 30  # for all segments together, where no memory is named
 _MOST_HEADERS = 1024  # real programs have fewer than a hundred program headers, and of section headers
 _MAGIC = b"\x7fELF"
@@ -97,11 +97,11 @@ def read_file(path: str | PathLike[str]) -> bytes:
                 problem, where=where, mend=_("Check the name, and the folder it is looked for in.")
             )
         with Path(path).open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
+            content = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise VlabError(_("The file can't be read: {reason}.").format(reason=reason), where=where) from None
-    if len(content) > _LARGEST_FILE:
+    if len(content) > LARGEST_FILE:
         raise VlabError(_("The file is larger than 1 GiB."), where=where)
     return content
 

@@ -1,6 +1,6 @@
 """The root machine: the one real hart, and the loop that drives it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from itertools import repeat
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from vlab.events import EventSource
 from vlab.language import VlabError, _
 from vlab.machine import tlb
+from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
 from vlab.machine.hart import MASK
@@ -50,14 +51,22 @@ class Stop(Enum):
 class Machine(Computer):
     """A RISC-V computer: RV64IMA, M/S/U, Sv39, a console, a timer. `memory`: bytes, or a text such as "64M".
 
+    `devices` are attached, each to the next slot, before the image is loaded.
+
     Raises:
-        VlabError: if such a memory can't be built, or the image can't be loaded into it.
+        VlabError: if such a memory can't be built, or a device can't be attached, or the image loaded.
     """
 
     level = 0
 
     def __init__(
-        self, image: Any = None, *, memory: str | int = "16M", dtb: bytes | None = None, bootargs: str = ""
+        self,
+        image: Any = None,
+        *,
+        memory: str | int = "16M",
+        devices: Iterable[Device] = (),
+        dtb: bytes | None = None,
+        bootargs: str = "",
     ):
         self._goal = 0
         self._attempts: Iterator[None] = repeat(None, 0)
@@ -65,10 +74,14 @@ class Machine(Computer):
         self.ram = self.memory = Memory(parse_size(memory))
         self.reservation = None
         self.history = History(self)
+        self._horizon: int | None = None  # the time up to which it may run or sleep
         self.resident_since = 0  # the step at which a resident last began to work
+        self.in_resident = False  # whether one works now
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
+        for device in devices:
+            self.attach(device)
         if image is not None:
             self.load(image, dtb=dtb, bootargs=bootargs)
 
@@ -99,13 +112,27 @@ class Machine(Computer):
 
     # Running
 
-    def run(self, instructions: int | None = None, *, until: Callable[[], object] | None = None) -> Stop:
+    def run(
+        self,
+        instructions: int | None = None,
+        *,
+        until: Callable[[], object] | None = None,
+        time: int | None = None,
+    ) -> Stop:
         """Run until power off, or until `instructions` more were attempted, or until `until()` is true.
 
-        `until` is asked after each trap, each change of control and each device access, and now and then
-        between. Ctrl-C stops between two instructions, with a KeyboardInterrupt.
+        With `time`, also until its time is that; it is ASLEEP too where a `wfi` would last longer, and its time
+        then stays at the `wfi`. `until` is asked after each trap, each change of control and each device access,
+        and now and then between. Ctrl-C stops between two instructions, with a KeyboardInterrupt.
         """
         stop = None if instructions is None else self.steps + instructions
+        before, self._horizon = self._horizon, time
+        try:
+            return self._run(stop, until)
+        finally:
+            self._horizon = before
+
+    def _run(self, stop: int | None, until: Callable[[], object] | None) -> Stop:
         with Interruptible() as interruptible:
             while True:
                 if self.status is not None:
@@ -114,14 +141,18 @@ class Machine(Computer):
                     return Stop.CONDITION
                 if stop is not None and self.steps >= stop:
                     return Stop.LIMIT
+                if self._horizon is not None and self.time >= self._horizon:
+                    return Stop.LIMIT
                 interruptible.check()
                 self.history.note()
                 if not self._advance(self._budget(stop)):
                     return Stop.ASLEEP
 
     def _budget(self, stop: int | None) -> int:
-        """How many attempts may be made at once: up to the limit, and up to what the log will type next."""
-        limits = [limit - self.steps for limit in (stop, self.history.retype()) if limit is not None]
+        """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
+        limits = [limit - self.steps for limit in (stop, self.history.deliver()) if limit is not None]
+        if self._horizon is not None:
+            limits.append(max(1, self._horizon - self.time))
         return min([QUANTUM, *limits])
 
     def step(self, count: int = 1) -> "Machine":
@@ -133,7 +164,7 @@ class Machine(Computer):
     def catch_up(self) -> bool:
         """Do what happens before the next instruction: wake, take a due interrupt. False if it sleeps for good."""
         hart = self._hart
-        self.history.retype()
+        self.history.deliver()
         while self.status is None and standing(self) is None:
             if not hart.waiting and hart.interrupt() is None:
                 return True
@@ -148,7 +179,11 @@ class Machine(Computer):
             if hart.waiting:
                 return self._wake()
             self.resident_since = self.steps
-            resident.handle()
+            self.in_resident = True
+            try:
+                resident.handle()
+            finally:
+                self.in_resident = False
             return True
         if self.events.on:
             tell_interrupts(hart)
@@ -171,11 +206,16 @@ class Machine(Computer):
             hart.waiting = False
             return True
         deadline = hart.csr.deadline()
-        if deadline is None:
-            return False
-        deadline = max(deadline, self.time + 1)  # a reader's device may break its promise of a later time
-        self.skipped += deadline - self.time
-        self.set_clock(deadline)
+        # A reader's device may break its promise of a later time.
+        return deadline is not None and self.sleep_until(max(deadline, self.time + 1))
+
+    def sleep_until(self, time: int) -> bool:
+        """A machine that waits for an interrupt waits until `time`, if that is later. False if it may not."""
+        if self._hart.waiting and time > self.time:
+            if self._horizon is not None and time > self._horizon:
+                return False
+            self.skipped += time - self.time
+            self.set_clock(time)
         return True
 
     def _count(self, attempts: int) -> Iterator[None]:
@@ -206,6 +246,7 @@ class Machine(Computer):
         if issuer is None:
             raise VlabError(_("No resident stands in control, so nothing can be issued."))
         hart, word = self._hart, word_of(instruction)
+        issuer.computer.issued = word
         if value is not None:
             hart.x[10] = value & MASK
         next(self._count(1))

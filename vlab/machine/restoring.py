@@ -58,6 +58,7 @@ def restore_reservation(computer: Computer, state: Checker) -> None:
 
 def restore_core(computer: Computer, state: Checker) -> None:
     """Hart, devices, and whether the guest has powered off."""
+    computer.board.check(state.part("board"))
     restore_hart(computer.hart, state.part("hart"))
     computer.htif.restore(state.part("htif"))
     computer.bus.restore(state.part("devices").state)

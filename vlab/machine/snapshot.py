@@ -60,6 +60,7 @@ def computer_state(computer: "Computer") -> dict[str, Any]:
         "reservation": None if computer.reservation is None else list(computer.reservation),
         "htif": computer.htif.state(),
         "hart": hart_state(computer.hart),
+        "board": computer.board.state(),
         "devices": computer.bus.state(),
         "memory": {
             "base": computer.memory.base,

@@ -121,13 +121,31 @@ def _resident(
 ) -> Part:
     path = _path(f"{prefix}/", resident.kind, beside)
     names: Counter[str] = Counter()
-    parts = [
-        _computer(vm, names, f"{path}/", resident, here, runs and vm.running)
-        for vm in getattr(resident, "vms", ())
-    ]
     modes = [mode.name for mode, one in sorted(resident.computer.residents.items()) if one is resident]
     facts = {"level": resident.computer.level, "modes": tuple(modes), "hart": resident is here}
+    parts, module = [], getattr(resident, "hypervisor", None)
+    if module is not None:  # a host's: it gives the virtual machines
+        place, vms = _path(f"{path}/", module.kind, names), _vms(module, f"{path}/{module.kind}", here, runs)
+        parts = [Part(place, module.kind, module.kind, module, facts | {"hart": False}, vms)]
+    elif hasattr(resident, "vms"):
+        parts = list(_vms(resident, path, here, runs))
+    parts += [_process(path, names, one, runs) for one in getattr(resident, "processes", ()) if one.alive]
     return Part(path, resident.kind, resident.kind, resident, facts, tuple(parts))
+
+
+def _vms(giver: Any, path: str, here: Resident | None, runs: bool) -> tuple[Part, ...]:
+    """The virtual machines that a hypervisor gives."""
+    names: Counter[str] = Counter()
+    return tuple(_computer(vm, names, f"{path}/", giver, here, runs and vm.running) for vm in giver.vms)
+
+
+def _process(prefix: str, beside: Counter[str], process: Any, runs: bool) -> Part:
+    """A process of a host; one that is a virtual machine stands beside that."""
+    name = one_line(process.name)
+    state = process.state
+    facts = {"pid": process.pid, "user": one_line(process.user), "state": state}
+    facts["hart"] = process.vm is None and runs and state == "running"
+    return Part(_path(f"{prefix}/", f"{process.pid} {name}", beside), "process", name, process, facts)
 
 
 def _device(prefix: str, beside: Counter[str], base: int, device: Any) -> Part:
@@ -144,7 +162,8 @@ def structure_graph(computer: Computer) -> "networkx.DiGraph[Any]":
     another resident's kind, "software", "device"), `name`, `label` (name and state, for drawing), `number` (the
     order, outermost first) and `object` (the live object; None for software).
     Computers have `level`, `state` ("empty", "on", "off", "waiting"; of a VM also "running", "exited",
-    "ready"), `status` (None while on), `mode`, `pc`, `memory` in bytes, `time`, and a VM `exits`; software has
+    "ready"), `status` (None while on), `mode`, `pc`, `memory` in bytes, `time`, and a VM `exits`; a process has `pid`,
+    `user`, `state`; software has
     `level`, `mode`, `pc`; a hypervisor `level` and `modes`; both have `hart`: whether the one real hart stands
     there. A device has `base` and `size`. The graph has `sentence`.
     """
@@ -173,19 +192,25 @@ def software_title(part: Part) -> str:
 def structure_sentence(root: Part) -> str:
     """What is inside what, in one sentence: who gives which computers, from the outermost inwards."""
     givers = [(whole.name, part) for whole in root.walk() for part in whole.parts if part.parts]
-    clauses = [
-        _("the hypervisor of {name}, level {level}, runs {computers}").format(
-            name=name,
-            level=giver.facts["level"],
-            computers=", ".join(f"{vm.name} ({computer_words(vm)})" for vm in giver.parts),
-        )
-        for name, giver in givers
-        if giver.kind not in ("machine", "VM")
-    ]
+    clauses = [_gives(name, giver) for name, giver in givers if giver.kind not in ("machine", "VM")]
     return _("{name} ({state}): {inside}.").format(
         name=root.name,
         state=computer_words(root),
         inside="; ".join(clauses) or _("no virtual machine inside"),
+    )
+
+
+def _gives(name: str, giver: Part) -> str:
+    """What runs in system software: of a hypervisor its computers, of a host its processes."""
+    processes = sum(part.kind == "process" for part in giver.parts)
+    if processes or giver.kind == "host":
+        return _("the host of {name}, level {level}, runs {count} processes").format(
+            name=name, level=giver.facts["level"], count=processes
+        )
+    return _("the hypervisor of {name}, level {level}, runs {computers}").format(
+        name=name,
+        level=giver.facts["level"],
+        computers=", ".join(f"{vm.name} ({computer_words(vm)})" for vm in giver.parts),
     )
 
 

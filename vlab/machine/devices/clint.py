@@ -10,10 +10,10 @@ The registers and their places are SiFive's, as software expects them. The timer
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from vlab.language import _
-from vlab.machine.bus import BusError, checked
+from vlab.machine.bus import BusError, Phandle, checked
 from vlab.riscv import Interrupt
 
 _MSIP, _MTIMECMP, _MTIME = 0x0000, 0x4000, 0xBFF8
@@ -27,6 +27,11 @@ class Clint:
 
     name = "clint"
     size = 0x1_0000
+    node: ClassVar[str] = "clint"
+    properties: ClassVar[Mapping[str, Any]] = {
+        "compatible": ["sifive,clint0", "riscv,clint0"],
+        "interrupts-extended": [Phandle.HART, int(Interrupt.MSI), Phandle.HART, int(Interrupt.MTI)],
+    }
 
     def __init__(self, clock: Callable[[], int]):
         self._clock = clock

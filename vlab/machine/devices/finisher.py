@@ -8,10 +8,10 @@ One 32-bit register at offset 0. Its low half says what the guest wants:
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from vlab.language import VlabError, _
-from vlab.machine.bus import BusError, checked
+from vlab.machine.bus import BusError, Phandle, checked
 
 _PASS, _FAIL, _RESET = 0x5555, 0x3333, 0x7777
 
@@ -21,6 +21,11 @@ class Finisher:
 
     name = "finisher"
     size = 0x1000
+    node: ClassVar[str] = "test"
+    properties: ClassVar[Mapping[str, Any]] = {
+        "compatible": ["sifive,test1", "sifive,test0", "syscon"],
+        "phandle": Phandle.FINISHER,
+    }
 
     def __init__(self) -> None:
         self._request = 0  # the last store that asked for something; 0 before the first
@@ -51,14 +56,6 @@ class Finisher:
         """Take a request; an unknown one changes nothing. BusError unless it is 4 bytes at offset 0."""
         _check(offset, size)
         self._request = _request(value) or self._request
-
-    def lines(self, time: int) -> int:
-        """None: it never interrupts."""
-        return 0
-
-    def deadline(self, time: int) -> int | None:
-        """None: nothing in it changes with time."""
-        return None
 
     def state(self) -> dict[str, Any]:
         """The request, if there was one."""

@@ -15,7 +15,7 @@ Eight registers of a byte. Which one answers depends on the direction and, at 0 
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from vlab.language import VlabError, _
 from vlab.machine.bus import BusError, checked
@@ -57,6 +57,8 @@ class Uart:
 
     name = "uart"
     size = 0x100
+    node: ClassVar[str] = "serial"
+    properties: ClassVar[Mapping[str, Any]] = {"compatible": "ns16550a", "clock-frequency": 3_686_400}
 
     def __init__(self, listener: Listener | None = None):
         self.listener = listener
@@ -73,9 +75,9 @@ class Uart:
             sent=len(self.output), waiting=self.waiting
         )
 
-    def type(self, text: str | bytes) -> None:
-        """Type `text` (a str is sent as UTF-8) at the terminal. It waits until the guest reads it."""
-        self._wire.extend(text.encode("utf-8", "replace") if isinstance(text, str) else text)
+    def receive(self, data: bytes) -> None:
+        """Take bytes that come from the terminal. They wait on the wire until the guest reads them."""
+        self._wire.extend(data)
 
     def show(self, byte: int) -> None:
         """Show one byte at the terminal."""
@@ -90,7 +92,7 @@ class Uart:
 
     @property
     def interrupting(self) -> bool:
-        """The interrupt pin. No `mip` bit follows it directly: an interrupt controller will."""
+        """Its interrupt pin."""
         return self._reason() != _BY_NONE
 
     # What the guest sees.
@@ -144,14 +146,6 @@ class Uart:
                 self._scr = value
             case _:
                 raise BusError
-
-    def lines(self, time: int) -> int:
-        """None: the pin goes to an interrupt controller."""
-        return 0
-
-    def deadline(self, time: int) -> int | None:
-        """None: nothing in it changes with time."""
-        return None
 
     # Registers with effects.
 

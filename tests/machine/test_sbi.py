@@ -1,0 +1,111 @@
+"""The SBI: a kernel in S mode runs the same above it on the machine and in a VM."""
+
+import pytest
+
+from vlab import guests
+from vlab.hypervisor import Hypervisor
+from vlab.language import VlabError
+from vlab.machine import Machine, Sbi, Stop
+from vlab.machine.memory import RAM_BASE
+from vlab.riscv import Mode, assemble
+
+
+def started(image, depth=0):
+    machine = computer = Machine(memory=(1 << 20) + depth * (2 << 20))
+    for inside in reversed(range(depth)):
+        computer = Hypervisor(computer).create_vm(memory=(1 << 20) + inside * (2 << 20))
+    Sbi(computer).load(image)
+    return machine, computer
+
+
+@pytest.mark.parametrize("depth", range(3))
+def test_a_kernel_runs_above_it_at_any_depth(depth):
+    machine, computer = started(guests.load("sbi_hello"), depth)
+    machine.run(1_000_000)
+    assert (computer.status, computer.console) == (0, "hello from S mode\nslept well\n")
+    assert computer.time == started_time()
+    steps = machine.steps
+    end = machine.snapshot()
+    machine.goto(steps // 2)
+    machine.goto(steps)
+    assert machine.snapshot() == end
+
+
+def started_time():
+    """What the kernel's time is in the end on the machine itself."""
+    machine, _computer = started(guests.load("sbi_hello"))
+    machine.run(1_000_000)
+    return machine.time
+
+
+def call(extension, function=0, a0=0, a1=0, a2=0, typed=""):
+    """Make one call, and be (a0, a1, machine)."""
+    arguments = f"li a7, {extension}\n li a6, {function}\n li a0, {a0}\n li a1, {a1}\n li a2, {a2}"
+    machine, _computer = started(assemble(f"{arguments}\n ecall\n 1: wfi\n j 1b"))
+    machine.type(typed)
+    assert machine.run(10_000) in (Stop.ASLEEP, Stop.OFF)
+    a0, a1 = (n - (1 << 64) if n >> 63 else n for n in machine.hart.x[10:12])
+    return a0, a1, machine
+
+
+def test_it_starts_a_kernel_in_s_mode_with_its_tree():
+    machine, _computer = started(assemble("1: wfi\n j 1b"))
+    machine.run(100)
+    assert machine.mode is Mode.S
+    assert machine.hart.x[10] == 0
+    assert machine.memory.peek(machine.hart.x[11], 4) == b"\xd0\x0d\xfe\xed"
+
+
+@pytest.mark.parametrize(
+    ("extension", "function", "a0", "expected"),
+    [
+        (0x10, 0, 0, (0, 2 << 24)),
+        (0x10, 3, 0x4442434E, (0, 1)),
+        (0x10, 3, 0x735049, (0, 0)),
+        (0x10, 7, 0, (-2, 0)),
+        (0x735049, 0, 0, (-2, 0)),
+        (0x54494D45, 1, 0, (-2, 0)),
+        (0x53525354, 0, 3, (-3, 0)),
+    ],
+)
+def test_answers(extension, function, a0, expected):
+    assert call(extension, function, a0)[:2] == expected
+
+
+def test_old_calls_put_and_get_characters_and_power_off():
+    assert call(1, a0=ord("x"))[2].console == "x"
+    assert call(2)[0] == -1
+    assert call(2, typed="y", a1=7)[:2] == (ord("y"), 7)
+    assert call(8)[2].status == 0
+
+
+@pytest.mark.parametrize(("kind", "reason", "status"), [(0, 0, 0), (0, 1, 1), (1, 0, 0), (2, 0, 0)])
+def test_reset(kind, reason, status):
+    machine = call(0x53525354, 0, kind, reason)[2]
+    assert (machine.status, machine.finisher.reset) == (status, kind > 0)
+
+
+def test_the_debug_console_reads_and_bounds_what_it_is_asked():
+    end = RAM_BASE + (1 << 20)
+    error, count, machine = call(0x4442434E, 1, 100, RAM_BASE + 0x8000, typed="typed")
+    assert (error, count, machine.memory.peek(RAM_BASE + 0x8000, 6)) == (0, 5, b"typed\0")
+    assert call(0x4442434E, 2, ord("z"))[2].console == "z"
+    assert call(0x4442434E, 0, 1 << 40, RAM_BASE)[1] == 4096
+    for size, low, high in ((8, end - 4, 0), (1, 0x1000_0000, 0), (1, RAM_BASE, 1)):
+        assert call(0x4442434E, 0, size, low, high)[:2] == (-3, 0)
+
+
+@pytest.mark.parametrize("state", [{}, {"start": [1]}, {"start": [0, -1]}, {"start": "x"}, None])
+def test_a_bad_state(state):
+    with pytest.raises(VlabError, match="sbi"):
+        Sbi(Machine(memory="1M")).restore(state)
+
+
+def test_it_is_restored_with_its_machine():
+    machine, _computer = started(guests.load("sbi_hello"))
+    for _again in range(12):
+        other = Machine(memory="1M")
+        other.restore(machine.snapshot())
+        other.run(100_000)
+        assert other.console == "hello from S mode\nslept well\n"
+        machine.run(3)
