@@ -46,9 +46,9 @@ def compile_c(folder: Path, source: Path, *options: str) -> Path:
     return folder / "program.elf"
 
 
-def boot(elf: Path) -> tuple[int, str]:
-    """Run an ELF file on QEMU: exit status and console."""
-    done = _run(*BOARD, "-kernel", elf)
+def boot(elf: Path, *options: str) -> tuple[int, str]:
+    """Run an ELF file on QEMU: exit status and console. `options` are QEMU's, for devices."""
+    done = _run(*BOARD, *options, "-kernel", elf)
     return done.returncode, done.stdout
 
 

@@ -19,7 +19,9 @@ PARTS = [(chapter, label) for chapter, labels in CHAPTERS.items() for label in l
 
 
 def test_names() -> None:
-    assert guests.names() == ("device_noise", "hello", "jump_nowhere", "kernel", "tiny", "trap_forever")
+    ours = {"containers", "careless", "virus", "device_noise", "hello", "jump_nowhere", "kernel", "tiny"}
+    assert {*ours, "trap_forever"} <= {*guests.names()}
+    assert list(guests.names()) == sorted(guests.names())
 
 
 def test_a_guest_in_one_file() -> None:
@@ -76,8 +78,8 @@ def test_constants() -> None:
     ("mistake", "what", "mend"),
     [
         (lambda: guests.load("kernal"), "There is no guest 'kernal'.", "Did you mean 'kernel'?"),
-        (lambda: guests.source("../x"), "There is no guest '../x'.", "There are: device_noise, hello,"),
-        (lambda: guests.files(""), "There is no guest ''.", "There are: device_noise, hello,"),
+        (lambda: guests.source("../x"), "There is no guest '../x'.", f"There are: {guests.names()[0]}, "),
+        (lambda: guests.files(""), "There is no guest ''.", f"There are: {guests.names()[0]}, "),
         (
             lambda: guests.load("kernel", TIK=3),
             "The guest kernel has no constant 'TIK'.",

@@ -1,7 +1,11 @@
 """Guest systems: small programs in RISC-V assembly, in files that a student reads.
 
 `hello` prints a line. `kernel` is a small operating system: a folder whose files are its chapters, in order.
-`tiny` is the shortest way through all three modes. The others go wrong on purpose.
+`tiny` is the shortest way through all three modes. `disk` counts on its disk how often it was booted.
+`containers` is a kernel with an attacker and a victim on it.
+`careless` runs what is typed at its console, and `virus` is what one shouldn't type there. `visor` is a hypervisor
+with one guest in it (`inside`), `arm` an emulator of another processor (`emulated`). The others go wrong on
+purpose.
 """
 
 import re
@@ -13,6 +17,8 @@ from vlab.language import VlabError, _
 from vlab.riscv import Program, assemble_files
 
 _HERE = Path(__file__).parent
+_DISK = ("disk/3_driver.s", "disk/4_console.s")
+_SHARED = {"bank": _DISK, "careless": _DISK}  # chapters of others that follow a guest's own
 _CONSTANT = re.compile(r"\.ifndef (\w+)\n\s*\.equ \1, (\w+)")
 
 
@@ -29,6 +35,7 @@ def files(name: str) -> dict[str, str]:
     """
     _expect(name, names(), _("There is no guest {name!r}.").format(name=name))
     paths = sorted((_HERE / name).glob("*.s")) or [_HERE / f"{name}.s"]
+    paths += [_HERE / chapter for chapter in _SHARED.get(name, ())]
     return {path.relative_to(_HERE).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
@@ -68,6 +75,17 @@ def load(name: str, **replaced: int) -> Program:
         what = _("The guest {name} has no constant {constant!r}.").format(name=name, constant=constant)
         _expect(constant, known, what)
     return assemble_files(tuple(files(name).items()), symbols=replaced)
+
+
+def as_typed(name: str, **replaced: int) -> str:
+    """A guest as one line of hexadecimal words, as the guest `careless` takes it: `vm.type(as_typed("virus"))`.
+
+    Raises:
+        VlabError: as `load`.
+    """
+    data = b"".join(content for _address, content in load(name, **replaced).segments)
+    words = (data[at : at + 4] for at in range(0, len(data), 4))
+    return " ".join(f"{int.from_bytes(word, 'little'):08x}" for word in words) + "\n"
 
 
 def _expect(word: str, known: Sequence[str], what: str) -> None:

@@ -100,6 +100,6 @@ places:
     .dword 0x2000000            # CLINT: software interrupt,
     .dword 0x2004000            # timer compare,
     .dword 0x200bfd0            # and the clock
-    .dword 0xc000000            # where other computers have a PLIC
+    .dword 0xc000000            # PLIC
     .dword 0xffffffffffffffe0   # the very end: half of these wrap around to 0
     .dword 0
