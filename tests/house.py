@@ -17,9 +17,13 @@ BUDGETS = {
     # textbook is this floor's, because a translation is a value here, with no machine needed.
     # What a reader can mend (a memory of no size, one that gives no frames) is said, not left to Python.
     "paging": 1070,
-    "hypervisor": 1300,  # without techniques/, policies/ and architectures/
+    # Many guests at once: fair scheduling, frames that come back, and the log of writes that migration needs.
+    "hypervisor": 1600,  # without techniques/, policies/ and architectures/
 }
 TECHNIQUE_BUDGET = 300
+# A second resident, and the larger one: an operating system with processes, users, a console and interrupts of its
+# own, which gives the hypervisor its frames and its turns; a quarter of it are drivers of its virtio devices.
+HOST_BUDGET = 1350
 POLICY_BUDGET = 150
 SYSTEM_BUDGET = 150
 
@@ -45,6 +49,7 @@ def sizes() -> list[Size]:
     """Every floor, then every technique, every policy of shadows, and every named system."""
     found = [_size(path, BUDGETS.get(path.name)) for path in sorted(VLAB.iterdir()) if _python_files(path)]
     parts = ("techniques", TECHNIQUE_BUDGET), ("policies", POLICY_BUDGET), ("architectures", SYSTEM_BUDGET)
+    found.append(_size(VLAB / "hypervisor" / "host", HOST_BUDGET))
     for part, budget in parts:
         chapters = [path for path in _python_files(VLAB / "hypervisor" / part) if path.name != "__init__.py"]
         found += [_size(path, budget) for path in chapters]

@@ -1,6 +1,7 @@
 import pytest
 
-from vlab.hypervisor.frames import FramePool, OutOfFrames, clear
+from vlab.hypervisor.frames import FramePool, Frames, OutOfFrames, clear
+from vlab.language import VlabError
 from vlab.machine.memory import PAGE, Memory
 
 FIRST = 0x80000
@@ -31,3 +32,42 @@ def test_clearing_writes_only_where_something_is():
     memory = Memory(4 * PAGE)
     clear(memory, range(FIRST, FIRST + 4))
     assert memory.dirty == set()
+
+
+def test_all_of_a_memory_is_handed_out_in_runs_and_singly():
+    memory = Memory(8 * PAGE)
+    frames = Frames(memory, 2)
+    assert frames.take(3, "x") == [FIRST + 2, FIRST + 3, FIRST + 4]
+    assert frames.allocate() == (FIRST + 7) * PAGE
+    memory.poke((FIRST + 3) * PAGE, b"used")
+    frames.give([FIRST + 3])
+    assert memory.peek((FIRST + 3) * PAGE, 4) == bytes(4)
+    with pytest.raises(VlabError, match="16 KiB are needed, and the computer has 12 KiB left"):
+        frames.take(4, "x")
+    assert frames.take(3, "x") == [FIRST + 3, FIRST + 5, FIRST + 6]
+    with pytest.raises(OutOfFrames):
+        frames.allocate()
+    frames.release((FIRST + 7) * PAGE)
+    assert frames.free == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [FIRST],
+        [FIRST + 1],
+        [FIRST - 1],
+        [FIRST + 4],
+        [FIRST + 2] * 2,
+        ["x"],
+        [None],
+        [True],
+        [1.5],
+        [1 << 70],
+    ],
+)
+def test_only_free_frames_are_claimed_and_all_or_none(wrong):
+    frames = Frames(Memory(4 * PAGE), 2)
+    assert not frames.claim([FIRST + 3, *wrong])
+    assert frames.claim([FIRST + 3, FIRST + 2])
+    assert frames.free == 0

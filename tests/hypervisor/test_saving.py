@@ -245,7 +245,7 @@ def test_restoring_keeps_the_objects_that_the_reader_holds():
 
 # Damage
 
-OPTIONAL = ("current", "fence", "held", "tohost", "status")
+OPTIONAL = ("current", "fence", "held", "tohost", "status", "satp", "since", "end", "written")
 JUNK: tuple[Any, ...] = (None, True, -1, 1 << 64, 1.5, "x", b"x", [], [0], [[]], {}, {"x": 0}, (1, 2, 3))
 
 

@@ -19,6 +19,7 @@ from vlab.events.records import Exit as Exit
 from vlab.events.records import Injection as Injection
 from vlab.events.records import InterruptChange as InterruptChange
 from vlab.events.records import Return as Return
+from vlab.events.records import Routing as Routing
 from vlab.events.records import ShadowFill as ShadowFill
 from vlab.events.records import ShadowFlush as ShadowFlush
 from vlab.events.records import TlbFill as TlbFill

@@ -180,6 +180,25 @@ class InterruptChange(Event):
     vm: str = ""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Routing(Event):
+    """A host said whose affair an interrupt or a trap is.
+
+    `source` is "timer", a device's name ("uart"), or the name of the process or VM that trapped; `to` is "host"
+    or "hypervisor", in the latter case on behalf of the guest `vm`.
+    """
+
+    cause: int
+    source: str
+    to: str
+    vm: str = ""
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether it is an interrupt, not an exception."""
+        return bool(self.cause >> 63)
+
+
 def kind_title(kind: str) -> str:
     """A kind of event in the reader's language: in English, its name."""
     return {
@@ -196,4 +215,5 @@ def kind_title(kind: str) -> str:
         "ShadowFlush": _("ShadowFlush"),
         "DeviceAccess": _("DeviceAccess"),
         "InterruptChange": _("InterruptChange"),
+        "Routing": _("Routing"),
     }.get(kind, kind)

@@ -16,6 +16,7 @@ class Chain(Drawn):
     `guest` is the walk of the guest's own table (None where the guest runs unpaged, and GPA = GVA); `place` is
     what lies at the guest-physical address: "memory", a device's name, or "nothing"; `shadow` is the walk of
     the shadow table, which leads from GVA to HPA at once, or faults where the hypervisor has not filled it yet.
+    `hva` is where the guest's memory is in the virtual address space of the VM's process, if a host lies below.
     """
 
     gva: int
@@ -26,6 +27,7 @@ class Chain(Drawn):
     place: str
     hpa: int | None
     shadow: Walk | None
+    hva: int | None = None
 
     @property
     def stale(self) -> bool:
@@ -38,6 +40,10 @@ class Chain(Drawn):
         elif self.hpa is None:
             place = _("nothing") if self.place == "nothing" else self.place
             end = _("GPA {gpa:#x} ({place})").format(gpa=self.gpa, place=place)
+        elif self.hva is not None:
+            end = _("GPA {gpa:#x} → HVA {hva:#x} → HPA {hpa:#x}").format(
+                gpa=self.gpa, hva=self.hva, hpa=self.hpa
+            )
         else:
             end = _("GPA {gpa:#x} → HPA {hpa:#x}").format(gpa=self.gpa, hpa=self.hpa)
         sentence = _("{access} of GVA {gva:#x} in {mode} → {end}").format(

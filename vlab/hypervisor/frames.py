@@ -1,6 +1,7 @@
 """Frames: the pages of a computer's memory that its hypervisor hands out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from vlab.language import VlabError, _
 from vlab.machine.computer import PhysicalMemory
@@ -31,6 +32,81 @@ class FramePool:
         """Take a frame back, and zero it."""
         self._memory.poke(address, bytes(size))
         self.free.append(address // PAGE)
+
+
+class Frames:
+    """All frames of a computer's memory: a byte for each, 0 where it is free. The first `own` are never given.
+
+    What is handed out is zeroed, and so is what comes back. Which frames come next depends on nothing but which
+    are free. It keeps `vlab.paging.Frames`' contract too, for single frames.
+    """
+
+    def __init__(self, memory: PhysicalMemory, own: int):
+        self._memory, self._first = memory, memory.base // PAGE
+        count = memory.size // PAGE
+        own = min(own, count)
+        self._taken = bytearray(b"\1" * own + bytes(count - own))
+
+    @property
+    def free(self) -> int:
+        """How many are free."""
+        return self._taken.count(0)
+
+    def take(self, count: int, who: str) -> list[int]:
+        """So many frames: neighbours if there are, else whichever come first; VlabError if there are too few."""
+        start = self._taken.find(bytes(count))
+        if start >= 0:
+            found = list(range(start, start + count))
+        else:
+            found = list(islice((at for at, taken in enumerate(self._taken) if not taken), count))
+        if len(found) < count:
+            raise too_little(count, len(found), who)
+        frames = [self._first + at for at in found]
+        self.claim(frames)
+        clear(self._memory, frames)
+        return frames
+
+    def claim(self, frames: Sequence[object]) -> bool:
+        """Take just these frames; False, and none is taken, if one is not free, or named twice."""
+        taken = bytearray(self._taken)
+        for frame in frames:
+            at = frame - self._first if type(frame) is int else -1
+            if not 0 <= at < len(taken) or taken[at]:
+                return False
+            taken[at] = 1
+        self._taken = taken
+        return True
+
+    def give(self, frames: Iterable[int]) -> None:
+        """Take frames back, zeroed: what was in them is nobody's any more."""
+        for frame in frames:
+            clear(self._memory, [frame])
+            self._taken[frame - self._first] = 0
+
+    def allocate(self, size: int = PAGE) -> int:
+        """The address of one zeroed frame, from the end of memory; OutOfFrames when none is left."""
+        assert size == PAGE
+        at = self._taken.rfind(0)
+        if at < 0:
+            raise OutOfFrames(_("No frame of memory is left."))
+        self._taken[at] = 1
+        clear(self._memory, [self._first + at])
+        return (self._first + at) * PAGE
+
+    def release(self, address: int, size: int = PAGE) -> None:
+        """Take one frame back, and zero it."""
+        self.give([address // PAGE])
+
+
+def too_little(wanted: int, free: int, who: str) -> VlabError:
+    """The error for who wants more frames than there are."""
+    return VlabError(
+        _("{wanted} KiB are needed, and the computer has {free} KiB left.").format(
+            wanted=wanted * PAGE >> 10, free=free * PAGE >> 10
+        ),
+        where=who,
+        mend=_("Give the machine more memory, or its guests less."),
+    )
 
 
 def clear(memory: PhysicalMemory, frames: Iterable[int]) -> None:

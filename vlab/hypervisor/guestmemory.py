@@ -25,6 +25,7 @@ class GuestMemory(Watches):
         self.base, self.size = RAM_BASE, len(frames) * PAGE
         self._page_of = {frame: page for page, frame in enumerate(frames)}
         self.views = NO_VIEWS
+        self.log: set[int] | None = None  # the pages written, by number from `base`, while somebody logs them
         self.traced: set[int] = set()  # numbers of guest-physical pages: who traces them hears of each write
         self.on_traced_write: Callable[[int, int], None] = lambda address, size: None
 
@@ -80,11 +81,29 @@ class GuestMemory(Watches):
         self._written(address, len(data))
 
     def _written(self, address: int, size: int) -> None:
+        if self.log is not None and size:
+            self.log.update(range(self._number(address), self._number(address + size - 1) + 1))
         if self.traced and size:
             pages = range(address // PAGE, (address + size - 1) // PAGE + 1)
             if not self.traced.isdisjoint(pages):
                 self.on_traced_write(address, size)
         self.tell(self, address, size)
+
+    def _number(self, address: int) -> int:
+        return (address - self.base) // PAGE
+
+    def unlogged(self, address: int) -> bool:
+        """Whether the next write to this page must be seen: it is not in the log yet."""
+        return self.log is not None and self._number(address) not in self.log
+
+    def note_write(self, address: int) -> None:
+        """This page is about to be written directly."""
+        if self.log is not None:
+            self.log.add(self._number(address))
+
+    def detach(self) -> None:
+        """The frames are others' now: there is no memory here any more."""
+        self.frames, self.size, self._page_of = [], 0, {}
 
     def _pieces(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
         """The host-physical pieces of a range, none of which crosses a page: (address, offset, length)."""

@@ -5,32 +5,37 @@ program. All it does to the hart it does by `issue`, one real instruction at a t
 to the hypervisor below.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import count
 from typing import Any, ClassVar, TypeVar
 
 from vlab.display import Drawn
 from vlab.events import Entry, Exit
-from vlab.hypervisor.frames import clear
+from vlab.hypervisor.frames import Frames
 from vlab.hypervisor.memorymap import MemoryMap, Use, memory_map
 from vlab.hypervisor.policies import POLICIES, Lazy
+from vlab.hypervisor.schedule import NEVER, SLICE, Schedule, checked_weight
 from vlab.hypervisor.shadow import ShadowTables
 from vlab.hypervisor.techniques import BROKEN, TECHNIQUES, TrapAndEmulate
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import GATE, RESIDENTS, Computer, parse_size
+from vlab.machine.bus import Device
 from vlab.machine.memory import PAGE
-from vlab.machine.snapshot import WORD, Checker
-from vlab.riscv import Mode
+from vlab.machine.snapshot import Checker
+from vlab.riscv import Interrupt, Mode
 from vlab.riscv.csrs import CSRS
+from vlab.riscv.privilege import INTERRUPT_BIT
 
-NEVER = WORD - 1
+TURN_OVER = "time slice"  # why a guest exited that did nothing: others are waiting
 ALL = -1  # in place of an address: every one
 OWN_FRAMES = 256  # at the start of RAM: where a hypervisor that isn't Python would have its code and data
 SHADOW_FRAMES = 64  # a guest: enough for a small kernel's tables; when they are used up, all are dropped
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
 _STI = CSRS["sie"]["STIE"].mask
-_FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervisor is its own firmware
+_TIMER = INTERRUPT_BIT | Interrupt.STI
+FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervisor is its own firmware
     "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
     "mideleg": CSRS["mideleg"].writable,  # so does every interrupt that may
     "mcounteren": CSRS["mcounteren"]["TM"].mask,  # S mode reads the time
@@ -45,26 +50,28 @@ _FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervis
 class Hypervisor(Drawn):
     """A hypervisor on a computer, real or virtual. It powers the computer on and takes it over.
 
-    Guests run one after another: the first that can run, does.
+    Guests that can run share the hart by their weights, in turns of `time_slice` instructions.
     """
 
     kind: ClassVar[str] = "hypervisor"
 
-    def __init__(self, computer: Computer, *, power_on: bool = True):
+    def __init__(self, computer: Computer, *, power_on: bool = True, time_slice: int = SLICE):
         """`power_on` is false for one that will be restored."""
         self.computer = computer
         self.vms: list[VirtualMachine] = []
+        self.schedule = Schedule(time_slice)
         self._reset()
         if power_on:
             computer.settle(self, Mode.M, Mode.S)
 
     def _reset(self) -> None:
         self.inside: VirtualMachine | None = None  # the guest that runs directly at this moment
+        self._alarmed = False  # whether the one that left last did so at an alarm of its own
         self._current: VirtualMachine | None = None
         self._installed = False
-        self._loaded_satp = 0
+        self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        self._next_frame = self.computer.memory.base // PAGE + OWN_FRAMES
+        self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
         names = ", ".join(vm.name for vm in self.vms)
@@ -83,6 +90,11 @@ class Hypervisor(Drawn):
         hart = self.computer.hart
         return hart.pc == GATE and self.computer.residents.get(hart.mode) is self
 
+    @property
+    def present(self) -> bool:
+        """Whether its computer is still its own."""
+        return self in self.computer.residents.values()
+
     # Virtual machines
 
     def create_vm(
@@ -90,37 +102,72 @@ class Hypervisor(Drawn):
         image: Any = None,
         *,
         memory: str | int = "8M",
+        devices: Iterable[Device] = (),
         technique: str | type[TrapAndEmulate] = TrapAndEmulate,
         shadow: str | type[ShadowTables] = Lazy,
         name: str = "",
+        weight: int = 1,
     ) -> VirtualMachine:
         """A new virtual machine, switched on at its image's entry if one is given.
 
+        `devices` are attached to it first, each to the next slot.
         `technique` and `shadow`, the policy of its shadow page tables, are names ("lazy", "eager", "traced"),
-        or classes of the reader's own.
+        or classes of the reader's own. Of two guests that are busy, one of twice the `weight` (1 to 10,000) has
+        the hart for twice the time.
 
         Raises:
-            VlabError: if the computer has too little memory, the technique or the policy isn't there, or the
-                image doesn't fit; then there is no new virtual machine.
+            VlabError: if the computer has too little memory, the technique or the policy isn't there, a device
+                can't be attached, or the image doesn't fit; then there is no new virtual machine.
         """
-        chosen, policy = _technique(technique), _policy(shadow)
+        chosen, policy, weight = _technique(technique), _policy(shadow), checked_weight(weight)
         size = parse_size(memory)
         if size <= 0 or size % PAGE:
             raise VlabError(
                 _("A memory of {size} bytes cannot be built.").format(size=size),
                 mend=_("Give a multiple of 4096 bytes."),
             )
-        first = self._next_frame
-        vm = self._build_vm(name or f"vm{len(self.vms) + 1}", size // PAGE, chosen, policy)
-        clear(self.computer.memory, range(first, self._next_frame))
+        taken = {vm.name for vm in self.vms}
+        name = name or next(new for n in count(len(self.vms) + 1) if (new := f"vm{n}") not in taken)
+        frames = self._take(size // PAGE + SHADOW_FRAMES, name)
+        vm = self._build_vm(name, frames, chosen, policy)
+        vm.weight = weight
         try:
+            for device in devices:
+                vm.attach(device)
             if image is not None:
                 vm.load(image)
         except VlabError:
-            self.vms.remove(vm)
-            self._next_frame = first
+            self._release(vm)
             raise
         return vm
+
+    def remove(self, vm: VirtualMachine) -> None:
+        """End a virtual machine for good: its frames are zeroed, and free for others.
+
+        Raises:
+            VlabError: if it is none of these, or no more.
+        """
+        vm.stop_by_hand(self)
+        self._release(vm)
+        self.wake()
+
+    def _release(self, vm: VirtualMachine) -> None:
+        self.vms.remove(vm)
+        if self._current is vm:
+            self._current = None
+        self._give([*vm.memory.frames, *vm.technique.frames])
+        vm.memory.detach()
+        self._loaded_satp = None  # its root may soon be another's: whatever comes next is loaded, and fenced
+
+    @property
+    def free(self) -> int:
+        """Bytes of its computer's memory that are nobody's yet."""
+        return self._frames.free * PAGE
+
+    @staticmethod
+    def room_for(guest: int) -> int:
+        """How many bytes of its computer's memory a guest of so many bytes takes."""
+        return guest + SHADOW_FRAMES * PAGE
 
     @staticmethod
     def memory_for(guest: int) -> int:
@@ -128,24 +175,29 @@ class Hypervisor(Drawn):
         return guest + (OWN_FRAMES + SHADOW_FRAMES) * PAGE
 
     def _build_vm(
-        self, name: str, pages: int, technique: type[TrapAndEmulate], policy: type[ShadowTables]
+        self, name: str, frames: list[int], technique: type[TrapAndEmulate], policy: type[ShadowTables]
     ) -> VirtualMachine:
-        """A guest in the next free frames: its memory first, then the frames of its shadow tables."""
-        memory = self.computer.memory
-        first, end = self._next_frame, (memory.base + memory.size) // PAGE
-        if first + pages + SHADOW_FRAMES > end:
-            raise VlabError(
-                _("{wanted} KiB are needed, and the computer has {free} KiB left.").format(
-                    wanted=(pages + SHADOW_FRAMES) * PAGE >> 10, free=max(0, end - first) * PAGE >> 10
-                ),
-                where=name,
-                mend=_("Give the machine more memory, or its guests less."),
-            )
-        self._next_frame += pages + SHADOW_FRAMES
-        vm = VirtualMachine(self, name, list(range(first, first + pages)))
-        vm.technique = technique(vm, range(first + pages, self._next_frame), policy)
+        """A guest in these frames: its memory, and behind it the frames of its shadow tables."""
+        vm = VirtualMachine(self, name, frames[:-SHADOW_FRAMES])
+        vm.technique = technique(vm, frames[-SHADOW_FRAMES:], policy)
         self.vms.append(vm)
         return vm
+
+    def _take(self, count: int, who: str) -> list[int]:
+        """So many free frames, zeroed; VlabError if there are too few."""
+        return self._frames.take(count, who)
+
+    def _claim(self, frames: list[int]) -> bool:
+        """Take just these frames, as a saved state has it; False if they are not free."""
+        return self._frames.claim(frames)
+
+    def _give(self, frames: list[int]) -> None:
+        """These frames are free again, and zero."""
+        self._frames.give(frames)
+
+    def process_address(self, vm: VirtualMachine, gpa: int) -> int | None:
+        """GPA → HVA, where a VM is a process of a host; there is none here."""
+        return None
 
     def memory_map(self) -> MemoryMap:
         """Whose the memory under its VMs is: theirs, its own, free."""
@@ -168,56 +220,72 @@ class Hypervisor(Drawn):
         if not self._installed:
             self._install()
         elif self.inside is not None:
-            self._exit(self.inside)
+            self.exited(self.inside, *self.left(self.inside))
         self._enter_next()
 
     def _install(self) -> None:
         """From power-on in M mode to S mode, with every trap coming here."""
         issue = self.computer.issue
-        for csr, value in _FIRMWARE.items():
+        for csr, value in FIRMWARE.items():
             issue(f"csrw {csr}, a0", value)
         issue("mret")
         issue("csrw stvec, a0", GATE)
         issue("csrw sie, a0", _STI)
         self._installed = True
 
-    def _exit(self, vm: VirtualMachine) -> None:
-        """A guest stopped running directly: save it, see why, and do what its computer would have done."""
+    def left(self, vm: VirtualMachine) -> tuple[int, int]:
+        """A guest stopped running directly: save it, and see why: the real `scause` and `stval`."""
         issue, registers = self.computer.issue, list(self.computer.registers)
         now = issue("csrr a0, time")
         cause = issue("csrr a0, scause")
         value = issue("csrr a0, stval")
         pc = issue("csrr a0, sepc")
-        vm.leave(now - 1, pc, registers)  # reading the time took one instruction of ours
         self.inside = None
+        self._alarmed = vm.alarmed(now - 1)  # reading the time took one instruction of ours
+        vm.leave(now - 1, pc, registers)
+        return cause, value
+
+    def exited(self, vm: VirtualMachine, cause: int, value: int) -> None:
+        """Do what the guest's own computer would have done."""
+        turn = cause == _TIMER and not self._alarmed  # its turn is over: no affair of the guest's
         if vm.events.on:
-            reason = vm.technique.reason(cause, value)
-            vm.events.emit(Exit, vm.level, reason, cause, value, pc, str(vm.mode), vm.name)
-        vm.exits[vm.technique.exit(cause, value)] += 1
+            reason = TURN_OVER if turn else vm.technique.reason(cause, value)
+            vm.events.emit(Exit, vm.level, reason, cause, value, vm.hart.pc, str(vm.mode), vm.name)
+        vm.exits[TURN_OVER if turn else vm.technique.exit(cause, value)] += 1
 
     def _enter_next(self) -> None:
         """Choose a guest that can run, and go on with it; with none, wait for an interrupt."""
-        candidates = [vm for vm in (self._current, *self.vms) if vm is not None]
-        ready = (vm for vm in candidates if vm.on and vm.status is None and vm.technique.prepare())
-        vm = next(ready, None)
+        vm = next(filter(self.ready, self.schedule.order(self.vms, self._current)), None)
         if vm is None:
+            self.schedule.idle()
             self.computer.issue("csrw stimecmp, a0", NEVER)
             self.computer.issue("wfi")
             return
-        if vm is not self._current:
-            self._current = vm
-            # A world switch: what one guest reserved is not another's.
-            vm.reservation = vm.take_reservation()
-        self._enter(vm)
+        self.enter(vm)
 
-    def _enter(self, vm: VirtualMachine) -> None:
-        """Let a guest run directly: its tables, its alarm, its registers, and `sret`."""
+    def ready(self, vm: VirtualMachine) -> bool:
+        """Whether a guest can run; if it has a virtual interrupt enabled, it is delivered."""
+        before = vm.skipped
+        can = vm.able and vm.technique.prepare()
+        vm.account.charge(max(0, vm.skipped - before))  # while it slept, it was the others' turn
+        return can
+
+    def enter(self, vm: VirtualMachine, until: int | None = None) -> None:
+        """Let a guest run directly: its tables, the alarm, its registers, and `sret`.
+
+        It stops at its own alarm, and at the end of its turn: at the host's time `until`, if given.
+        """
+        if vm is not self._current:
+            self.set_aside()
+            self._current = vm
+            vm.reservation = vm.take_reservation()
         issue, hart = self.computer.issue, vm.hart
         self._load_tables(vm.technique.satp())
         issue("csrw sepc, a0", hart.pc)
         deadline = hart.csr.deadline()
         now = issue("csrr a0, time") + _ENTRY_STEPS
-        alarm = NEVER if deadline is None else min(NEVER, now + deadline - vm.time)
+        end = self.schedule.entered(now, until)
+        alarm = end if deadline is None else min(end, now + deadline - vm.time)
         issue("csrw stimecmp, a0", alarm)
         vm.enter(now)
         self.inside = vm
@@ -225,6 +293,13 @@ class Hypervisor(Drawn):
         if vm.events.on:
             vm.events.emit(Entry, vm.level, hart.pc, str(vm.mode), vm.name)
         issue("sret")
+
+    def set_aside(self) -> None:
+        """A world switch: another has the hart. What the guest before has reserved waits for its next turn."""
+        vm = self._current
+        if vm is not None:
+            held, self._current = vm.reservation, None
+            vm.reservation = held
 
     def _load_tables(self, satp: int) -> None:
         """Put the guest's shadow into `satp`, and fence what has changed."""
@@ -244,9 +319,21 @@ class Hypervisor(Drawn):
         self._fence = wanted if self._fence in (None, wanted) else ALL
 
     def wake(self) -> None:
-        """There may be a guest to run: end the wait for an interrupt, here and in the levels outside."""
+        """By hand, a guest was given something to do, or kept from it: choose anew, here and in the levels outside."""
+        self.rouse()
         self.computer.hart.waiting = False
         self.computer.woken()
+
+    def rouse(self) -> None:
+        """There may be another guest to run: take the hart from the one inside, or end the wait for an interrupt."""
+        runs, computer = self.inside, self.computer
+        # In the middle of a resident's work nothing is stopped: its `sret` will bring the hart back here.
+        if runs is not None and not (computer.history.machine.in_resident and runs.on_hart):
+            runs.stop()
+        if computer.hart.waiting:
+            computer.hart.waiting = False
+            if isinstance(computer, VirtualMachine):
+                computer.hypervisor.rouse()
 
     # Saving
 
@@ -258,6 +345,7 @@ class Hypervisor(Drawn):
             "inside": self.inside is not None,
             "satp": self._loaded_satp,
             "fence": self._fence,
+            "schedule": self.schedule.state(),
             "vms": [vm.state() for vm in self.vms],
         }
 
@@ -282,7 +370,8 @@ class Hypervisor(Drawn):
         for i, row in enumerate(rows):
             self._restore_vm(row, old[i] if i < len(old) else None)
         self._installed, inside = state.flag("installed"), state.flag("inside")
-        self._loaded_satp = state.number("satp")
+        self._loaded_satp = state.optional("satp")
+        self.schedule.restore(state.part("schedule"))
         self._fence = ALL if state.part("fence").state == ALL else state.optional("fence")
         current = state.optional("current", len(self.vms))
         self._current = None if current is None else self.vms[current]
@@ -294,20 +383,27 @@ class Hypervisor(Drawn):
         technique, policy = how.part("name").state, how.part("shadow").part("policy").state
         if not isinstance(frames, list | tuple) or not frames or not isinstance(name, str):
             raise state.bad(_("This is not a virtual machine."))
-        if list(frames) != list(range(self._next_frame, self._next_frame + len(frames))):
+        pool = how.part("frames").state
+        if (
+            not isinstance(pool, list | tuple)
+            or len(pool) != SHADOW_FRAMES
+            or not self._claim([*frames, *pool])
+        ):
             raise state.bad(_("The frames of a virtual machine are not where they can be."))
         if (
             old is not None
             and old.memory.frames == list(frames)
+            and list(old.technique.frames) == list(pool)
             and old.technique.kind == (technique, policy)
+            and old.board.state() == state.part("board").state
         ):
             vm, old.name = old, name
-            self._next_frame += len(frames) + SHADOW_FRAMES
             self.vms.append(vm)
         else:
             chosen = _known({**TECHNIQUES, **BROKEN}, technique, how, _("There is no technique {name!r}."))
             shadow = _known(POLICIES, policy, how, _("There is no policy {name!r} of shadow page tables."))
-            vm = self._build_vm(name, len(frames), chosen, shadow)
+            vm = self._build_vm(name, [*frames, *pool], chosen, shadow)
+            vm.board.attach_saved(state.part("board"))
         vm.restore_state(state)
 
 

@@ -163,9 +163,8 @@ def _vm_of(computer: Computer) -> "VirtualMachine | None":
 
 
 def _hypervisors(computer: Computer) -> "list[Hypervisor]":
-    from vlab.hypervisor.hypervisor import Hypervisor
-
-    return list(dict.fromkeys(one for one in computer.residents.values() if isinstance(one, Hypervisor)))
+    """The residents that give virtual machines: a hypervisor, or a host with one in it."""
+    return list(dict.fromkeys(one for one in computer.residents.values() if hasattr(one, "uses")))  # type: ignore[misc]
 
 
 def _space(computer: Computer, name: str) -> Space:

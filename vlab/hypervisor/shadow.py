@@ -163,6 +163,17 @@ class ShadowTables(ABC):
             pages.append(page)
         self._tell(reason, pages)
 
+    def protect(self) -> None:
+        """Take the right to write out of every entry: who logs writes wants to see the next one to each page."""
+        pages: list[int] = []
+        for shadow in self.shadows.values():
+            for page in sorted(page for parts in shadow.filled.values() for page in parts):
+                entry = shadow.table.find(page)
+                if entry is not None and entry.flags & Flags.W:
+                    shadow.table.protect(page, entry.flags & ~Flags.W)
+                    pages.append(page)
+        self._tell("writes logged", pages)
+
     def _tell(self, reason: str, pages: list[int]) -> None:
         if pages:
             self._guest.dropped(reason, len(pages), pages[0] if len(set(pages)) == 1 else None)

@@ -10,6 +10,7 @@ from vlab.events import Trap as TrapEvent
 from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.guestmemory import GuestMemory
 from vlab.hypervisor.memorymap import MemoryMap, memory_map
+from vlab.hypervisor.schedule import Account, checked_weight
 from vlab.hypervisor.shadow import View
 from vlab.hypervisor.tables import Tables, tables_of
 from vlab.language import VlabError, _
@@ -49,6 +50,7 @@ class VirtualMachine(Computer):
         self.ram = self.memory = GuestMemory(self.host.memory, frames)
         self.exits: Counter[str] = Counter()
         self.on = False  # there is nothing in it yet
+        self.account = Account()
         self._time = 0
         self._entered = 0  # the host's timer when it last began to run directly
         self._held: tuple[int, int] | None = None  # what it will have reserved when its turn comes
@@ -70,6 +72,11 @@ class VirtualMachine(Computer):
     def running(self) -> bool:
         """Whether it runs directly, and the real hart has its registers."""
         return self.hypervisor.inside is self
+
+    @property
+    def on_hart(self) -> bool:
+        """Whether the real hart works for it at this moment: it runs directly, and so does what lies below."""
+        return self.running and (not isinstance(self.host, VirtualMachine) or self.host.on_hart)
 
     @property
     def mode(self) -> Mode:
@@ -135,6 +142,59 @@ class VirtualMachine(Computer):
         """Its own software has something to do again."""
         self.hypervisor.wake()
 
+    def attend(self) -> None:
+        """See `Computer.attend`. Its hypervisor chooses anew who runs; who sleeps below that, wakes."""
+        csr = self._hart.csr
+        if csr.pending() & csr.values["mie"]:
+            self.hypervisor.rouse()
+
+    # Its turns
+
+    @property
+    def weight(self) -> int:
+        """Of two guests that are busy, one of twice the weight has the hart for twice the time."""
+        return self.account.weight
+
+    @weight.setter
+    def weight(self, weight: int) -> None:
+        self.account.weight = checked_weight(weight)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still until it is resumed."""
+        return self.account.paused
+
+    def pause(self) -> None:
+        """Let it stand still: no time passes for it. VlabError if it is no more."""
+        self.stop_by_hand(self.hypervisor)
+        self.account.paused = True
+        self.hypervisor.wake()
+
+    def resume(self) -> None:
+        """Let it go on. VlabError if it is no more."""
+        self.stop_by_hand(self.hypervisor)
+        self.account.paused = False
+        self.hypervisor.wake()
+
+    @property
+    def sleep(self) -> int | None:
+        """How long its `wfi` will last by itself: 0 if it isn't in one, None if for ever."""
+        hart = self._hart
+        if not hart.waiting or hart.csr.pending() & hart.csr.values["mie"]:
+            return 0
+        deadline = hart.csr.deadline()
+        return None if deadline is None else deadline - self._time
+
+    @property
+    def able(self) -> bool:
+        """Whether it would run if it had the hart."""
+        return self.on and self.status is None and not self.paused and self.sleep is not None
+
+    def alarmed(self, host_time: int) -> bool:
+        """Whether an alarm of its own has rung by then, since it began to run directly; it has just stopped."""
+        deadline = self._hart.csr.deadline()
+        return deadline is not None and deadline <= self._time + (host_time - self._entered) % WORD
+
     # What its hypervisor does with it
 
     def enter(self, host_time: int) -> None:
@@ -146,6 +206,7 @@ class VirtualMachine(Computer):
         self._hart.x[:] = registers
         self._hart.pc = pc
         self._time += (host_time - self._entered) % WORD
+        self.hypervisor.schedule.left(self, host_time)
 
     def hidden_attempt(self) -> None:
         """The last attempt is repeated because of the hypervisor alone, so it is not the guest's."""
@@ -171,6 +232,13 @@ class VirtualMachine(Computer):
         exited = self.hypervisor.in_control and not self.host.hart.csr.values["scause"] & INTERRUPT_BIT
         return 1 if exited else 0
 
+    def stop_by_hand(self, hypervisor: "Hypervisor") -> None:
+        """Take the hart from it, if it is a guest of this hypervisor, and runs; VlabError if it is no more."""
+        if hypervisor is not self.hypervisor:
+            raise VlabError(_("This is a virtual machine of another hypervisor."), where=self.name)
+        self._expect_to_exist()
+        self.stop()
+
     def stop(self) -> None:
         """Take the hart from the guest between two of its instructions, as an interrupt would.
 
@@ -185,6 +253,43 @@ class VirtualMachine(Computer):
             host.hart.trap(_KICK, 0, Injection if host.level else TrapEvent)
         self.leave(host.mtime - self._open_attempts(), self._pc(), host.registers)
         self.hypervisor.inside = None
+
+    # The log of writes
+
+    def log_writes(self) -> None:
+        """From here on, remember to which pages of its memory anybody writes. It costs the guest no time.
+
+        Stores of the guest count, what is emulated for it, what devices and hypervisors inside it write, and
+        `poke`. A log that is there already begins anew. VlabError if it is no more.
+        """
+        self._set_log(set())
+
+    def take_written(self) -> frozenset[int]:
+        """The pages written since this, or `log_writes`, was last called: their numbers from the memory's base.
+
+        Raises:
+            VlabError: if nothing is logged, or it is no more.
+        """
+        written = self.memory.log
+        if written is None:
+            raise VlabError(
+                _("Nobody logs the writes of this virtual machine."),
+                where=self.name,
+                mend=_("Call log_writes() first."),
+            )
+        self._set_log(set())
+        return frozenset(written)
+
+    def stop_logging(self) -> None:
+        """Remember writes no more. VlabError if it is no more."""
+        self._set_log(None)
+
+    def _set_log(self, log: set[int] | None) -> None:
+        self.stop_by_hand(self.hypervisor)
+        self.memory.log = log
+        if log is not None:
+            self.technique.shadow.protect()
+        self.hypervisor.wake()
 
     # What readers do with it
 
@@ -221,7 +326,7 @@ class VirtualMachine(Computer):
         self.hypervisor.wake()
 
     def _expect_to_exist(self) -> None:
-        if self not in self.hypervisor.vms or self.hypervisor not in self.host.residents.values():
+        if self not in self.hypervisor.vms or not self.hypervisor.present:
             raise VlabError(
                 _("This virtual machine is no more: its computer was rewound, or runs something else."),
                 where=self.name,
@@ -254,6 +359,7 @@ class VirtualMachine(Computer):
             place=self._place(gpa),
             hpa=self.memory.host_address(gpa) if held and gpa is not None else None,
             shadow=self.technique.shadow.walk(view, address, access),
+            hva=self.hypervisor.process_address(self, gpa) if held and gpa is not None else None,
         )
 
     def tables(self, root: int | None = None, mode: Mode | str | None = None) -> Tables:
@@ -302,6 +408,7 @@ class VirtualMachine(Computer):
             "name": self.name,
             "frames": list(self.memory.frames),
             "hart": hart_state(self.hart),
+            "board": self.board.state(),
             "devices": self.bus.state(),
             "htif": self.htif.state(),
             "on": self.on,
@@ -309,6 +416,8 @@ class VirtualMachine(Computer):
             "entered": self._entered,
             "skipped": self.skipped,
             "held": None if self._held is None else list(self._held),
+            "account": self.account.state(),
+            "written": None if self.memory.log is None else sorted(self.memory.log),
             "exits": dict(sorted(self.exits.items())),
             "technique": self.technique.state(),
             "residents": residents_state(self),
@@ -321,12 +430,21 @@ class VirtualMachine(Computer):
         self._time, self._entered = state.number("time", _LONGEST_TIME), state.number("entered")
         self.on, self.skipped = state.flag("on"), state.number("skipped", self._time + 1)
         held = None if state.part("held").state is None else state.numbers("held", 2)
+        if held is not None and held[1] not in (4, 8):
+            raise state.bad(_("There is nothing to reserve at {address:#x}.").format(address=held[0]))
         self._held = None if held is None else (held[0], held[1])
+        self.account.restore(state.part("account"))
+        self.memory.log = _restored_log(state.part("written"), len(self.memory.frames))
         exits = state.part("exits")
         if not isinstance(exits.state, Mapping) or any(not isinstance(reason, str) for reason in exits.state):
             raise exits.bad(_("These are not counts of exits."))
         self.exits = Counter({reason: exits.number(reason) for reason in exits.state})
         self.technique.restore(state.part("technique"))
+
+
+def _restored_log(state: Checker, pages: int) -> set[int] | None:
+    """The pages that a log of writes has; None for no log."""
+    return None if state.state is None else set(state.all_numbers(len(state.rows()), pages))
 
 
 def _checked(address: int, access: Access | str) -> Access:

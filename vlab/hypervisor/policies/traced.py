@@ -147,6 +147,12 @@ class Traced(ShadowTables):
             books.clear()
         self._memory.traced.clear()
 
+    def protect(self) -> None:
+        """See `ShadowTables.protect`."""
+        super().protect()
+        self._writable.clear()
+        self._pages.clear()
+
     # Saving: the books follow from the shadows and the guest's tables
 
     def restore(self, state: Checker, frames: list[int]) -> None:

@@ -12,7 +12,7 @@ from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import ShadowTables, View
 from vlab.language import _
-from vlab.machine import GATE
+from vlab.machine import GATE, gate
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import W
@@ -90,7 +90,10 @@ class TrapAndEmulate:
         if access is Access.STORE and self.shadow.emulates(found.physical):
             return "page-table write"
         watched = access is Access.STORE and vm.memory.is_watched(found.physical)
-        return "interpreted" if watched or not found.whole else "shadow fill"
+        if watched or not found.whole:
+            return "interpreted"
+        first = access is Access.STORE and vm.memory.unlogged(found.physical)
+        return "first write" if first else "shadow fill"
 
     def exit(self, cause: int, value: int) -> str:
         """Deal with one exit: the real `scause` and `stval`. Returns the reason, by which it is counted."""
@@ -101,8 +104,11 @@ class TrapAndEmulate:
             case Cause.ECALL_FROM_U:
                 self._emulate(_ECALL)
             case Cause.INSTRUCTION_PAGE_FAULT | Cause.LOAD_PAGE_FAULT | Cause.STORE_PAGE_FAULT:
-                if reason == "shadow fill":
-                    self.fill(value, _WANTED[cause], self.resolve(value, _WANTED[cause]))
+                if reason in ("shadow fill", "first write"):
+                    found = self.resolve(value, _WANTED[cause])
+                    if reason == "first write":
+                        self.vm.memory.note_write(found.physical)
+                    self.fill(value, _WANTED[cause], found)
                 else:
                     self._interpret()
             case _ if not cause & INTERRUPT_BIT:
@@ -135,10 +141,14 @@ class TrapAndEmulate:
         return {"pc": hart.pc, **dict(zip(ABI_NAMES, hart.x, strict=False)), **hart.csr.values}
 
     def _interpret(self) -> None:
-        """Execute the guest's next instruction on the virtual hart, fetched through the guest's tables."""
+        """Execute the guest's next instruction on the virtual hart, fetched through the guest's tables.
+
+        What a resident of the guest issued, a store to a device's register, is not in its memory.
+        """
         hart = self.vm.hart
+        issuer = gate(self.vm) if hart.pc == GATE else None
         try:
-            word = hart.fetch(hart.pc)
+            word = hart.fetch(hart.pc) if issuer is None else issuer.computer.issued
         except Trap as trap:
             hart.trap(trap.cause, trap.value, Injection)
             return
@@ -150,9 +160,10 @@ class TrapAndEmulate:
         self.vm.hidden_attempt()
 
     def _granted(self, found: Found) -> Found:
-        """What a shadow entry may grant: no stores to a page in which a double word is watched."""
-        watched = self.vm.memory.is_watched(found.physical)
-        return found._replace(rights=found.rights & ~W) if watched else found
+        """What a shadow entry may grant: no stores to a page that somebody watches, or whose first write is logged."""
+        memory = self.vm.memory
+        seen = memory.is_watched(found.physical) or memory.unlogged(found.physical)
+        return found._replace(rights=found.rights & ~W) if seen else found
 
     # What the shadows ask and tell
 

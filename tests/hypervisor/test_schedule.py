@@ -1,0 +1,225 @@
+"""Several guests on one hart: shared by weight, and no guest can tell that it isn't alone."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.hypervisor.inspector import own_frames
+from tests.hypervisor.programs import MEMORY
+from tests.hypervisor.programs import guests as random_guests
+from tests.hypervisor.towers import difference, end, finished, tower
+from vlab import guests
+from vlab.hypervisor import Hypervisor
+from vlab.language import VlabError
+from vlab.machine import Machine, Stop
+from vlab.machine.memory import PAGE
+from vlab.riscv import assemble
+
+TINY, KERNEL = guests.load("tiny"), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=100, WORK=50)
+BUSY = assemble("1: addi s0, s0, 1\nj 1b")
+RESERVING = assemble(
+    "la t0, x\nli s1, 50\n1: lr.d t1, (t0)\naddi t1, t1, 1\nnop\nnop\nsc.d t2, t1, (t0)\nadd s0, s0, t2\n"
+    "addi s1, s1, -1\nbnez s1, 1b\nli t0, 0x100000\nli t1, 0x5555\nsw t1, (t0)\n.data\n.balign 8\nx: .dword 0"
+)
+
+
+def several(images, *, depth=1, memory=1 << 20, time_slice=5000, weights=None):
+    """So many guests side by side, at some depth: the machine, the hypervisor, and the guests."""
+    inside = Hypervisor.memory_for(memory) * len(images)
+    machine = Machine(memory=inside if depth == 1 else Hypervisor.memory_for(inside))
+    computer = machine if depth == 1 else Hypervisor(machine).create_vm(memory=inside)
+    hypervisor = Hypervisor(computer, time_slice=time_slice)
+    weights = weights or [1] * len(images)
+    vms = [
+        hypervisor.create_vm(image, memory=memory, weight=weight)
+        for image, weight in zip(images, weights, strict=True)
+    ]
+    return machine, hypervisor, vms
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (1, 3), (5, 2, 1)])
+def test_busy_guests_share_the_hart_by_weight(weights):
+    machine, _hypervisor, vms = several([BUSY] * len(weights), weights=weights, time_slice=500)
+    machine.run(200_000)
+    shares = [vm.time / weight for vm, weight in zip(vms, weights, strict=True)]
+    assert max(shares) < 1.05 * min(shares)
+    assert sum(vm.time for vm in vms) > 190_000
+
+
+def test_a_guest_pays_for_the_work_on_its_exits():
+    machine, _hypervisor, (calm, noisy) = several([BUSY, guests.load("trap_forever")], time_slice=500)
+    machine.run(100_000)
+    assert 45_000 < calm.time < 55_000
+    assert noisy.time < calm.time / 2
+
+
+def test_who_slept_or_stood_still_does_not_hoard():
+    machine, _hypervisor, (first, second) = several([BUSY, BUSY], time_slice=500)
+    second.pause()
+    machine.run(100_000)
+    assert (second.time, first.exits["time slice"]) == (0, 0)
+    second.resume()
+    machine.run(20_000)
+    assert 9_000 < second.time < 11_000
+
+
+def test_a_new_guest_starts_level_with_the_others():
+    machine, hypervisor, (first, _second) = several([BUSY, None], time_slice=500)
+    machine.run(50_000)
+    hypervisor.vms[1].load(BUSY)
+    machine.run(20_000)
+    assert 9_000 < hypervisor.vms[1].time < 11_000
+    assert first.time < 62_000
+
+
+def test_a_guest_that_sleeps_lets_others_run():
+    ticking = assemble(
+        "li t0, 1<<7\ncsrw mie, t0\n1: li t0, 0x200bff8\nld t1, (t0)\naddi t1, t1, 1000\n"
+        "li t0, 0x2004000\nsd t1, (t0)\nwfi\naddi s0, s0, 1\nj 1b"
+    )
+    machine, _hypervisor, (busy, idle) = several([BUSY, ticking], time_slice=500)
+    machine.run(100_000)
+    assert busy.time > 85_000
+    assert 50 < idle.hart.x[8] < 110
+
+
+def test_alone_a_guest_has_no_turns():
+    machine, _hypervisor, (first, second) = several([BUSY, TINY], time_slice=100)
+    machine.run(20_000)
+    assert second.status == 0
+    before = first.exits["time slice"]
+    machine.run(20_000)
+    assert first.exits["time slice"] <= before + 1
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("time_slice", [1, 2, 3, 7, 50])
+def test_at_any_slice_a_guest_ends_as_if_alone(depth, time_slice):
+    images = [TINY, RESERVING, TINY]
+    machine, _hypervisor, vms = several(images, depth=depth, time_slice=time_slice, weights=(1, 2, 3))
+    assert machine.run(3_000_000) is Stop.ASLEEP
+    for vm, image in zip(vms, images, strict=True):
+        assert vm.exits.pop("time slice", 0) > 0
+        assert difference(end(vm), end(finished(image, 0).guest)) == []
+        assert vm.exits == finished(image, 1).vms[0].exits
+
+
+@given(
+    st.lists(random_guests(), min_size=2, max_size=3),
+    st.lists(st.integers(1, 9), min_size=3, max_size=3),
+    st.integers(1, 60),
+    st.sampled_from((1, 1, 1, 2)),
+)
+@settings(max_examples=20)
+def test_random_guests_side_by_side(those, weights, time_slice, depth):
+    bare = [tower(guest.program, 0, memory=MEMORY) for guest in those]
+    if any(one.machine.run(10_000) is Stop.LIMIT for one in bare):
+        return
+    images = [guest.program for guest in those]
+    machine, _hypervisor, vms = several(
+        images, depth=depth, memory=MEMORY, time_slice=time_slice, weights=weights[: len(those)]
+    )
+    assert machine.run(3_000_000) is not Stop.LIMIT
+    for vm, alone in zip(vms, bare, strict=True):
+        assert difference(end(vm), end(alone.guest)) == []
+
+
+def test_hypervisors_side_by_side():
+    """Two VMs, each with a hypervisor and two guests: nobody is stopped in the middle of a hypervisor's work."""
+    inside = 2 * Hypervisor.memory_for(1 << 20)
+    machine = Machine(memory=2 * Hypervisor.memory_for(inside))
+    outer = Hypervisor(machine, time_slice=37)
+    inner = [Hypervisor(outer.create_vm(memory=inside), time_slice=23) for _number in range(2)]
+    vms = [hypervisor.create_vm(image, memory="1M") for hypervisor in inner for image in (TINY, RESERVING)]
+    assert machine.run(3_000_000) is Stop.ASLEEP
+    for vm, image in zip(vms, [TINY, RESERVING] * 2, strict=True):
+        assert difference(end(vm), end(finished(image, 0).guest)) == []
+
+
+def test_a_run_is_rewound_and_saved_between_turns():
+    machine, _hypervisor, vms = several([TINY, KERNEL], time_slice=13, weights=(2, 1))
+    seen = []
+    while machine.run(501) is Stop.LIMIT:
+        seen.append(machine.snapshot())
+    last = machine.snapshot()
+    for saved in reversed(seen):
+        machine.goto(saved.time - saved.state["skipped"])
+        assert machine.snapshot() == saved
+    other = Machine(memory=machine.memory.size)
+    other.restore(seen[3])
+    other.run()
+    assert difference(other.snapshot().state, last.state) == []
+    assert [vm.weight for vm in vms] == [2, 1]
+
+
+# Pausing, removing
+
+
+def test_who_is_paused_stands_still_and_goes_on_as_if_nothing_had_been():
+    for steps in (0, 100, 1234):
+        built = tower(KERNEL, 2)
+        built.machine.run(steps)
+        vm = built.vms[1]
+        vm.pause()
+        before = end(vm)
+        assert built.machine.run(100_000) is Stop.ASLEEP
+        assert (vm.paused, difference(end(vm), before)) == (True, [])
+        vm.resume()
+        built.run()
+        assert difference(end(vm), end(finished(KERNEL, 0).guest)) == []
+
+
+@pytest.mark.parametrize("weight", [0, -1, 10_001, 1.5, True, "1", None])
+def test_weights_that_are_none(weight):
+    machine = Machine(memory="4M")
+    with pytest.raises(VlabError, match="is no weight"):
+        Hypervisor(machine).create_vm(memory="1M", weight=weight)
+    assert machine.residents[1].vms == []
+
+
+def test_who_is_removed_leaves_nothing_to_the_next():
+    machine, hypervisor, (first, second) = several([KERNEL, BUSY], time_slice=300)
+    machine.run(5000)
+    frames = {*first.memory.frames, *first.technique.frames}
+    hypervisor.remove(first)
+    assert all(machine.memory.peek(frame * PAGE, PAGE) == bytes(PAGE) for frame in frames)
+    assert not own_frames(second) & frames
+    for act in (first.pause, first.log_writes, lambda: first.load(TINY), lambda: hypervisor.remove(first)):
+        with pytest.raises(VlabError, match="no more"):
+            act()
+    assert not first.memory.holds(first.memory.base)
+    again = hypervisor.create_vm(KERNEL, memory="1M")
+    assert (set(again.memory.frames) <= frames, again.name) == (True, "vm3")
+    second.pause()
+    machine.run()
+    assert difference(end(again), end(finished(KERNEL, 0).guest)) == []
+
+
+def test_the_tables_of_who_is_removed_are_used_no_more():
+    """The next one's root is in the very same frame: without a fence the TLB would lead to the first's memory."""
+    machine = Machine(memory=Hypervisor.memory_for(1 << 20) + (1 << 20))
+    hypervisor = Hypervisor(machine)
+    code = "la t0, x\n1: ld s0, (t0)\nj 1b\n.data\n.balign 4096\nx: .dword {}"
+    first = hypervisor.create_vm(assemble(code.format(1)), memory="1M")
+    machine.run(2000)
+    root = machine.hart.csr.values["satp"]
+    hypervisor.remove(first)
+    assert hypervisor.state()["satp"] is None
+    second = hypervisor.create_vm(assemble(code.format(2)), memory="1M")
+    machine.run(2000)
+    assert machine.hart.csr.values["satp"] == root
+    assert second.hart.x[8] == 2
+
+
+def test_a_guest_in_scattered_frames():
+    machine, hypervisor, vms = several([None] * 4, time_slice=100)
+    for vm in (vms[0], vms[2]):
+        hypervisor.remove(vm)
+    wide = hypervisor.create_vm(KERNEL, memory=1 << 22)
+    assert len(list(wide.memory.runs())) > 1
+    machine.run()
+    assert difference(end(wide), end(finished(KERNEL, 0, memory=1 << 22).guest)) == []
+    saved = machine.snapshot()
+    other = Machine(memory=machine.memory.size)
+    other.restore(saved)
+    assert difference(other.snapshot().state, saved.state) == []
