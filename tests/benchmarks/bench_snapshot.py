@@ -1,13 +1,16 @@
-"""Snapshots against a plain copy of as much memory, and a step back against doing it all again."""
+"""Snapshots against a plain copy of as much memory, on disk against numpy, and a step back against all of it again."""
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.benchmarks.bench_interpreter import source
 from tests.benchmarks.measuring import Spread, in_turns, seconds, spread, table, this_python
 from vlab.hypervisor import Hypervisor
 from vlab.machine import Computer, Machine
 from vlab.machine.memory import PAGE, RAM_BASE
+from vlab.operations import Snapshots
 from vlab.riscv import assemble
 
 _FEW = 16  # pages
@@ -68,14 +71,46 @@ def measure_step_back(*, instructions: int = 1_000_000, repetitions: int = 5) ->
     return spread(back for (back,) in in_turns([once], repetitions))
 
 
+def measure_files(*, megabytes: int = 16, repetitions: int = 5) -> dict[str, Spread]:
+    """What a snapshot costs on disk, over `numpy.save` and `numpy.load` of as much memory."""
+    import numpy as np
+
+    size = megabytes << 20
+    machine, other = Machine(memory=size), Machine(memory=size)
+    random = np.random.default_rng(0).integers(0, 256, size, np.uint8)  # no two pages are alike
+    machine.memory.poke(RAM_BASE, random.tobytes())
+    tree = Snapshots(machine)
+    tree.take("one")
+    with TemporaryDirectory() as name:
+        ours, theirs = Path(name) / "tree", Path(name) / "array.npy"
+
+        def opened() -> None:
+            Snapshots.open(ours, other).restore("one")
+
+        acts = [lambda: tree.save(ours), lambda: np.save(theirs, random), opened, lambda: np.load(theirs)]
+        turns = in_turns([partial(seconds, act) for act in acts], repetitions)
+    return {
+        "save": spread(turn[0] / turn[1] for turn in turns),
+        "open and restore": spread(turn[2] / turn[3] for turn in turns),
+    }
+
+
 def report(*, quick: bool = False) -> str:
     """Both tables."""
     megabytes, instructions, repetitions = (1, 50_000, 3) if quick else (16, 1_000_000, 5)
     costs = measure_snapshots(megabytes=megabytes, repetitions=repetitions)
     back = measure_step_back(instructions=instructions, repetitions=repetitions)
-    return table(
+    files = measure_files(megabytes=megabytes, repetitions=repetitions)
+    memory = table(
         f"Snapshots: the cost of each in plain copies of the whole memory, {megabytes} MiB ({this_python()})",
         ["what", "copies"],
         costs.items(),
         [f"One step back after {instructions:,} instructions is {back} times as fast as to run them all."],
     )
+    disk = table(
+        f"Snapshots on disk: the cost of each over numpy's of an array as large, {megabytes} MiB",
+        ["what", "times numpy"],
+        files.items(),
+        ["Ours is checked byte by byte with SHA-256, on the disk before it has its name, and restored."],
+    )
+    return f"{memory}\n\n{disk}"

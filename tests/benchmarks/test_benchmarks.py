@@ -187,7 +187,8 @@ def test_report_on_snapshots_has_its_rows():
     lines = bench_snapshot.report(quick=True).splitlines()
     acts = ["snapshot,", "snapshot,", "restore,", "restore,", "snapshot", "restore"]
     assert [line.split()[0] for line in lines[3:9]] == acts
-    assert lines[-1].startswith("One step back after 50,000 instructions is ")
+    assert lines[10].startswith("One step back after 50,000 instructions is ")
+    assert [line.split()[0] for line in lines[15:17]] == ["save", "open"]
 
 
 def test_snapshot_costs_what_was_written():

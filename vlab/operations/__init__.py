@@ -1,5 +1,30 @@
 """What virtualizing is good for: a computer's state is a value, to be kept, gone back to, and carried away."""
 
+from vlab.operations.failover import Epoch, Failure, Protected, Watchdog
+from vlab.operations.farm import Farm, Inventory, Move, Server
+from vlab.operations.isolation import Cell, IsolationMatrix, Verdict, probe_isolation
+from vlab.operations.migration import Cable, Migration, Round, migrate
 from vlab.operations.snapshots import Saved, Snapshots
+from vlab.operations.together import Together
 
-__all__ = ["Saved", "Snapshots"]
+__all__ = [
+    "Cable",
+    "Cell",
+    "Epoch",
+    "Failure",
+    "Farm",
+    "Inventory",
+    "IsolationMatrix",
+    "Migration",
+    "Move",
+    "Protected",
+    "Round",
+    "Saved",
+    "Server",
+    "Snapshots",
+    "Together",
+    "Verdict",
+    "Watchdog",
+    "migrate",
+    "probe_isolation",
+]

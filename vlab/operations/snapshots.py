@@ -7,12 +7,15 @@ nothing of what lies below it is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlab.display import Drawn, one_line
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Snapshot
 from vlab.machine.memory import PAGE
+from vlab.operations.files import read_tree, write_tree
 
 if TYPE_CHECKING:
     import networkx
@@ -54,7 +57,10 @@ class Saved(Drawn):
 
 
 class Snapshots(Drawn):
-    """A tree of a computer's snapshots, in memory. A new one hangs under the one taken or restored last (`here`)."""
+    """A tree of a computer's snapshots, in memory and, if it is saved, in a file.
+
+    A new one hangs under the one taken or restored last, `here`.
+    """
 
     def __init__(self, computer: Computer):
         self.computer = computer
@@ -82,8 +88,13 @@ class Snapshots(Drawn):
     def __repr__(self) -> str:
         if not self._saved:
             return _("A tree of snapshots with nothing in it yet.")
+        names = ", ".join(self._saved)
+        if self.here is None:
+            return _("A tree of {count} snapshots from a file: {names}; none is restored yet.").format(
+                count=len(self), names=names
+            )
         return _("A tree of {count} snapshots: {names}; the computer continues from {here}.").format(
-            count=len(self), names=", ".join(self._saved), here=self.here
+            count=len(self), names=names, here=self.here
         )
 
     def take(self, name: object) -> Saved:
@@ -92,21 +103,19 @@ class Snapshots(Drawn):
         Raises:
             VlabError: if the name is taken already, or isn't one.
         """
-        if not isinstance(name, str) or not 0 < len(name) <= LONGEST or name != one_line(name):
-            raise VlabError(
-                _("{name!r} cannot be a snapshot's name.").format(name=str(name)[: LONGEST + 1]),
-                mend=_("Take a line of 1 to {longest} letters.").format(longest=LONGEST),
-            )
+        name = _expect_name(name)
         if name in self._saved:
             raise VlabError(
                 _("There is a snapshot {name!r} already.").format(name=name), mend=_("Take another name.")
             )
-        snapshot = self.computer.snapshot()
-        before = {} if self.here is None else self._saved[self.here].snapshot.pages
-        changed = sum(snapshot.pages.get(page) != before.get(page) for page in {*snapshot.pages, *before})
-        self._saved[name] = Saved(name, self.here, changed, snapshot)
+        self._keep(name, self.here, self.computer.snapshot())
         self.here = name
         return self._saved[name]
+
+    def _keep(self, name: str, parent: str | None, snapshot: Snapshot) -> None:
+        before = {} if parent is None else self._saved[parent].snapshot.pages
+        changed = sum(snapshot.pages.get(page) != before.get(page) for page in {*snapshot.pages, *before})
+        self._saved[name] = Saved(name, parent, changed, snapshot)
 
     def restore(self, name: object) -> Saved:
         """Make the computer be as it was; what is taken next hangs under this snapshot.
@@ -118,6 +127,27 @@ class Snapshots(Drawn):
         self.computer.restore(saved.snapshot)
         self.here = saved.name
         return saved
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the whole tree to a file, as `vlab.operations.files` says: what two snapshots share, once.
+
+        Raises:
+            VlabError: if the file can't be written; what stood there is as it was.
+        """
+        write_tree(Path(path), ((saved.name, saved.parent, saved.snapshot) for saved in self))
+
+    @classmethod
+    def open(cls, path: str | PathLike[str], computer: Computer) -> "Snapshots":
+        """The tree in a file, for this computer, which stays as it is until one is restored.
+
+        Raises:
+            VlabError: if the file is missing, damaged, of another version, or of another kind of computer.
+        """
+        tree = cls(computer)
+        for name, parent, snapshot in read_tree(Path(path)):
+            _expect_name(name)
+            tree._keep(name, parent, snapshot)
+        return tree
 
     def graph(self) -> "networkx.DiGraph[Any]":
         """The tree as a networkx DiGraph, with an edge from each snapshot to the ones taken next after it.
@@ -145,3 +175,12 @@ class Snapshots(Drawn):
                 label = _("{changed} pages").format(changed=saved.changed)
                 graph.add_edge(saved.parent, saved.name, changed=saved.changed, time=passed, label=label)
         return graph
+
+
+def _expect_name(name: object) -> str:
+    if isinstance(name, str) and 0 < len(name) <= LONGEST and name == one_line(name):
+        return name
+    raise VlabError(
+        _("{name!r} cannot be a snapshot's name.").format(name=str(name)[: LONGEST + 1]),
+        mend=_("Take a line of 1 to {longest} letters.").format(longest=LONGEST),
+    )
