@@ -1,0 +1,24 @@
+"""The reader's own CPU: what really happens when a process does what only a kernel may. It knows nothing of the model.
+
+`try_instruction("interrupts off")` executes a privileged instruction in a child process; `run_signals()` plays
+signals that are held back; `try_modules()` asks the host's kernel to install a module. Each works on the reader's own
+computer where it can, and shows recorded data, labelled as such, where it can't.
+
+**What a notebook stores.** What was seen differs from host to host: another CPU, another signal. So each of these
+values says one sentence, and stores one picture, that is the same on every host (what is claimed: "the host's kernel
+caught the trap"). The particulars (which signal, which CPU, live or recorded) are its attributes, its picture
+`details`, and what a running notebook shows. What was asked for with `live=False` is recorded data, the same
+everywhere, and stores its particulars.
+"""
+
+from vlab.silicon.hosts import Host as Host
+from vlab.silicon.instructions import INSTRUCTIONS as INSTRUCTIONS
+from vlab.silicon.instructions import Instruction as Instruction
+from vlab.silicon.modules import Modules as Modules
+from vlab.silicon.modules import try_modules as try_modules
+from vlab.silicon.signals import SignalRun as SignalRun
+from vlab.silicon.signals import run_signals as run_signals
+from vlab.silicon.trying import Attempt as Attempt
+from vlab.silicon.trying import Attempts as Attempts
+from vlab.silicon.trying import try_all as try_all
+from vlab.silicon.trying import try_instruction as try_instruction
