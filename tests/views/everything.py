@@ -10,11 +10,14 @@ from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.memorymap import MemoryMap
 from vlab.hypervisor.tables import Tables
 from vlab.machine import Computer
+from vlab.machine.disks import Disk
 from vlab.machine.hart import Hart
 from vlab.machine.look import Look
 from vlab.machine.tlb import Tlb, TlbRun
+from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, probe_isolation
 from vlab.paging import GuestRam, PageTable, Walk
 from vlab.riscv import Mode
+from vlab.silicon import Attempt, Attempts, Modules, SignalRun, run_signals, try_all, try_modules
 from vlab.views import Explorer, Interrupts, Picture, Stepper, Timeline, compare, picture_of
 from vlab.views.computers.comparison import Comparison
 
@@ -37,6 +40,12 @@ def kinds() -> dict[type, Any]:
     tree.take("before")
     bare.run(50)
     tree.take("after")
+    matrix = probe_isolation()
+    farm = Farm(north=Hypervisor(Machine(memory="4M")), south=Hypervisor(Machine(memory="4M")))
+    farm.start("mail", KERNEL, on="north", memory="1M")
+    farm.run(2000)
+    disk = Disk("64K")
+    disk.write(24, b"x" * 4096)
     return {
         Walk: table.walk(0x4000_1000, "store"),
         Chain: vm.chain(0x4000_1000),
@@ -52,6 +61,16 @@ def kinds() -> dict[type, Any]:
         Hart: bare.hart,
         Comparison: compare(Machine(KERNEL, memory="1M"), Machine(OTHER, memory="1M")),
         Snapshots: tree,
+        Disk: disk.extent(16, 64).overlay("mine"),
+        Farm: farm,
+        Inventory: farm.inventory(),
+        Migration: farm.move("mail", "south"),
+        IsolationMatrix: matrix,
+        Cell: matrix["overwrite", "processes"],
+        Attempt: try_all(live=False)["cli"],
+        Attempts: try_all(live=False),
+        SignalRun: run_signals(live=False),
+        Modules: try_modules(live=False),
     }
 
 
@@ -75,5 +94,8 @@ def lit() -> list[Picture]:
     pictures += [picture_of(tlb) for tlb in list(things[TlbRun])[:6]]
     pictures += [Explorer(guest, 0x4000_1000, host=host).picture]
     pictures += [Timeline(run).picture, Timeline(run).at(5).picture, Interrupts(run).picture]
+    own = things[Attempts]
+    pictures += [own["popf"].details, own["pushf"].details, own.details, things[Attempt].details]
+    pictures += [things[SignalRun].beside(run), things[Modules].details]
     earlier = things[Tables]
     return [*pictures, picture_of(earlier.since(Tables.around(earlier, 0)))]

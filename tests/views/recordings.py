@@ -131,6 +131,7 @@ _RESTS: dict[type[Event], tuple[object, ...]] = {
     ev.ShadowFlush: ("satp", 7),
     ev.DeviceAccess: ("uart", 0, 1, 0x41, True),
     ev.InterruptChange: (INTERRUPT_BIT | Interrupt.STI, True, "sstatus.SIE", "vm1"),
+    ev.Routing: (INTERRUPT_BIT | Interrupt.STI, "timer", "hypervisor", "vm1"),
 }
 
 

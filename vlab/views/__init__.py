@@ -24,5 +24,10 @@ from vlab.views.plots.graphs import draw as draw
 from vlab.views.runs.interrupts import Interrupts as Interrupts
 from vlab.views.runs.ladder import ladder_picture as ladder_picture
 from vlab.views.runs.timeline import Timeline as Timeline
+from vlab.views.silicon.attempts import attempt_picture as attempt_picture
+from vlab.views.silicon.attempts import attempts_picture as attempts_picture
+from vlab.views.silicon.modules import modules_picture as modules_picture
+from vlab.views.silicon.signals import signals_beside_interrupts as signals_beside_interrupts
+from vlab.views.silicon.signals import signals_picture as signals_picture
 from vlab.views.words import event_html as event_html
 from vlab.views.words import event_sentence as event_sentence

@@ -8,15 +8,18 @@ from vlab.display import Bundle, renders
 from vlab.events import Event, Recording
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.chain import Chain
+from vlab.hypervisor.host import Host, Processes
 from vlab.hypervisor.memorymap import MemoryMap
 from vlab.hypervisor.tables import Tables
 from vlab.language import VlabError, _
 from vlab.machine import Computer
 from vlab.machine.csrfile import CsrFile
+from vlab.machine.disks import Disk
 from vlab.machine.hart import Hart
 from vlab.machine.look import Look, look
+from vlab.machine.network import Capture
 from vlab.machine.tlb import Tlb, TlbRun
-from vlab.operations import Snapshots
+from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Snapshots
 from vlab.paging import PageTable, Walk
 from vlab.riscv import Csr, Program
 from vlab.views.addresses.chain import chain_picture, walk_picture
@@ -26,12 +29,17 @@ from vlab.views.addresses.tables import tables_picture
 from vlab.views.addresses.tlb import tlb_picture, tlb_run_picture
 from vlab.views.computers.boxes import boxes_picture
 from vlab.views.computers.comparison import Comparison
-from vlab.views.computers.listings import csr_html, csrs_html, program_html
+from vlab.views.computers.disks import disk_picture
+from vlab.views.computers.listings import capture_html, csr_html, csrs_html, processes_html, program_html
+from vlab.views.computers.matrix import cell_picture, matrix_picture
 from vlab.views.computers.sidebyside import compare_picture
 from vlab.views.computers.snapshots import snapshots_picture
 from vlab.views.computers.state import state_picture
 from vlab.views.drawing.picture import Picture
+from vlab.views.operations.farm import farm_picture, inventory_picture
+from vlab.views.operations.migration import migration_picture
 from vlab.views.runs.ladder import ladder_picture
+from vlab.views.silicon.shown import SHOWN, silicon_bundle
 from vlab.views.words import event_html
 
 
@@ -50,15 +58,23 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
     TlbRun: tlb_run_picture,
     Computer: boxes_picture,
     Hypervisor: boxes_picture,
+    Host: boxes_picture,
     Look: state_picture,
     Hart: _hart_picture,
     Comparison: compare_picture,
     Snapshots: snapshots_picture,
+    Disk: disk_picture,
+    Farm: farm_picture,
+    Inventory: inventory_picture,
+    Migration: migration_picture,
+    IsolationMatrix: matrix_picture,
+    Cell: cell_picture,
+    **SHOWN,
 }
 
 
 # They never change, so they can be drawn later than they were given.
-_VALUES = (Walk, Chain, Tables, MemoryMap, Tlb, TlbRun, Look)
+_VALUES = (Walk, Chain, Tables, MemoryMap, Tlb, TlbRun, Look, IsolationMatrix, Cell, Inventory)
 
 
 def picture_of(thing: Any) -> Picture:
@@ -86,7 +102,7 @@ def _bundle(thing: Any) -> Bundle:
 
 
 for _kind in _DRAWN:
-    renders(_kind)(_bundle)
+    renders(_kind)(silicon_bundle if _kind in SHOWN else _bundle)
 
 
 @renders(Program)
@@ -94,9 +110,19 @@ def _program_bundle(program: Program) -> Bundle:
     return {"text/html": program_html(program)}, {}
 
 
+@renders(Capture)
+def _capture_bundle(capture: Capture) -> Bundle:
+    return {"text/html": capture_html(capture)}, {}
+
+
 @renders(CsrFile)
 def _csrs_bundle(csrs: CsrFile) -> Bundle:
     return {"text/html": csrs_html(csrs)}, {}
+
+
+@renders(Processes)
+def _processes_bundle(processes: Processes) -> Bundle:
+    return {"text/html": processes_html(processes)}, {}
 
 
 @renders(Csr)

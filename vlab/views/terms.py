@@ -29,6 +29,9 @@ def reasons() -> dict[str, str]:
         "device access": _("device access"),
         "shadow fill": _("shadow fill"),
         "page-table write": _("page-table write"),
+        "first write": _("first write"),
+        "time slice": _("time slice"),
+        "writes logged": _("writes logged"),
         "satp written": _("satp written"),
         "no frame left": _("no frame left"),
         "power": _("power-on"),
@@ -43,6 +46,8 @@ def kinds() -> dict[str, str]:
     return {
         "machine": _("machine"),
         "hypervisor": _("hypervisor"),
+        "host": _("host"),
+        "process": _("process"),
         "VM": _("VM"),
         "software": _("software"),
         "device": _("device"),

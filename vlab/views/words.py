@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Protocol
 
 from vlab import events as ev
-from vlab.display import says
+from vlab.display import one_line, says
 from vlab.events import Event, EventId, Recording, kind_title
 from vlab.language import _
 from vlab.riscv import Cause, disassemble
@@ -64,6 +64,8 @@ def event_label(event: Event) -> str:
             return _("held: {cause}").format(cause=_short_cause(event.cause))
         case ev.InterruptChange():
             return _("pending: {cause}").format(cause=_short_cause(event.cause))
+        case ev.Routing():
+            return _("{source} → {to}").format(source=one_line(event.source), to=term(event.to))
     return kind_title(event.kind)
 
 
@@ -84,7 +86,9 @@ def event_sentence(event: Event) -> str:
     facts["vm"] = vm_name(event.level)
     if isinstance(event, ev.Entry | ev.InterruptChange) and event.vm:
         facts["vm"] = event.vm
-    if isinstance(event, ev.Trap | ev.Exit | ev.InterruptChange):
+    if isinstance(event, ev.Routing):
+        facts |= {"vm": event.vm, "to": term(event.to)}
+    if isinstance(event, ev.Trap | ev.Exit | ev.InterruptChange | ev.Routing):
         facts["cause"] = cause_title(event.cause)
     if "reason" in facts:
         facts["reason"] = term(facts["reason"])
@@ -131,6 +135,12 @@ def _sentence(event: Event) -> str:
             return _("{cause} of {vm} is pending, and held back: {held_by} is off.")
         case ev.InterruptChange():
             return _("{cause} of {vm} is pending and enabled.")
+        case ev.Routing() if event.vm and event.vm != event.source:
+            return _("The host hands {cause} from {source} to the {to}, on behalf of {vm}.")
+        case ev.Routing() if event.to == "hypervisor":
+            return _("The host hands {cause} from {source} to the {to}.")
+        case ev.Routing():
+            return _("The host keeps {cause} from {source} for itself.")
     return "{id}"
 
 

@@ -1,4 +1,5 @@
 from vlab import Machine, assemble
+from vlab.machine.network import Capture, Packet
 from vlab.riscv import CSRS
 from vlab.views.computers import listings
 from vlab.views.computers.listings import csr_html, csrs_html, program_html
@@ -36,3 +37,11 @@ def test_a_csrs_fields_say_what_may_be_written():
     assert "nothing: always 0" in html
     assert "43:0" in html
     assert "hardware writes it" in csr_html(CSRS["sip"])
+
+
+def test_a_capture_is_a_table_of_its_packets():
+    capture = Capture((Packet(7, "<a>", b"\xff" * 12 + b"\x08\x06"),))
+    shown, _metadata = capture._repr_mimebundle_()
+    assert shown["text/plain"] == "A capture of 1 packets."
+    cells = [part.split(">", 1)[1].split("<")[0] for part in shown["text/html"].split("<td")[1:]]
+    assert cells == ["7", "&lt;a&gt;", "14", "ARP, cut short"]

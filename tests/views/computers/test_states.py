@@ -114,6 +114,7 @@ def test_a_guest_that_sleeps_for_good_or_is_never_run_ends_too():
     hypervisor = Hypervisor(computer)
     hypervisor.create_vm(assemble("1: j 1b"), memory="64K")
     other = hypervisor.create_vm(assemble("1: j 1b"), memory="64K")
+    other.pause()
     assert len(States(other, 10)) == 1
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlab.hypervisor import Hypervisor
+from vlab.hypervisor.host import Host
+from vlab.hypervisor.host.processes import state_title
 from vlab.language import _
 from vlab.machine.structure import Part, computer_words, software_title, structure, structure_sentence
 from vlab.paging import size_text
@@ -28,6 +30,7 @@ NAME = 280  # the longest line of a box that has nothing wide inside
 MOST = 12  # virtual machines of one hypervisor; the rest are counted
 DEEPEST = 8  # computers inside each other; what is deeper is counted
 _WHO = {"machine": "machine", "VM": "machine", "software": "kernel", "hypervisor": "hypervisor"}
+_WHO |= {"host": "kernel", "process": "process"}
 _R = 5  # half a mark
 
 
@@ -46,7 +49,7 @@ class Box:
 
 def boxes_picture(thing: Any) -> Picture:
     """A machine, virtual machine or hypervisor, with all that is inside it."""
-    if isinstance(thing, Hypervisor):
+    if isinstance(thing, Hypervisor | Host):
         whole = structure(thing.computer)
         root = next(part for part in whole.walk() if part.thing is thing)
     else:
@@ -67,9 +70,16 @@ def _box(part: Part, deeper: int) -> Box:
     if part.kind == "software":
         words = _("{mode} mode, at {pc:#x}").format(**part.facts)
         return _frame(part, [words], [])
+    if part.kind == "process":
+        words = _("{user}, {state}").format(
+            user=fit(part.facts["user"], NAME / 3), state=state_title(part.facts["state"])
+        )
+        return _frame(part, [words], [])
     words = _("level {level}, modes {modes}").format(
         level=part.facts["level"], modes=", ".join(part.facts["modes"])
     )
+    if part.kind == "host":
+        return _frame(part, [words], _host_rows(part, deeper))
     return _frame(part, [words], _vm_rows(part, deeper))
 
 
@@ -95,6 +105,16 @@ def _vm_rows(part: Part, deeper: int) -> list[list[Box]]:
     if len(part.parts) > MOST:
         shown.append(_ghost(_("… and {count} more").format(count=len(part.parts) - MOST)))
     return _wrapped(shown, ROW)
+
+
+def _host_rows(part: Part, deeper: int) -> list[list[Box]]:
+    """The processes of a host beside each other, and under them its hypervisor with the virtual machines."""
+    processes = [one for one in part.parts if one.kind == "process"]
+    shown = [_box(one, deeper) for one in processes[:MOST]]
+    if len(processes) > MOST:
+        shown.append(_ghost(_("… and {count} more").format(count=len(processes) - MOST)))
+    modules = [_box(one, deeper) for one in part.parts if one.kind != "process"]
+    return [*_wrapped(shown, ROW), *([box] for box in modules)]
 
 
 def _wrapped(boxes: list[Box], room: float) -> list[list[Box]]:
@@ -155,6 +175,8 @@ def _title(part: Part) -> str:
         return _("{name}: virtual machine, level {level}").format(
             name=fit(part.name, NAME / 3.5, 13, bold=True), level=part.facts["level"]
         )
+    if part.kind == "process":
+        return _("{pid}: {name}").format(pid=part.facts["pid"], name=part.name)
     return software_title(part) if part.kind == "software" else term(part.kind)
 
 

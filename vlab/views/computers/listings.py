@@ -1,9 +1,12 @@
-"""Tables in HTML: a program's listing, and the CSRs of a hart with their fields decoded."""
+"""Tables in HTML: a program's listing, the CSRs of a hart with their fields decoded, a host's processes."""
 
 from collections.abc import Iterable, Sequence
 
+from vlab.hypervisor.host import Processes
+from vlab.hypervisor.host.processes import kind_title, state_title
 from vlab.language import _
 from vlab.machine.csrfile import CsrFile
+from vlab.machine.network import Capture
 from vlab.riscv import CSRS, Csr, Program
 from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.program import data_text
@@ -38,6 +41,30 @@ def csr_html(csr: Csr) -> str:
     """One row of the table of CSRs: its fields, their bits, and what may be written."""
     rows = [(part.name, part.bits, part.rule) for part in BY_NUMBER[csr.number].fields]
     return _paragraph(repr(csr)) + _table((_("field"), _("bits"), _("what may be written")), rows)
+
+
+def processes_html(processes: Processes) -> str:
+    """What runs on a host: a row for each process."""
+    rows = [
+        (
+            str(row.pid),
+            row.name,
+            row.user,
+            kind_title(row.kind),
+            state_title(row.state),
+            str(row.used),
+            row.reason,
+        )
+        for row in processes
+    ]
+    heads = (_("pid"), _("name"), _("user"), _("kind"), _("state"), _("time used"), _("why it was killed"))
+    return _paragraph(repr(processes)) + _table(heads, rows)
+
+
+def capture_html(capture: Capture) -> str:
+    """The packets that went over a switch: when, who sent each, how long it is, and what is in it."""
+    rows = [(str(packet.time), packet.port, str(len(packet.data)), packet.words) for packet in capture]
+    return _paragraph(repr(capture)) + _table((_("time"), _("sent by"), _("bytes"), _("packet")), rows)
 
 
 def _fields(csr: Csr, value: int) -> str:

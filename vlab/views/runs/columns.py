@@ -59,6 +59,7 @@ _FIELDS: dict[type[Event], Callable[[Any], object]] = {
     ev.ShadowFill: attrgetter("access"),
     ev.TlbFill: attrgetter("access"),
     ev.DeviceAccess: attrgetter("device"),
+    ev.Routing: attrgetter("to"),
 }
 
 

@@ -153,7 +153,7 @@ class Interrupts:
     def _drawn(self, sentence: str) -> Picture:
         sources = sorted({(one.level, one.vm, one.cause) for one in self.journeys})
         width, bottom = MARGIN + HEAD + PLOT + MARGIN, _TOP + _LANE * max(1, len(sources))
-        shapes = [text(MARGIN, 26, _("Interrupts"), size=13, bold=True), *_legend(width)]
+        shapes = [text(MARGIN, 26, _("Interrupts"), size=13, bold=True), *legend(width)]
         for lane, (level, vm, cause) in enumerate(sources):
             shapes += _head(_TOP + _LANE * lane, level, vm, cause)
             free = LEFT
@@ -186,9 +186,7 @@ class Interrupts:
             room = max(3.0, drawn - self._x(wait.start))  # a short one is seen too
             x = self._x(wait.end) - room
             if wait.held_by:
-                yield rect(x, top + 14, room, _BAR, "f-fault")
-                yield hatch(x, top + 14, room, _BAR, "l-fault thin", 1, gap=5)
-                yield rect(x, top + 14, room, _BAR, "l-fault thin")
+                yield from held(x, top + 14, room, _BAR)
                 words = _holder(wait)
                 if text_width(words, 10) + 4 < room:
                     yield text(x + 2, top + 9, words, size=10, ink="fault")
@@ -200,8 +198,7 @@ class Interrupts:
             x = self._x(time)
             if self.start <= time < self.end and x >= drawn + 1:
                 drawn = x
-                yield path(f"b-{who}", (x - 5, top + 50), (x, top + 40), (x + 5, top + 50), closed=True)
-                yield path(f"l-{who} thick", (x, top + 12), (x, top + 42))
+                yield from delivery(x, top + 12, who)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         return self.picture._repr_mimebundle_()
@@ -326,7 +323,20 @@ def _head(top: float, level: int, vm: str, cause: int) -> Iterator[Element]:
     yield path("l-rule", (LEFT, top + 14 + _BAR), (LEFT + PLOT, top + 14 + _BAR))
 
 
-def _legend(width: float) -> Iterator[Element]:
+def held(x: float, y: float, width: float, height: float) -> Iterator[Element]:
+    """The time in which something is held back."""
+    yield rect(x, y, width, height, "f-fault")
+    yield hatch(x, y, width, height, "l-fault thin", 1, gap=5)
+    yield rect(x, y, width, height, "l-fault thin")
+
+
+def delivery(x: float, y: float, who: str) -> Iterator[Element]:
+    """The moment in which a handler is entered."""
+    yield path(f"b-{who}", (x - 5, y + 38), (x, y + 28), (x + 5, y + 38), closed=True)
+    yield path(f"l-{who} thick", (x, y), (x, y + 30))
+
+
+def legend(width: float, who: str = "kernel") -> Iterator[Element]:
     """What bars, hatches and arrows mean, from the right."""
     x = width - MARGIN
     for kind, words in (("arrow", _("delivered")), ("held", _("held back")), ("bar", _("pending"))):
@@ -334,12 +344,10 @@ def _legend(width: float) -> Iterator[Element]:
         yield text(x, 26, words, size=11, ink="muted")
         x -= 22
         if kind == "arrow":
-            yield path("l-kernel thick", (x + 11, 14), (x + 11, 22))
-            yield path("b-kernel", (x + 6, 28), (x + 11, 18), (x + 16, 28), closed=True)
+            yield path(f"l-{who} thick", (x + 11, 14), (x + 11, 22))
+            yield path(f"b-{who}", (x + 6, 28), (x + 11, 18), (x + 16, 28), closed=True)
         elif kind == "held":
-            yield rect(x, 16, 16, 11, "f-fault")
-            yield hatch(x, 16, 16, 11, "l-fault thin", 1, gap=5)
-            yield rect(x, 16, 16, 11, "l-fault thin")
+            yield from held(x, 16, 16, 11)
         else:
-            yield el("rect", class_="o-kernel", x=x, y=16, width=16, height=11)
+            yield el("rect", class_=f"o-{who}", x=x, y=16, width=16, height=11)
         x -= 18
