@@ -70,6 +70,14 @@ def test_the_same_tree_gives_the_same_bytes(tree, tmp_path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+def test_its_bytes_are_the_files(tree, tmp_path):
+    tree.save(tmp_path / "a")
+    assert tree.packed() == (tmp_path / "a").read_bytes()
+    assert list(Snapshots.open(tree.packed(), tree.computer)) == list(tree)
+    with pytest.raises(VlabError, match="cut off or damaged"):
+        Snapshots.open(tree.packed()[:-1], tree.computer)
+
+
 def test_what_snapshots_share_is_written_once(tree, tmp_path):
     path = tmp_path / "tree.vlab"
     tree.save(path)

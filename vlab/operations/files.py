@@ -37,12 +37,8 @@ _DEEPEST = 200  # levels of nesting in a state: a hypervisor in a hypervisor tak
 Row = tuple[str, str | None, Snapshot]
 
 
-def write_tree(path: Path, rows: Iterable[Row]) -> None:
-    """Write snapshots, each with its name and its parent's, to a file, of which nobody ever sees half.
-
-    Raises:
-        VlabError: if the file can't be written; what stood there is as it was.
-    """
+def packed(rows: Iterable[Row]) -> bytes:
+    """Snapshots, each with its name and its parent's, as the bytes of a file. VlabError if they are too many."""
     writer = Writer()
     snapshots = [
         {"name": name, "parent": parent, "state": writer.plain(snapshot.state)}
@@ -58,11 +54,19 @@ def write_tree(path: Path, rows: Iterable[Row]) -> None:
     if len(head) + len(text) + size > LARGEST_FILE:
         raise VlabError(
             _("The snapshots take more than 1 GiB together, and such a file could not be read again."),
-            where=str(path),
             mend=_("Keep fewer, or snapshots of a computer with less memory."),
         )
+    return b"".join([head, text, *blobs])
+
+
+def write_tree(path: Path, rows: Iterable[Row]) -> None:
+    """Write snapshots to a file, of which nobody ever sees half.
+
+    Raises:
+        VlabError: if the file can't be written; what stood there is as it was.
+    """
     try:
-        write_atomically(path, b"".join([head, text, *blobs]))
+        write_atomically(path, packed(rows))
     except OSError as error:
         reason = error.strerror or str(error)
         raise VlabError(
@@ -72,15 +76,15 @@ def write_tree(path: Path, rows: Iterable[Row]) -> None:
         ) from None
 
 
-def read_tree(path: Path) -> list[Row]:
-    """The snapshots in a file: each with its name and its parent's, which comes before it.
+def read_tree(source: Path | bytes) -> list[Row]:
+    """The snapshots in a file, or in its bytes: each with its name and its parent's, which comes before it.
 
     Raises:
         VlabError: if the file can't be read, was made by another version or for another kind of computer, or
             differs in a single byte from what was written.
     """
-    where = str(path)
-    header, blobs = _opened(read_file(path), where)
+    where = _("snapshots") if isinstance(source, bytes) else str(source)
+    header, blobs = _opened(source if isinstance(source, bytes) else read_file(source), where)
     there = header.part("computer").state
     if there != COMPUTER:
         raise VlabError(

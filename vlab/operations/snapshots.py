@@ -15,7 +15,7 @@ from vlab.display import Drawn, one_line
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Snapshot
 from vlab.machine.memory import PAGE
-from vlab.operations.files import read_tree, write_tree
+from vlab.operations.files import Row, packed, read_tree, write_tree
 
 if TYPE_CHECKING:
     import networkx
@@ -134,17 +134,24 @@ class Snapshots(Drawn):
         Raises:
             VlabError: if the file can't be written; what stood there is as it was.
         """
-        write_tree(Path(path), ((saved.name, saved.parent, saved.snapshot) for saved in self))
+        write_tree(Path(path), self._rows())
+
+    def packed(self) -> bytes:
+        """The bytes of the file that `save` writes."""
+        return packed(self._rows())
+
+    def _rows(self) -> Iterator[Row]:
+        return ((saved.name, saved.parent, saved.snapshot) for saved in self)
 
     @classmethod
-    def open(cls, path: str | PathLike[str], computer: Computer) -> "Snapshots":
-        """The tree in a file, for this computer, which stays as it is until one is restored.
+    def open(cls, file: str | PathLike[str] | bytes, computer: Computer) -> "Snapshots":
+        """The tree in a file, or in its bytes, for this computer, which stays as it is until one is restored.
 
         Raises:
             VlabError: if the file is missing, damaged, of another version, or of another kind of computer.
         """
         tree = cls(computer)
-        for name, parent, snapshot in read_tree(Path(path)):
+        for name, parent, snapshot in read_tree(file if isinstance(file, bytes) else Path(file)):
             _expect_name(name)
             tree._keep(name, parent, snapshot)
         return tree
