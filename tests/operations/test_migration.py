@@ -11,7 +11,8 @@ from vlab import Hypervisor, Machine, VlabError, assemble, guests
 from vlab.machine.devices.cards import Cards
 from vlab.machine.devices.virtio.block import VirtioBlock
 from vlab.machine.disks import Disk
-from vlab.operations.migration import _FRAME, KINDS, Cable, Migration, Receiver, migrate
+from vlab.operations.migration import Cable, Migration, migrate
+from vlab.operations.protocol import _FRAME, Kind, Receiver
 
 KERNEL = guests.load("kernel", TICK=500, WORK=400, LETTERS=3, PRIMES=100)
 
@@ -238,7 +239,7 @@ def take(messages):
 def test_recorded_messages_are_of_every_kind():
     assert {message[0] for message in recorded()} >= {0, 1, 3, 4}
     assert take(recorded()).vm is not None
-    assert len(KINDS) == 5
+    assert len(Kind) == 5
 
 
 @given(data=st.data())

@@ -13,7 +13,7 @@ from vlab.display import Drawn
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import Machine, Stop
-from vlab.operations.migration import empty_like
+from vlab.operations.protocol import empty_like
 from vlab.operations.snapshots import Saved, Snapshots
 
 Asked = Callable[[VirtualMachine], bool]
