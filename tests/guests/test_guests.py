@@ -18,10 +18,15 @@ CHAPTERS = {
 PARTS = [(chapter, label) for chapter, labels in CHAPTERS.items() for label in labels]
 
 
+NAMES = tuple(
+    "arm bank careless cms containers crash device_noise disk hello jump_nowhere kernel ping sbi_hello tiny "
+    "trap_forever virtio_console virus visor".split()
+)
+ALL = f"There are: {', '.join(NAMES)}."
+
+
 def test_names() -> None:
-    ours = {"containers", "careless", "virus", "device_noise", "hello", "jump_nowhere", "kernel", "tiny"}
-    assert {*ours, "trap_forever"} <= {*guests.names()}
-    assert list(guests.names()) == sorted(guests.names())
+    assert guests.names() == NAMES
 
 
 def test_a_guest_in_one_file() -> None:
@@ -78,8 +83,8 @@ def test_constants() -> None:
     ("mistake", "what", "mend"),
     [
         (lambda: guests.load("kernal"), "There is no guest 'kernal'.", "Did you mean 'kernel'?"),
-        (lambda: guests.source("../x"), "There is no guest '../x'.", f"There are: {guests.names()[0]}, "),
-        (lambda: guests.files(""), "There is no guest ''.", f"There are: {guests.names()[0]}, "),
+        (lambda: guests.source("../x"), "There is no guest '../x'.", ALL),
+        (lambda: guests.files(""), "There is no guest ''.", ALL),
         (
             lambda: guests.load("kernel", TIK=3),
             "The guest kernel has no constant 'TIK'.",
@@ -97,4 +102,4 @@ def test_mistakes_are_told(mistake, what: str, mend: str) -> None:
     with pytest.raises(VlabError) as told:
         mistake()
     assert told.value.what == what
-    assert told.value.mend.startswith(mend)
+    assert told.value.mend == mend

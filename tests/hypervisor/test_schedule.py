@@ -1,15 +1,18 @@
 """Several guests on one hart: shared by weight, and no guest can tell that it isn't alone."""
 
+from copy import deepcopy
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hypervisor.inspector import own_frames
+from tests.hypervisor.inspector import inspect, own_frames
 from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.towers import difference, end, finished, tower
 from vlab import guests
 from vlab.hypervisor import Hypervisor
+from vlab.hypervisor.host import Host
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.memory import PAGE
@@ -17,10 +20,11 @@ from vlab.riscv import assemble
 
 TINY, KERNEL = guests.load("tiny"), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=100, WORK=50)
 BUSY = assemble("1: addi s0, s0, 1\nj 1b")
-RESERVING = assemble(
-    "la t0, x\nli s1, 50\n1: lr.d t1, (t0)\naddi t1, t1, 1\nnop\nnop\nsc.d t2, t1, (t0)\nadd s0, s0, t2\n"
+RESERVING = (
+    "la t0, x\nli s1, {times}\n1: lr.d t1, (t0)\naddi t1, t1, 1\nnop\nnop\nsc.d t2, t1, (t0)\nadd s0, s0, t2\n"
     "addi s1, s1, -1\nbnez s1, 1b\nli t0, 0x100000\nli t1, 0x5555\nsw t1, (t0)\n.data\n.balign 8\nx: .dword 0"
 )
+LONG_RESERVING, RESERVING = (assemble(RESERVING.format(times=times)) for times in (9000, 50))
 
 
 def several(images, *, depth=1, memory=1 << 20, time_slice=5000, weights=None):
@@ -136,6 +140,23 @@ def test_hypervisors_side_by_side():
         assert difference(end(vm), end(finished(image, 0).guest)) == []
 
 
+def test_a_resident_is_never_left_between_two_of_its_instructions():
+    """As above, with a limit that is heard: one left in the middle would never come back."""
+    inside = 2 * Hypervisor.memory_for(1 << 20)
+    machine = Machine(memory=2 * Hypervisor.memory_for(inside))
+    outer = Hypervisor(machine, time_slice=37)
+    inner = [Hypervisor(outer.create_vm(memory=inside), time_slice=23) for _number in range(2)]
+    vms = [hypervisor.create_vm(TINY, memory="1M") for hypervisor in inner for _number in range(2)]
+    machine.run(1000)
+
+    def limit(_event):
+        assert machine.steps < 60_000
+
+    machine.events.listen(limit)
+    machine.run()
+    assert [vm.console for vm in vms] == ["?!\n"] * 4
+
+
 def test_a_run_is_rewound_and_saved_between_turns():
     machine, _hypervisor, vms = several([TINY, KERNEL], time_slice=13, weights=(2, 1))
     seen = []
@@ -191,24 +212,31 @@ def test_who_is_removed_leaves_nothing_to_the_next():
     again = hypervisor.create_vm(KERNEL, memory="1M")
     assert (set(again.memory.frames) <= frames, again.name) == (True, "vm3")
     second.pause()
-    machine.run()
+    looks = 0
+    while machine.run(50) is Stop.LIMIT:
+        looks += inspect(machine, [again]) > 0
+    assert looks > 100
     assert difference(end(again), end(finished(KERNEL, 0).guest)) == []
 
 
 def test_the_tables_of_who_is_removed_are_used_no_more():
-    """The next one's root is in the very same frame: without a fence the TLB would lead to the first's memory."""
-    machine = Machine(memory=Hypervisor.memory_for(1 << 20) + (1 << 20))
+    """The next one's root is in the very same frame, its memory is not: the TLB must not lead to the first's."""
+    machine = Machine(memory=Hypervisor.memory_for(1 << 20))
     hypervisor = Hypervisor(machine)
-    code = "la t0, x\n1: ld s0, (t0)\nj 1b\n.data\n.balign 4096\nx: .dword {}"
-    first = hypervisor.create_vm(assemble(code.format(1)), memory="1M")
+    first = hypervisor.create_vm(BUSY, memory="1M")
     machine.run(2000)
-    root = machine.hart.csr.values["satp"]
+    root, frames = machine.hart.csr.values["satp"], set(first.memory.frames)
     hypervisor.remove(first)
-    assert hypervisor.state()["satp"] is None
-    second = hypervisor.create_vm(assemble(code.format(2)), memory="1M")
-    machine.run(2000)
+    filler = hypervisor.create_vm(memory="512K")
+    second = hypervisor.create_vm(TINY, memory="256K")
+    assert second.memory.frames[0] != min(frames) == filler.memory.frames[0]
+    machine.run(20)
     assert machine.hart.csr.values["satp"] == root
-    assert second.hart.x[8] == 2
+    machine.run(20_000)
+    assert (second.console, second.exits["guest fault"]) == (
+        "?!\n",
+        finished(TINY, 1).vms[0].exits["guest fault"],
+    )
 
 
 def test_a_guest_in_scattered_frames():
@@ -223,3 +251,109 @@ def test_a_guest_in_scattered_frames():
     other = Machine(memory=machine.memory.size)
     other.restore(saved)
     assert difference(other.snapshot().state, saved.state) == []
+
+
+ACTS = {
+    "pause": lambda vm: vm.pause(),
+    "resume": lambda vm: vm.resume(),
+    "remove": lambda vm: vm.hypervisor.remove(vm),
+    "clone": lambda vm: vm.clone(),
+    "log": lambda vm: vm.log_writes(),
+    "load": lambda vm: vm.load(TINY),
+    "restore": lambda vm: vm.restore(vm.snapshot()),
+    "hypervisor": Hypervisor,
+}
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("act", ACTS)
+def test_nothing_is_done_by_hand_in_the_middle_of_an_instruction(act, depth):
+    """Where an event is heard, the machine is at work: what can't be done there is refused, and nothing happens."""
+    built = tower(KERNEL, depth)
+    vm, refused = built.vms[-1], []
+
+    def hears(_event):
+        if len(refused) < 300 and vm.exits:
+            with pytest.raises(VlabError, match="in the middle of an instruction"):
+                ACTS[act](vm)
+            refused.append(1)
+
+    built.machine.events.listen(hears)
+    built.run()
+    assert len(refused) == 300
+    assert difference(end(vm), end(finished(KERNEL, 0).guest)) == []
+    assert vm.exits == finished(KERNEL, depth).vms[-1].exits
+
+
+def test_by_hand_in_until_is_well():
+    built = tower(KERNEL, 2)
+    vm = built.vms[-1]
+
+    def until():
+        if built.machine.steps > 3000 and not vm.paused:
+            vm.pause()
+        return False
+
+    assert built.machine.run(until=until) is Stop.ASLEEP
+    vm.resume()
+    built.run()
+    assert difference(end(vm), end(finished(KERNEL, 0).guest)) == []
+
+
+@pytest.mark.parametrize("slept", [0, 1])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_what_is_reserved_outlives_other_guests_turns(depth, slept):
+    """Each takes turns in the middle of the other's `lr` and `sc`, at one address: no `sc` ever fails for it."""
+    images = [RESERVING] * 3
+    machine, _hypervisor, vms = several(images, depth=depth, time_slice=1 + slept)
+    machine.run()
+    assert [(vm.hart.x[8], vm.exits["time slice"] > 20) for vm in vms] == [(0, True)] * 3
+
+
+def test_what_is_reserved_outlives_the_turns_of_a_hosts_processes():
+    machine = Machine(memory="16M")
+    host = Host(machine)
+    host.install_hypervisor()
+    vms = [host.create_vm(LONG_RESERVING, memory="1M") for _number in range(2)]
+    machine.run()
+    assert [vm.hart.x[8] for vm in vms] == [0, 0]
+    assert all(vm.exits["time slice"] > 20 for vm in vms)
+
+
+# Damage
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "junk"),
+    [
+        *(("account", "weight", junk) for junk in (0, -1, 10_001, None, "1", 1.5, True)),
+        *(("account", "spent", junk) for junk in (-1, 1 << 96, None, "x")),
+        *(("account", name, junk) for name in ("absent", "paused") for junk in (0, None, "x")),
+        *(
+            ("schedule", name, junk)
+            for name in ("time_slice", "floor")
+            for junk in (-1, 1 << 97, None, "x", [])
+        ),
+        *(("schedule", name, junk) for name in ("since", "end") for junk in (-1, 1 << 66, "x", [], False)),
+        *(
+            ("written", None, junk)
+            for junk in (3, "x", {}, [-1], [256], [1 << 64], [None], [1.5], [[0]], [True])
+        ),
+        *((part, None, junk) for part in ("account", "schedule") for junk in (None, [], 3, {}, "x")),
+    ],
+)
+def test_damaged_turns_and_logs_are_refused_and_nothing_changes(part, name, junk):
+    machine, hypervisor, vms = several([BUSY, BUSY], time_slice=100)
+    vms[0].log_writes()
+    machine.run(5000)
+    before = machine.snapshot()
+    state = deepcopy(hypervisor.state())
+    place = state if part == "schedule" else state["vms"][0]
+    if name is None:
+        place[part] = junk
+    else:
+        place[part][name] = junk
+    with pytest.raises(VlabError) as refused:
+        hypervisor.restore(state)
+    assert refused.value.where
+    assert (machine.snapshot(), hypervisor.vms) == (before, vms)

@@ -354,23 +354,33 @@ def test_what_others_do_to_the_file_is_noticed_and_nothing_is_lost(path, tmp_pat
     disk = Disk.open(path)
     disk.write(0, b"x" * SECTOR)
     disk.read(8)
+    said = "Something else has changed this file"
     if way == "into":
+        said = "Something else has written into this file"
         path.write_bytes(bytes(SIZE))
         os.utime(path, ns=(0, 0))
-        with pytest.raises(VlabError, match="Something else has changed this file"):
+        with pytest.raises(VlabError, match=said):
             disk.read(16)
+        with pytest.raises(VlabError, match=said):
+            disk.save(tmp_path / "saved.img")  # so the mend doesn't offer it
     elif way == "instead":
         (tmp_path / "other").write_bytes(bytes(SIZE))
         (tmp_path / "other").replace(path)
     else:
         path.unlink()
-    with pytest.raises(VlabError, match="Something else has changed this file"):
+    with pytest.raises(VlabError, match=said) as told:
         disk.commit()
+    assert (".save(path)" in told.value.mend) == (way != "into")
     assert way == "gone" or path.read_bytes() == bytes(SIZE)
     assert disk.read(0) == b"x" * SECTOR
     if way != "into":
         disk.save(tmp_path / "saved.img")
         assert (tmp_path / "saved.img").read_bytes() == b"x" * SECTOR + image()[SECTOR:]
+    else:
+        again = Disk.open(path)
+        for number, content in disk.own.items():
+            again.write(number * BLOCK // SECTOR, content)
+        assert again.read(0) == b"x" * SECTOR
 
 
 class Crash(BaseException):

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vlab.display import Drawn
-from vlab.language import _
-from vlab.paging import Walk
+from vlab.hypervisor.shadow import View
+from vlab.language import VlabError, _
+from vlab.machine.mmu import Key
+from vlab.machine.snapshot import WORD
+from vlab.paging import Walk, access_of, parse_satp, walk
 from vlab.riscv import Access
+
+if TYPE_CHECKING:
+    from vlab.hypervisor.virtualmachine import VirtualMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +66,54 @@ class Chain(Drawn):
             yield _("the shadow does not have it yet")
         elif self.hpa is not None:
             yield _("the shadow has it")
+
+
+def chain_of(vm: "VirtualMachine", address: int, access: Access | str, key: Key | None) -> Chain:
+    """The way of one address of a VM: see `VirtualMachine.chain`."""
+    access = _checked(address, access)
+    mmu, view = vm.hart.mmu, vm.technique.view()
+    if key is None:
+        key = (mmu.fetches if access is Access.FETCH else mmu.data).key
+    elif key != view.key:
+        view = View(key, vm.technique.table() if key.paged else 0)
+    guest = mmu.walk(address, access, key) if key.paged else None
+    gpa = address if guest is None else guest.physical
+    held = gpa is not None and vm.memory.holds(gpa)
+    return Chain(
+        gva=address,
+        access=access,
+        mode=str(key),
+        guest=guest,
+        gpa=gpa,
+        place=_place(vm, gpa),
+        hpa=vm.memory.host_address(gpa) if held and gpa is not None else None,
+        shadow=vm.technique.shadow.walk(view, address, access),
+        hva=vm.hypervisor.process_address(vm, gpa) if held and gpa is not None else None,
+    )
+
+
+def raw_walk_of(vm: "VirtualMachine", address: int, access: Access | str) -> Walk | None:
+    """Where the host's MMU would lead an address by the guest's table: see `VirtualMachine.raw_walk`."""
+    access = _checked(address, access)
+    mmu = vm.hart.mmu
+    key = (mmu.fetches if access is Access.FETCH else mmu.data).key
+    root = parse_satp(vm.hart.csr.values["satp"]).root
+    if not key.paged:
+        return None
+    return walk(vm.host.memory.load, root, address, access, mode=key.mode, sum=key.sum, mxr=key.mxr)
+
+
+def _place(vm: "VirtualMachine", gpa: int | None) -> str:
+    if gpa is None:
+        return "nothing"
+    if vm.memory.holds(gpa):
+        return "memory"
+    found = vm.bus.find(gpa)
+    return "nothing" if found is None else found[0].name
+
+
+def _checked(address: int, access: Access | str) -> Access:
+    """The access, if it is one and `address` is an address."""
+    if not 0 <= address < WORD:
+        raise VlabError(_("{address:#x} is not an address of 64 bits.").format(address=address))
+    return access_of(access)

@@ -21,10 +21,11 @@ class GuestMemory(Watches):
     def __init__(self, host: PhysicalMemory, frames: list[int]):
         super().__init__()
         self._host = host
-        self.frames = frames
-        self.base, self.size = RAM_BASE, len(frames) * PAGE
-        self._page_of = {frame: page for page, frame in enumerate(frames)}
+        self.base = RAM_BASE
+        self.set_frames(frames)
         self.views = NO_VIEWS
+        self.shared: set[int] = set()  # the pages, by number from `base`, whose frames are other guests' too
+        self.on_shared_write: Callable[[int], None] = lambda page: None  # gives a page a frame of its own
         self.log: set[int] | None = None  # the pages written, by number from `base`, while somebody logs them
         self.traced: set[int] = set()  # numbers of guest-physical pages: who traces them hears of each write
         self.on_traced_write: Callable[[int, int], None] = lambda address, size: None
@@ -33,6 +34,16 @@ class GuestMemory(Watches):
         return _("Guest memory of {size} at {base:#x}, in {frames} frames of the host's").format(
             size=size_text(self.size), base=self.base, frames=len(self.frames)
         )
+
+    def set_frames(self, frames: list[int]) -> None:
+        """Lie in these frames: none, once they are others'."""
+        self.frames, self.size = frames, len(frames) * PAGE
+        self._page_of = {frame: page for page, frame in enumerate(frames)}
+
+    def move(self, page: int, frame: int) -> None:
+        """From here on this page, by number from `base`, lies in another frame."""
+        del self._page_of[self.frames[page]]
+        self.frames[page], self._page_of[frame] = frame, page
 
     def holds(self, address: int, size: int = 1) -> bool:
         """Whether all `size` bytes at a guest-physical address are RAM."""
@@ -67,6 +78,8 @@ class GuestMemory(Watches):
         """See `vlab.machine.memory.Memory.store`."""
         if not self.holds(address, size):
             raise Trap(ACCESS_FAULT[Access.STORE], address)
+        if self.shared:
+            self._unshare(address, size)
         self._host.store(self.host_address(address), size, value)
         self._written(address, size)
 
@@ -76,13 +89,21 @@ class GuestMemory(Watches):
 
     def poke(self, address: int, data: bytes) -> None:
         """A debugger's (or a loader's) write; VlabError outside RAM."""
+        if self.shared:
+            self._unshare(address, len(data))
         for at, offset, length in self._pieces(address, len(data)):
             self._host.poke(at, data[offset : offset + length])
         self._written(address, len(data))
 
+    def _unshare(self, address: int, size: int) -> None:
+        """These bytes are about to be written: what others have too is copied first."""
+        if size and self.holds(address, size):
+            for page in sorted(self.shared.intersection(self._numbers(address, size))):
+                self.on_shared_write(page)
+
     def _written(self, address: int, size: int) -> None:
         if self.log is not None and size:
-            self.log.update(range(self._number(address), self._number(address + size - 1) + 1))
+            self.log.update(self._numbers(address, size))
         if self.traced and size:
             pages = range(address // PAGE, (address + size - 1) // PAGE + 1)
             if not self.traced.isdisjoint(pages):
@@ -92,18 +113,23 @@ class GuestMemory(Watches):
     def _number(self, address: int) -> int:
         return (address - self.base) // PAGE
 
-    def unlogged(self, address: int) -> bool:
+    def _numbers(self, address: int, size: int) -> range:
+        return range(self._number(address), self._number(address + size - 1) + 1)
+
+    def is_shared(self, address: int) -> bool:
+        """Whether the frame of this page is other guests' too: it is copied before it is written."""
+        return bool(self.shared) and self._number(address) in self.shared
+
+    def is_unlogged(self, address: int) -> bool:
         """Whether the next write to this page must be seen: it is not in the log yet."""
         return self.log is not None and self._number(address) not in self.log
 
-    def note_write(self, address: int) -> None:
-        """This page is about to be written directly."""
+    def open(self, address: int) -> None:
+        """This page is about to be written directly: it is in the log, and in a frame of its own."""
         if self.log is not None:
             self.log.add(self._number(address))
-
-    def detach(self) -> None:
-        """The frames are others' now: there is no memory here any more."""
-        self.frames, self.size, self._page_of = [], 0, {}
+        if self.shared:
+            self._unshare(address, 1)
 
     def _pieces(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
         """The host-physical pieces of a range, none of which crosses a page: (address, offset, length)."""
@@ -139,7 +165,11 @@ class GuestMemory(Watches):
 
     def set_pages(self, pages: Mapping[int, bytes]) -> None:
         """Make the memory be as `pages` says; whatever is not in it is zero."""
-        for page, frame in enumerate(self.frames):
-            content = pages.get(page, _ZEROS)
-            if self._host.peek(frame * PAGE, PAGE) != content:
-                self._host.poke(frame * PAGE, content)
+        for page in range(len(self.frames)):
+            content, address = pages.get(page, _ZEROS), self.base + page * PAGE
+            if self.peek(address, PAGE) != content:
+                if self.shared:
+                    self._unshare(address, PAGE)
+                self._host.poke(self.host_address(address), content)
+                if self.log is not None:
+                    self.log.add(page)

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 class Use(NamedTuple):
     """What a hypervisor uses some frames for: "memory" of the VM `owner`, its shadow "tables", or their "pool".
 
-    With no owner they are the hypervisor's "own".
+    Frames of the process `owner` of a host are a "process". With no owner they are the hypervisor's "own", or the
+    "host"'s. `copied`: before one of several owners writes to them.
     """
 
     owner: str
     use: str
     frames: Iterable[int]
+    copied: bool = False
 
 
 class Region(NamedTuple):
@@ -189,7 +191,7 @@ def _regions(uses: Iterable[Use], first: int, count: int, rest: str) -> Iterator
         here.symmetric_difference_update(changes[start])
         found = [runs[number][2] for number in sorted(here)]
         owners = tuple(dict.fromkeys(use.owner for use in found if use.owner))
-        state = "shared" if len(owners) > 1 else "private"
+        state = "private" if len(owners) < 2 else "copy-on-write" if found[0].copied else "shared"
         region = Region(start * PAGE, (end - start) * PAGE, owners, found[0].use if found else rest, state)
         if held is not None and held[2:] == region[2:]:
             held = held._replace(size=held.size + region.size)

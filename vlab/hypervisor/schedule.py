@@ -95,10 +95,10 @@ class Schedule:
         known = [vm.account.spent for vm in able if not vm.account.absent]
         self._floor = max(self._floor, min(known, default=0))
         for vm in vms:
-            account, can = vm.account, vm.able
-            if can and account.absent:
+            account = vm.account
+            was_absent, account.absent = account.absent, vm not in able
+            if was_absent and not account.absent:
                 account.spent = max(account.spent, self._floor)
-            account.absent = not can
         self._shared = len(able) > 1
         if not self._shared:
             self._end = None

@@ -5,7 +5,7 @@ entries away. *When* entries are made and when they go is a policy: one small cl
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -17,7 +17,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import R, W, X
 from vlab.machine.snapshot import Checker
-from vlab.paging import SV39, Flags, PageTable, Walk, make_satp
+from vlab.paging import SV39, Flags, Mapping, PageTable, Walk, make_satp
 from vlab.riscv import Access, Mode, Trap
 
 _FLAGS = tuple(
@@ -126,6 +126,9 @@ class ShadowTables(ABC):
         hpa = self._memory.host_address(found.physical)
         assert self._memory.guest_address(hpa) == found.physical, "an entry leads to the guest's own memory"
         flags, page = _FLAGS[found.rights], gva & -PAGE
+        assert not (flags & Flags.W and self._memory.is_shared(found.physical)), (
+            "nobody writes what others have too"
+        )
         try:
             self._shadow(view).table.map(page, hpa & -PAGE, flags)
         except (VlabError, Trap):
@@ -163,16 +166,29 @@ class ShadowTables(ABC):
             pages.append(page)
         self._tell(reason, pages)
 
-    def protect(self) -> None:
-        """Take the right to write out of every entry: who logs writes wants to see the next one to each page."""
+    def drop_frame(self, reason: str, frame: int) -> None:
+        """Take all entries that lead to this frame of the host's out of their shadows."""
+        entries = list(self._entries())
+        self.drop_parts(
+            reason, [(place, part) for place, part, entry in entries if entry.physical // PAGE == frame]
+        )
+
+    def protect(self, reason: str) -> None:
+        """Take the right to write out of every entry: the next write to each page must be seen."""
         pages: list[int] = []
-        for shadow in self.shadows.values():
-            for page in sorted(page for parts in shadow.filled.values() for page in parts):
-                entry = shadow.table.find(page)
-                if entry is not None and entry.flags & Flags.W:
-                    shadow.table.protect(page, entry.flags & ~Flags.W)
-                    pages.append(page)
-        self._tell("writes logged", pages)
+        for place, part, entry in self._entries():
+            if entry.flags & Flags.W:
+                self.shadows[place.view].table.protect(part, entry.flags & ~Flags.W)
+                pages.append(part)
+        self._tell(reason, pages)
+
+    def _entries(self) -> Iterator[tuple[Place, int, Mapping]]:
+        """Every entry: of which page of the guest, which 4 KiB part of that, and what it says."""
+        for view, shadow in self.shadows.items():
+            for page, parts in shadow.filled.items():
+                for part in sorted(parts):
+                    if (entry := shadow.table.find(part)) is not None:
+                        yield Place(view, *page), part, entry
 
     def _tell(self, reason: str, pages: list[int]) -> None:
         if pages:

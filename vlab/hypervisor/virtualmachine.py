@@ -1,25 +1,26 @@
 """A virtual machine: the whole virtual computer as one visible struct, with the specification's names."""
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vlab.display import one_line
 from vlab.events import Injection
 from vlab.events import Trap as TrapEvent
-from vlab.hypervisor.chain import Chain
+from vlab.hypervisor.chain import Chain, chain_of, raw_walk_of
 from vlab.hypervisor.guestmemory import GuestMemory
 from vlab.hypervisor.memorymap import MemoryMap, memory_map
 from vlab.hypervisor.schedule import Account, checked_weight
-from vlab.hypervisor.shadow import View
+from vlab.hypervisor.sharing import SPARE
 from vlab.hypervisor.tables import Tables, tables_of
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Resident, Snapshot
+from vlab.machine.computer import standing
 from vlab.machine.hart import Hart
+from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
-from vlab.machine.restoring import restore_computer, restore_core, restore_residents
-from vlab.machine.snapshot import WORD, Checker, computer_state, hart_state, residents_state
-from vlab.paging import Walk, access_of, parse_satp, size_text, walk
+from vlab.machine.restoring import restore_computer
+from vlab.machine.snapshot import WORD, computer_state
+from vlab.paging import Walk, size_text
 from vlab.riscv import Access, Interrupt, Mode, Program
 from vlab.riscv.privilege import INTERRUPT_BIT
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from vlab.machine.history import History
 
 _KICK = INTERRUPT_BIT | Interrupt.SSI  # by which a hypervisor takes the hart from its guest
-_LONGEST_TIME = 1 << 63
 
 
 class VirtualMachine(Computer):
@@ -48,12 +48,13 @@ class VirtualMachine(Computer):
         self.level = self.host.level + 1
         self.events = self.host.events
         self.ram = self.memory = GuestMemory(self.host.memory, frames)
+        self.memory.on_shared_write = lambda page: hypervisor.unshare(self, page)
         self.exits: Counter[str] = Counter()
         self.on = False  # there is nothing in it yet
         self.account = Account()
-        self._time = 0
-        self._entered = 0  # the host's timer when it last began to run directly
-        self._held: tuple[int, int] | None = None  # what it will have reserved when its turn comes
+        self.clock = 0  # its own time when it last left the hart
+        self.entered = 0  # the host's timer when it last began to run directly
+        self.held: tuple[int, int] | None = None  # what it has reserved, while others have their turns
         self._build(cached=False)
 
     def __repr__(self) -> str:
@@ -100,8 +101,8 @@ class VirtualMachine(Computer):
     def time(self) -> int:
         """The guest's own time: what it ran directly, what was emulated for it, what its `wfi` skipped."""
         if not self.running:
-            return self._time
-        return self._time + (self.host.mtime - self._entered - self._open_attempts()) % WORD
+            return self.clock
+        return self.clock + (self.host.mtime - self.entered - self._open_attempts()) % WORD
 
     @property
     def history(self) -> "History":  # type: ignore[override]
@@ -116,7 +117,7 @@ class VirtualMachine(Computer):
     def reservation(self) -> tuple[int, int] | None:
         """What `lr` reserved, guest-physical. The one real hart has one reservation, the current VM's."""
         if self.hypervisor.running is not self:
-            return self._held
+            return self.held
         held = self.host.reservation
         address = None if held is None else self.memory.guest_address(held[0])
         return None if held is None or address is None else (address, held[1])
@@ -124,7 +125,7 @@ class VirtualMachine(Computer):
     @reservation.setter
     def reservation(self, held: tuple[int, int] | None) -> None:
         if self.hypervisor.running is not self:
-            self._held = held
+            self.held = held
         elif held is not None and self.memory.holds(*held):
             self.host.reservation = (self.memory.host_address(held[0]), held[1])
         else:
@@ -136,7 +137,7 @@ class VirtualMachine(Computer):
 
     def set_clock(self, time: int) -> None:
         """Set the guest's time."""
-        self._time = time
+        self.clock = time
 
     def woken(self) -> None:
         """Its own software has something to do again."""
@@ -166,14 +167,15 @@ class VirtualMachine(Computer):
 
     def pause(self) -> None:
         """Let it stand still: no time passes for it. VlabError if it is no more."""
-        self.stop_by_hand(self.hypervisor)
-        self.account.paused = True
-        self.hypervisor.wake()
+        self._stand_still(True)
 
     def resume(self) -> None:
         """Let it go on. VlabError if it is no more."""
+        self._stand_still(False)
+
+    def _stand_still(self, paused: bool) -> None:
         self.stop_by_hand(self.hypervisor)
-        self.account.paused = False
+        self.account.paused = paused
         self.hypervisor.wake()
 
     @property
@@ -183,43 +185,50 @@ class VirtualMachine(Computer):
         if not hart.waiting or hart.csr.pending() & hart.csr.values["mie"]:
             return 0
         deadline = hart.csr.deadline()
-        return None if deadline is None else deadline - self._time
+        return None if deadline is None else deadline - self.clock
 
     @property
     def able(self) -> bool:
         """Whether it would run if it had the hart."""
-        return self.on and self.status is None and not self.paused and self.sleep is not None
+        able = self.on and self.status is None and not self.paused and self.sleep is not None
+        return able and not self.starved
+
+    @property
+    def starved(self) -> bool:
+        """Whether it waits for frames: it shares pages with others, and may find none to copy them to.
+
+        Its resident, once at work, is never kept from going on.
+        """
+        if not self.memory.shared or self.hypervisor.free >= SPARE * PAGE:
+            return False
+        return standing(self) is None
 
     def alarmed(self, host_time: int) -> bool:
         """Whether an alarm of its own has rung by then, since it began to run directly; it has just stopped."""
         deadline = self._hart.csr.deadline()
-        return deadline is not None and deadline <= self._time + (host_time - self._entered) % WORD
+        return deadline is not None and deadline <= self.clock + (host_time - self.entered) % WORD
 
     # What its hypervisor does with it
-
-    def enter(self, host_time: int) -> None:
-        """The guest begins to run directly when the host's timer shows `host_time`."""
-        self._entered = host_time
 
     def leave(self, host_time: int, pc: int, registers: list[int]) -> None:
         """It has stopped at `pc`, when the host's timer showed `host_time`."""
         self._hart.x[:] = registers
         self._hart.pc = pc
-        self._time += (host_time - self._entered) % WORD
+        self.clock += (host_time - self.entered) % WORD
         self.hypervisor.schedule.left(self, host_time)
 
     def hidden_attempt(self) -> None:
         """The last attempt is repeated because of the hypervisor alone, so it is not the guest's."""
-        self._time -= 1
+        self.clock -= 1
 
     def sleep_until(self, deadline: int) -> None:
         """Its `wfi` lasts until `deadline`, or longer."""
-        self.skipped += deadline - self._time
-        self._time = deadline
+        self.skipped += deadline - self.clock
+        self.clock = deadline
 
     def take_reservation(self) -> tuple[int, int] | None:
-        """What it has reserved as its turn comes: nothing, unless it was restored since its last one."""
-        held, self._held = self._held, None
+        """What it had reserved when it was set aside, as its turn comes again."""
+        held, self.held = self.held, None
         return held
 
     def _pc(self) -> int:
@@ -232,11 +241,11 @@ class VirtualMachine(Computer):
         exited = self.hypervisor.in_control and not self.host.hart.csr.values["scause"] & INTERRUPT_BIT
         return 1 if exited else 0
 
-    def stop_by_hand(self, hypervisor: "Hypervisor") -> None:
+    def stop_by_hand(self, hypervisor: object) -> None:
         """Take the hart from it, if it is a guest of this hypervisor, and runs; VlabError if it is no more."""
         if hypervisor is not self.hypervisor:
             raise VlabError(_("This is a virtual machine of another hypervisor."), where=self.name)
-        self._expect_to_exist()
+        self._expect_by_hand()
         self.stop()
 
     def stop(self) -> None:
@@ -288,7 +297,7 @@ class VirtualMachine(Computer):
         self.stop_by_hand(self.hypervisor)
         self.memory.log = log
         if log is not None:
-            self.technique.shadow.protect()
+            self.technique.shadow.protect("writes logged")
         self.hypervisor.wake()
 
     # What readers do with it
@@ -297,7 +306,7 @@ class VirtualMachine(Computer):
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
     ) -> Program:
         """See `Computer.load`."""
-        self._expect_to_exist()
+        self._expect_by_hand()
         self.stop()
         program = super().load(image, next_stage=next_stage, dtb=dtb, bootargs=bootargs)
         self._begin_anew()
@@ -305,13 +314,14 @@ class VirtualMachine(Computer):
 
     def restore(self, snapshot: Snapshot) -> None:
         """Be again as the snapshot says; VlabError, and no change, if it is damaged or does not fit."""
-        self._expect_to_exist()
+        self._expect_by_hand()
         self.stop()
         restore_computer(self, snapshot)
         self._begin_anew()
 
     def settle(self, resident: Resident, *modes: Mode) -> None:
         """See `Computer.settle`."""
+        self._expect_by_hand()
         self.stop()
         super().settle(resident, *modes)
         self._begin_anew()
@@ -325,7 +335,14 @@ class VirtualMachine(Computer):
         self.on = True
         self.hypervisor.wake()
 
-    def _expect_to_exist(self) -> None:
+    def _expect_by_hand(self) -> None:
+        """VlabError where nothing can be done to it by hand: it is no more, or its machine is at work."""
+        if self.history.machine.at_work:
+            raise VlabError(
+                _("A virtual machine is not changed in the middle of an instruction."),
+                where=self.name,
+                mend=_("Do it when `run` has come back, or in its `until`; not where events are heard."),
+            )
         if self not in self.hypervisor.vms or not self.hypervisor.present:
             raise VlabError(
                 _("This virtual machine is no more: its computer was rewound, or runs something else."),
@@ -333,7 +350,18 @@ class VirtualMachine(Computer):
                 mend=_("Create another one."),
             )
         if isinstance(self.host, VirtualMachine):
-            self.host._expect_to_exist()
+            self.host._expect_by_hand()
+
+    def clone(self, name: str = "") -> "VirtualMachine":
+        """Another virtual machine beside it, which goes on from where this one is: "vm" and a number if not named.
+
+        Both have the same memory, page by page, until one of them writes: that page is copied then. So a clone
+        takes frames for its shadow tables only. Its devices are its own, and not connected to anything outside.
+
+        Raises:
+            VlabError: if it is no more, if there are too few frames, or a device is of a kind that can't be made.
+        """
+        return self.hypervisor.clone(self, name)
 
     def chain(self, address: int, access: Access | str = Access.LOAD, key: Key | None = None) -> Chain:
         """Follow one guest-virtual address: guest table → guest-physical → host-physical, and the shadow.
@@ -341,26 +369,7 @@ class VirtualMachine(Computer):
         `key` is the context that asks, a mode with its settings; if not given, the one that the guest is in now.
         Raises VlabError for what is no 64-bit address, or no kind of access.
         """
-        access = _checked(address, access)
-        mmu, view = self.hart.mmu, self.technique.view()
-        if key is None:
-            key = (mmu.fetches if access is Access.FETCH else mmu.data).key
-        elif key != view.key:
-            view = View(key, self.technique.table() if key.paged else 0)
-        guest = mmu.walk(address, access, key) if key.paged else None
-        gpa = address if guest is None else guest.physical
-        held = gpa is not None and self.memory.holds(gpa)
-        return Chain(
-            gva=address,
-            access=access,
-            mode=str(key),
-            guest=guest,
-            gpa=gpa,
-            place=self._place(gpa),
-            hpa=self.memory.host_address(gpa) if held and gpa is not None else None,
-            shadow=self.technique.shadow.walk(view, address, access),
-            hva=self.hypervisor.process_address(self, gpa) if held and gpa is not None else None,
-        )
+        return chain_of(self, address, access, key)
 
     def tables(self, root: int | None = None, mode: Mode | str | None = None) -> Tables:
         """The guest's table, the hypervisor's map and the shadow, side by side, as they stand now.
@@ -380,75 +389,10 @@ class VirtualMachine(Computer):
         Nothing is loaded: it is only looked at, in the host's memory, as the guest's mode would see it. None
         while the guest runs unpaged. Raises VlabError for what is no 64-bit address, or no kind of access.
         """
-        access = _checked(address, access)
-        mmu = self.hart.mmu
-        key = (mmu.fetches if access is Access.FETCH else mmu.data).key
-        root = parse_satp(self.hart.csr.values["satp"]).root
-        if not key.paged:
-            return None
-        return walk(self.host.memory.load, root, address, access, mode=key.mode, sum=key.sum, mxr=key.mxr)
-
-    def _place(self, gpa: int | None) -> str:
-        if gpa is None:
-            return "nothing"
-        if self.memory.holds(gpa):
-            return "memory"
-        found = self.bus.find(gpa)
-        return "nothing" if found is None else found[0].name
+        return raw_walk_of(self, address, access)
 
     # Saving
 
     def snapshot(self) -> Snapshot:
         """The whole virtual computer, and nothing of what lies below it: it can go on elsewhere."""
         return Snapshot(computer_state(self))
-
-    def state(self) -> dict[str, Any]:
-        """What the hypervisor keeps of it, as plain data. Its memory is in the host's."""
-        return {
-            "name": self.name,
-            "frames": list(self.memory.frames),
-            "hart": hart_state(self.hart),
-            "board": self.board.state(),
-            "devices": self.bus.state(),
-            "htif": self.htif.state(),
-            "on": self.on,
-            "time": self._time,
-            "entered": self._entered,
-            "skipped": self.skipped,
-            "held": None if self._held is None else list(self._held),
-            "account": self.account.state(),
-            "written": None if self.memory.log is None else sorted(self.memory.log),
-            "exits": dict(sorted(self.exits.items())),
-            "technique": self.technique.state(),
-            "residents": residents_state(self),
-        }
-
-    def restore_state(self, state: Checker) -> None:
-        """Be as the hypervisor's state says; a bad part leaves it half done."""
-        restore_residents(self, state.part("residents"))
-        restore_core(self, state)
-        self._time, self._entered = state.number("time", _LONGEST_TIME), state.number("entered")
-        self.on, self.skipped = state.flag("on"), state.number("skipped", self._time + 1)
-        held = None if state.part("held").state is None else state.numbers("held", 2)
-        if held is not None and held[1] not in (4, 8):
-            raise state.bad(_("There is nothing to reserve at {address:#x}.").format(address=held[0]))
-        self._held = None if held is None else (held[0], held[1])
-        self.account.restore(state.part("account"))
-        self.memory.log = _restored_log(state.part("written"), len(self.memory.frames))
-        exits = state.part("exits")
-        if not isinstance(exits.state, Mapping) or any(not isinstance(reason, str) for reason in exits.state):
-            raise exits.bad(_("These are not counts of exits."))
-        self.exits = Counter({reason: exits.number(reason) for reason in exits.state})
-        self.technique.restore(state.part("technique"))
-
-
-def _restored_log(state: Checker, pages: int) -> set[int] | None:
-    """The pages that a log of writes has; None for no log."""
-    return None if state.state is None else set(state.all_numbers(len(state.rows()), pages))
-
-
-def _checked(address: int, access: Access | str) -> Access:
-    """The access, if it is one and `address` is an address."""
-    if not 0 <= address < WORD:
-        raise VlabError(_("{address:#x} is not an address of 64 bits.").format(address=address))
-    return access_of(access)

@@ -30,7 +30,9 @@ CHOICES: tuple[Choice, ...] = (
     Choice("misaligned atomics", "address-misaligned exception, before any page fault"),
     Choice("atomics on devices", "access fault"),
     Choice(
-        "reservation", "the exact address and size; kept over traps, lost by any sc and by a world switch"
+        "reservation",
+        "the exact address and size; kept over traps, lost by any sc; a virtual machine has one of its own, "
+        "which waits for its next turn",
     ),
     Choice("a failing sc", "faults and sets D as one that stores"),
     Choice("wfi in U", "illegal instruction: its bounded wait is zero"),

@@ -76,7 +76,9 @@ class Machine(Computer):
         self.history = History(self)
         self._horizon: int | None = None  # the time up to which it may run or sleep
         self.resident_since = 0  # the step at which a resident last began to work
-        self.in_resident = False  # whether one works now
+        self.at_work = (
+            False  # whether it is in the midst of something: an instruction, a trap, a resident's work
+        )
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
@@ -174,16 +176,19 @@ class Machine(Computer):
 
     def _advance(self, budget: int) -> bool:
         """A resident works, or an interrupt is taken, or it sleeps, or runs; False if nothing can happen."""
+        self.at_work = True
+        try:
+            return self._advance_by(budget)
+        finally:
+            self.at_work = False
+
+    def _advance_by(self, budget: int) -> bool:
         hart = self._hart
         if (resident := standing(self)) is not None:
             if hart.waiting:
                 return self._wake()
             self.resident_since = self.steps
-            self.in_resident = True
-            try:
-                resident.handle()
-            finally:
-                self.in_resident = False
+            resident.handle()
             return True
         if self.events.on:
             tell_interrupts(hart)

@@ -45,7 +45,7 @@ def test_the_network_driver_sends_and_receives_more_than_its_ring_holds():
     packets = [two.mac + one.mac + b"\x88\xb5" + bytes([n]) * (n * 100 + 1) for n in range(12)]
     for packet in packets:
         a.send(packet)
-    assert machine.board.plic.pending == 1 << 2 | 1 << 1
+    assert machine.board.plic.pending == 1 << 2  # who sends looks itself whether it is gone
     assert b.acknowledge() == 1
     again = NetDriver(machine, SLOT + 0x1000, RAM + 0x2_0000)  # nothing of it is in Python
     assert b.receive() == packets[:8]

@@ -35,7 +35,7 @@ class Console:
         for byte in data:
             self._host.store(UART_BASE, 1, byte)
 
-    def interrupted(self) -> None:
+    def interrupted(self) -> tuple[()]:
         """Take the bytes that have come; readers are given what makes a line."""
         for _byte in range(_AT_ONCE):
             if not self._host.load(_LSR, 1) & _READY:
@@ -46,6 +46,10 @@ class Console:
             if len(self._typed) < _LONGEST:
                 self._typed.append(byte)
         self._host.serve_readers()
+        return ()
+
+    def serve(self) -> None:
+        """Nothing: what is printed is printed at once."""
 
     def line(self, room: int) -> bytes | None:
         """The next typed line, its end included, or as much of it as there is room for; None if there is none."""

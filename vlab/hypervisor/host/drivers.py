@@ -8,7 +8,7 @@ last one stood.
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from vlab.language import VlabError, _
 from vlab.machine.bus import BusError
@@ -28,6 +28,7 @@ BUFFER = PAGE // 2
 SECTOR = 512
 _RING, _AVAILABLE, _USED, _TAKEN = 1024, 128, 256, 512
 _NEXT, _WRITE = 1, 2  # flags of a descriptor
+_NO_INTERRUPT = 1  # flag of an available ring
 _WORD = 0xFFFF_FFFF
 _MAGIC = 0x7472_6976
 _HALF, _FEATURES, _QUEUE, _SIZE, _READY, _NOTIFY = 0x24, 0x20, 0x30, 0x38, 0x44, 0x50
@@ -35,15 +36,29 @@ _INTERRUPT, _ACKNOWLEDGE, _STATUS, _CONFIG = 0x60, 0x64, 0x70, 0x100
 _PLACES = {0x80: 0, 0x90: _AVAILABLE, 0xA0: _USED}  # register → where in a ring
 
 
+class Registers(Protocol):
+    """The way to a device's registers: a bus, or the loads and stores of a kernel."""
+
+    def load(self, address: int, size: int) -> int:
+        """Load a number of `size` bytes."""
+
+    def store(self, address: int, size: int, value: int) -> None:
+        """Store a number of `size` bytes."""
+
+
 class Driver:
-    """What all drivers share: `memory` is the address of `frames` pages that are theirs alone."""
+    """What all drivers share: `memory` is the address of `frames` pages that are theirs alone.
+
+    They reach the device's registers over `registers`; if not given, over the computer's bus.
+    """
 
     device_id: ClassVar[int]
     queues: ClassVar[int]
     frames: ClassVar[int]
 
-    def __init__(self, computer: Computer, base: int, memory: int):
+    def __init__(self, computer: Computer, base: int, memory: int, registers: Registers | None = None):
         self.computer, self.base, self.memory = computer, base, memory
+        self._registers = computer.bus if registers is None else registers
 
     def start(self) -> None:
         """Set the device up (3.1.1). VlabError if there is none of this kind, or it wants what we can't do."""
@@ -81,10 +96,10 @@ class Driver:
         return reasons
 
     def _load(self, register: int) -> int:
-        return self.computer.bus.load(self.base + register, 4)
+        return self._registers.load(self.base + register, 4)
 
     def _store(self, register: int, value: int) -> None:
-        self.computer.bus.store(self.base + register, 4, value)
+        self._registers.store(self.base + register, 4, value)
 
     def _ring(self, number: int) -> int:
         return self.memory + number * _RING
@@ -130,6 +145,7 @@ class _TwoWay(Driver):
     def start(self) -> None:
         """See `Driver.start`; the device may bring something from now on."""
         super().start()
+        self._put(self._ring(1) + _AVAILABLE, (_NO_INTERRUPT, 2))  # `send` looks itself what came back
         for number in range(N):
             self._describe(0, number, self._buffer(number), BUFFER, _WRITE)
             self._offer(0, number)
@@ -172,7 +188,7 @@ class NetDriver(_TwoWay):
     @property
     def mac(self) -> bytes:
         """The card's address."""
-        return bytes(self.computer.bus.load(self.base + _CONFIG + at, 1) for at in range(6))
+        return bytes(self._registers.load(self.base + _CONFIG + at, 1) for at in range(6))
 
 
 class ConsoleDriver(_TwoWay):
@@ -192,7 +208,7 @@ class BlockDriver(Driver):
     @property
     def sectors(self) -> int:
         """How large the disk is."""
-        return self.computer.bus.load(self.base + _CONFIG, 8)
+        return self._registers.load(self.base + _CONFIG, 8)
 
     def read(self, sector: int, count: int = 1) -> bytes:
         """So many sectors. VlabError where the disk fails, or has none there."""

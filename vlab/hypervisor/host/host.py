@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from vlab.hypervisor.host import programs
+from vlab.hypervisor.host.bridge import Bridge
 from vlab.hypervisor.host.kernel import Kernel
 from vlab.hypervisor.host.module import Module
 from vlab.hypervisor.host.processes import PROGRAM, SYSTEM, VM, Process
@@ -24,6 +25,7 @@ from vlab.language import VlabError, _
 from vlab.machine import RESIDENTS, parse_size
 from vlab.machine.loading import load_image
 from vlab.machine.memory import PAGE, RAM_BASE
+from vlab.machine.network import Port, Switch
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Program
 
@@ -158,6 +160,33 @@ class Host(Kernel):
         self.users.expect_member(user)
         return self._installed().create_vm(image, user=user, weight=weight, **how)
 
+    def bridge(self, switch: Switch, device: str = "net", *, user: str = ROOT, name: str = "uplink") -> Port:
+        """Join the switch of its guests to the network outside, over the network card of the host's computer.
+
+        The host's driver takes packets from one to the other. Be the port of the switch, called `name`, which
+        leads on. The history begins anew.
+
+        Raises:
+            VlabError: for anybody but the administrator; if there is no such card, or it is taken; if packets
+                would go round in a loop; without memory for the driver.
+        """
+        self.users.expect_administrator(user, _("join networks"))
+        bridge = self.bridges.get(device) or Bridge(self, device)
+        new = bridge not in self.drivers
+        if new:
+            bridge.set_up()
+        try:
+            port = bridge.plug(switch, name)
+        except VlabError:
+            if new:
+                self.frames.give(bridge.frames)
+            raise
+        if new:
+            self.bridges[device] = bridge
+            self.drivers.append(bridge)
+        self.wake()
+        return port
+
     def adopt(self, vm: VirtualMachine, user: str) -> None:
         """A virtual machine becomes a process: its memory is a piece of the process's address space."""
         space = vm_space(self.computer.memory, self.frames, vm.memory)
@@ -220,10 +249,13 @@ class Host(Kernel):
     def uses(self) -> Iterator[Use]:
         """What it uses its computer's frames for; those that are not named are free."""
         first = self.computer.memory.base // PAGE
-        yield Use("", "own", range(first, first + OWN_FRAMES))
+        yield Use("", "host", range(first, first + OWN_FRAMES))
+        for bridge in self.bridges.values():
+            if bridge in self.drivers:
+                yield Use("", "host", bridge.frames)
         for process in self.processes:
             if process.space is not None:
-                yield Use("", "own", sorted(process.space.frames()))
+                yield Use(process.name, "process", sorted(process.space.frames()))
         if self.hypervisor is not None:
             yield from (use for use in self.hypervisor.uses() if use.owner)
 

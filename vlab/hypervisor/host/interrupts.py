@@ -1,5 +1,6 @@
 """The host's side of the interrupt controller: which devices may interrupt, and which one did."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vlab.machine.board import PLIC_BASE
@@ -28,8 +29,11 @@ class Driver(Protocol):
     def start(self) -> None:
         """Make the device ready; its interrupts are enabled then."""
 
-    def interrupted(self) -> "VirtualMachine | None":
-        """Deal with the device's interrupt. The virtual machine that it was about; None: the host's own affair."""
+    def interrupted(self) -> "Sequence[VirtualMachine]":
+        """Deal with the device's interrupt. The virtual machines that it was about; none: the host's own affair."""
+
+    def serve(self) -> None:
+        """Do what others left to be done, before a process goes on."""
 
     def state(self) -> dict[str, Any]:
         """All that it remembers, as plain data."""

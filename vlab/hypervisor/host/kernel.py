@@ -11,6 +11,7 @@ from vlab.display import Drawn
 from vlab.events import Injection, Routing
 from vlab.events import Trap as TrapEvent
 from vlab.hypervisor.frames import Frames
+from vlab.hypervisor.host.bridge import Bridge
 from vlab.hypervisor.host.calls import Refused, give_line, system_call
 from vlab.hypervisor.host.console import Console
 from vlab.hypervisor.host.interrupts import Controller, Driver
@@ -49,6 +50,7 @@ class Kernel(Drawn, Resident, ABC):
         self.console = Console(self)
         self.controller = Controller(self)
         self.drivers: list[Driver] = [self.console]
+        self.bridges: dict[str, Bridge] = {}  # by card; those that are in use are among the drivers
         self.module = Module(self)  # installed or not
         self.reset()
         if power_on:
@@ -111,6 +113,8 @@ class Kernel(Drawn, Resident, ABC):
         if memory.peek(memory.base, len(MARK)) != MARK:
             self._panic("its own memory was overwritten")
         if not self.panicked:
+            for driver in self.drivers:
+                driver.serve()
             self._go_on()
 
     def _boot(self) -> None:
@@ -186,8 +190,11 @@ class Kernel(Drawn, Resident, ABC):
         drivers = {driver.source: driver for driver in self.drivers}
         while (source := self.controller.claim()) in drivers:
             driver = drivers.pop(source)
-            vm = driver.interrupted()
-            self._route(_SEI, driver.name, "host" if vm is None else "hypervisor", vm)
+            vms = driver.interrupted()
+            for vm in vms:
+                self._route(_SEI, driver.name, "hypervisor", vm)
+            if not vms:
+                self._route(_SEI, driver.name, "host")
             self.controller.complete(source)
 
     def _route(self, cause: int, source: str, to: str, vm: VirtualMachine | None = None) -> None:

@@ -8,6 +8,7 @@ from vlab.hypervisor.host.users import ROOT
 from vlab.hypervisor.hypervisor import Hypervisor
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError
+from vlab.machine.memory import PAGE
 
 if TYPE_CHECKING:
     from vlab.hypervisor.host.kernel import Kernel
@@ -68,6 +69,24 @@ class Module(Hypervisor):
             self._release(vm)
             raise
         return vm
+
+    def clone(self, vm: VirtualMachine, name: str = "") -> VirtualMachine:
+        """Another virtual machine, which goes on from where this one is: a process of the same user."""
+        user = self.host.process_of(vm).user
+        twin = super().clone(vm, name)
+        try:
+            self.host.adopt(twin, user)
+        except VlabError:
+            self._release(twin)
+            raise
+        return twin
+
+    def unshare(self, vm: VirtualMachine, page: int) -> None:
+        """A page that others have too is about to be written: its frame is another one, for its process too."""
+        super().unshare(vm, page)
+        gpa, space = vm.memory.base + page * PAGE, self.host.process_of(vm).space
+        if space is not None:
+            space.show(VM_OFFSET + gpa, vm.memory.host_address(gpa), PAGE)
 
     def remove(self, vm: VirtualMachine) -> None:
         """End a virtual machine for good, and the process that it was. VlabError if it is none of these."""

@@ -3,10 +3,11 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from vlab.hypervisor.host.bridge import Bridge
 from vlab.hypervisor.host.processes import VM, Process, texts
 from vlab.hypervisor.host.spaces import Space
 from vlab.hypervisor.host.users import Users
-from vlab.language import _
+from vlab.language import VlabError, _
 from vlab.machine.snapshot import Checker
 
 if TYPE_CHECKING:
@@ -59,9 +60,24 @@ def restore_host(host: "Kernel", state: Checker) -> None:
     places = (state.optional(name, len(host.processes)) for name in ("inside", "last"))
     host.inside, host.last = (None if place is None else host.processes[place] for place in places)
     host.routed = Counter(dict(_route(row) for row in state.part("routed").rows()))
-    for driver in host.drivers:
-        driver.restore(state.part("drivers").part(driver.name))
+    _restore_drivers(host, state.part("drivers"))
     _check(host, state)
+
+
+def _restore_drivers(host: "Kernel", state: Checker) -> None:
+    """Those that there were; a bridge that was made since has no part in it, and one without a cable is made anew."""
+    host.console.restore(state.part(host.console.name))
+    host.drivers = [host.console]
+    for name in state.state:
+        if name == host.console.name:
+            continue
+        try:
+            bridge = host.bridges.get(name) or Bridge(host, name)
+        except VlabError as error:
+            raise state.bad(error.what) from None
+        bridge.restore(state.part(name))
+        host.bridges[name] = bridge
+        host.drivers.append(bridge)
 
 
 def _process(host: "Kernel", row: Checker, old: Process | None) -> Process:

@@ -4,7 +4,20 @@ from vlab.hypervisor.policies.eager import Eager
 from vlab.hypervisor.policies.lazy import Lazy
 from vlab.hypervisor.policies.traced import Traced
 from vlab.hypervisor.shadow import ShadowTables
+from vlab.language import VlabError, _
 
 POLICIES: dict[str, type[ShadowTables]] = {policy.name: policy for policy in (Lazy, Eager, Traced)}
 
-__all__ = ["POLICIES", "Eager", "Lazy", "Traced"]
+__all__ = ["POLICIES", "Eager", "Lazy", "Traced", "chosen_policy"]
+
+
+def chosen_policy(wanted: object) -> type[ShadowTables]:
+    """A policy of shadow page tables, from its name or itself; VlabError if it is none."""
+    if isinstance(wanted, type) and issubclass(wanted, ShadowTables):
+        return wanted
+    if not isinstance(wanted, str) or wanted not in POLICIES:
+        raise VlabError(
+            _("There is no policy {name!r} of shadow page tables.").format(name=wanted),
+            mend=_("Choose one of: {names}.").format(names=", ".join(POLICIES)),
+        )
+    return POLICIES[wanted]

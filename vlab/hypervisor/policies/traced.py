@@ -147,9 +147,9 @@ class Traced(ShadowTables):
             books.clear()
         self._memory.traced.clear()
 
-    def protect(self) -> None:
+    def protect(self, reason: str) -> None:
         """See `ShadowTables.protect`."""
-        super().protect()
+        super().protect(reason)
         self._writable.clear()
         self._pages.clear()
 

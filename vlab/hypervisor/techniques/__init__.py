@@ -2,8 +2,22 @@
 
 from vlab.hypervisor.techniques.stale_satp import StaleSatp
 from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
+from vlab.language import VlabError, _
 
 TECHNIQUES = {TrapAndEmulate.name: TrapAndEmulate}
 BROKEN = {StaleSatp.name: StaleSatp}  # on purpose, each with a famous bug: to see it, and to mend it
 
-__all__ = ["BROKEN", "TECHNIQUES", "StaleSatp", "TrapAndEmulate"]
+__all__ = ["BROKEN", "TECHNIQUES", "StaleSatp", "TrapAndEmulate", "chosen_technique"]
+
+
+def chosen_technique(wanted: object) -> type[TrapAndEmulate]:
+    """A technique, from its name or itself; VlabError if it is none."""
+    if isinstance(wanted, type) and issubclass(wanted, TrapAndEmulate):
+        return wanted
+    known = {**TECHNIQUES, **BROKEN}
+    if not isinstance(wanted, str) or wanted not in known:
+        raise VlabError(
+            _("There is no technique {technique!r}.").format(technique=wanted),
+            mend=_("Choose one of: {names}.").format(names=", ".join(TECHNIQUES)),
+        )
+    return known[wanted]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ECALL, _SRET, _MRET = (ROWS[name].match for name in ("ecall", "sret", "mret"))
 _WANTED = {int(cause): access for access, cause in PAGE_FAULT.items()}
+_FILLS = ("shadow fill", "first write", "copy on write")  # exits that the guest knows nothing of
 _NOWHERE = View(Key(Mode.M, paged=True), 0)  # a table that stays empty: every instruction is interpreted
 
 
@@ -92,7 +93,9 @@ class TrapAndEmulate:
         watched = access is Access.STORE and vm.memory.is_watched(found.physical)
         if watched or not found.whole:
             return "interpreted"
-        first = access is Access.STORE and vm.memory.unlogged(found.physical)
+        if access is Access.STORE and vm.memory.is_shared(found.physical):
+            return "copy on write"
+        first = access is Access.STORE and vm.memory.is_unlogged(found.physical)
         return "first write" if first else "shadow fill"
 
     def exit(self, cause: int, value: int) -> str:
@@ -104,11 +107,8 @@ class TrapAndEmulate:
             case Cause.ECALL_FROM_U:
                 self._emulate(_ECALL)
             case Cause.INSTRUCTION_PAGE_FAULT | Cause.LOAD_PAGE_FAULT | Cause.STORE_PAGE_FAULT:
-                if reason in ("shadow fill", "first write"):
-                    found = self.resolve(value, _WANTED[cause])
-                    if reason == "first write":
-                        self.vm.memory.note_write(found.physical)
-                    self.fill(value, _WANTED[cause], found)
+                if reason in _FILLS:
+                    self.fill(value, _WANTED[cause], self.resolve(value, _WANTED[cause]))
                 else:
                     self._interpret()
             case _ if not cause & INTERRUPT_BIT:
@@ -156,14 +156,16 @@ class TrapAndEmulate:
 
     def fill(self, gva: int, access: Access, found: Found) -> None:
         """Enter a guest page into the shadow; the access that exited is tried again, and then does not exit."""
+        if access is Access.STORE:
+            self.vm.memory.open(found.physical)
         self.shadow.fill(self.view(), gva, self._granted(found), str(access))
         self.vm.hidden_attempt()
 
     def _granted(self, found: Found) -> Found:
-        """What a shadow entry may grant: no stores to a page that somebody watches, or whose first write is logged."""
-        memory = self.vm.memory
-        seen = memory.is_watched(found.physical) or memory.unlogged(found.physical)
-        return found._replace(rights=found.rights & ~W) if seen else found
+        """What a shadow entry may grant: no store that somebody must see first, or that others would see."""
+        memory, at = self.vm.memory, found.physical
+        kept = memory.is_watched(at) or memory.is_unlogged(at) or memory.is_shared(at)
+        return found._replace(rights=found.rights & ~W) if kept else found
 
     # What the shadows ask and tell
 

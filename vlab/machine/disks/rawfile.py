@@ -107,6 +107,15 @@ class RawFile:
         self._blocks.update(blocks)
 
     def _changed(self) -> VlabError:
+        if _signature(os.fstat(self._file.fileno())) != self._seen:  # not another file: this very one
+            return VlabError(
+                _("Something else has written into this file since it was opened."),
+                where=str(self.path),
+                mend=_(
+                    "What was in it and not read yet is gone. What you wrote is still in memory, in `disk.own`: "
+                    "open the file again, and write those blocks to it."
+                ),
+            )
         return VlabError(
             _("Something else has changed this file since it was opened."),
             where=str(self.path),

@@ -157,7 +157,7 @@ class Switch(Drawn):
         """A packet comes in at a port. One that comes while another is handed on has gone round a loop."""
         if self._forwarding or not HEADER <= len(data) <= LARGEST:
             return
-        machine, receivers = port.machine, self._receivers(port, data)
+        machine, receivers = port.machine, self.receivers(port, data)
         if not machine.history.apart:
             sent = self._tapes[machine].add(Packet(machine.time, port.name, data), port)
             if sent is not None:
@@ -170,7 +170,8 @@ class Switch(Drawn):
         finally:
             self._forwarding = False
 
-    def _receivers(self, sender: Port, data: bytes) -> list[Port]:
+    def receivers(self, sender: Port, data: bytes) -> list[Port]:
+        """The ports to which it hands a packet that comes in at one."""
         to = data[: len(BROADCAST)]
         known = [port for port in self.ports if port.nic.mac == to]
         return [port for port in known or self.ports if port is not sender]
@@ -183,7 +184,8 @@ class Switch(Drawn):
     @property
     def capture(self) -> Capture:
         """The packets that went over it, up to where each machine stands; the last 16,384 of each."""
-        return Capture(tuple(sent.packet for sent in self._all_sent()))
+        ports = tuple((port.name, port.nic.mac) for port in self.ports)
+        return Capture(tuple(sent.packet for sent in self._all_sent()), ports)
 
     # A line of its machines: see `vlab.machine.history.Line`
 

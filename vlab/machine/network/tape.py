@@ -21,9 +21,13 @@ MOST = 1 << 14  # packets of one machine that are kept; a guest may send for eve
 
 @dataclass(frozen=True)
 class Capture(Drawn):
-    """The packets that went over a switch, in the order of their machines' times."""
+    """The packets that went over a switch, in the order of their machines' times.
+
+    `ports` are the switch's, by name and address; one that leads on has no address.
+    """
 
     packets: tuple[Packet, ...]
+    ports: tuple[tuple[str, bytes], ...] = ()
 
     def __repr__(self) -> str:
         return _("A capture of {count} packets.").format(count=len(self.packets))
@@ -36,6 +40,11 @@ class Capture(Drawn):
 
     def __getitem__(self, number: int) -> Packet:
         return self.packets[number]
+
+    def receivers(self, packet: Packet) -> list[str]:
+        """The ports to which the switch handed a packet: the one that it is for, or all others."""
+        known = [name for name, mac in self.ports if mac and mac == packet.data[: len(mac)]]
+        return [name for name in known or [name for name, _mac in self.ports] if name != packet.port]
 
     def pcap(self) -> bytes:
         """All of them as a pcap file, which every network tool reads."""

@@ -97,7 +97,7 @@ class VirtioBlock(VirtioDevice):
             case Request.FLUSH:
                 return b"", OK  # what was written is on the disk already
             case Request.GET_ID:
-                return self.disk.name.encode()[:_ID_LENGTH].ljust(_ID_LENGTH, b"\0"), OK
+                return self.disk.name.encode("utf-8", "replace")[:_ID_LENGTH].ljust(_ID_LENGTH, b"\0"), OK
         return b"", IOERR if kind == Request.IN else UNSUPPORTED
 
     # What a snapshot keeps
