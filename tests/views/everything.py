@@ -3,23 +3,29 @@
 from functools import cache
 from typing import Any
 
+from tests.guests.networks import machines
 from tests.hypervisor.towers import tower
+from tests.views.hosts import hosted
 from vlab import Hypervisor, Machine, Snapshots, guests
 from vlab.events import Recording
 from vlab.hypervisor.chain import Chain
+from vlab.hypervisor.host import Host
 from vlab.hypervisor.memorymap import MemoryMap
 from vlab.hypervisor.tables import Tables
 from vlab.machine import Computer
+from vlab.machine.devices import VirtioNet
 from vlab.machine.disks import Disk
 from vlab.machine.hart import Hart
 from vlab.machine.look import Look
+from vlab.machine.network import Capture, Switch
 from vlab.machine.tlb import Tlb, TlbRun
-from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, probe_isolation
+from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Together, probe_isolation
 from vlab.paging import GuestRam, PageTable, Walk
 from vlab.riscv import Mode
 from vlab.silicon import Attempt, Attempts, Modules, SignalRun, run_signals, try_all, try_modules
-from vlab.views import Explorer, Interrupts, Picture, Stepper, Timeline, compare, picture_of
+from vlab.views import Explorer, Interrupts, Picture, Routes, Shares, Stepper, Timeline, compare, picture_of
 from vlab.views.computers.comparison import Comparison
+from vlab.views.runs.ladder import Ladder, ladder_picture
 
 KERNEL = guests.load("kernel", TICK=300, LETTERS=2, PRIMES=100)
 OTHER = guests.load("kernel", TICK=400, LETTERS=2, PRIMES=100)
@@ -46,6 +52,13 @@ def kinds() -> dict[type, Any]:
     farm.run(2000)
     disk = Disk("64K")
     disk.write(24, b"x" * 4096)
+    switch, together, _machines = machines()
+    together.run()
+    host = Host(Machine(memory="4M", devices=[VirtioNet("02:00:00:00:00:04")]))
+    host.install_hypervisor()
+    inner = Switch("inner")
+    inner.plug(host.create_vm(memory="64K", devices=[VirtioNet("02:00:00:00:00:05")]))
+    host.bridge(inner)
     return {
         Walk: table.walk(0x4000_1000, "store"),
         Chain: vm.chain(0x4000_1000),
@@ -57,11 +70,15 @@ def kinds() -> dict[type, Any]:
         TlbRun: bare.watch_tlb(400),
         Computer: built.machine,
         Hypervisor: vm.hypervisor,
+        Host: host,
         Look: bare.look(),
         Hart: bare.hart,
         Comparison: compare(Machine(KERNEL, memory="1M"), Machine(OTHER, memory="1M")),
         Snapshots: tree,
         Disk: disk.extent(16, 64).overlay("mine"),
+        Switch: switch,
+        Capture: switch.capture,
+        Together: together,
         Farm: farm,
         Inventory: farm.inventory(),
         Migration: farm.move("mail", "south"),
@@ -94,8 +111,14 @@ def lit() -> list[Picture]:
     pictures += [picture_of(tlb) for tlb in list(things[TlbRun])[:6]]
     pictures += [Explorer(guest, 0x4000_1000, host=host).picture]
     pictures += [Timeline(run).picture, Timeline(run).at(5).picture, Interrupts(run).picture]
+    busy = hosted()
+    switch = min(Ladder(busy.run).lanes.switches)
+    pictures += [ladder_picture(busy.run, switch), Timeline(busy.run).picture, Routes(busy.run).picture]
+    pictures += [Shares(busy.run, busy.host).picture, Interrupts(busy.run).picture]
+    pictures += [picture_of(busy.host.memory_map()), picture_of(busy.host.vms[0].chain(0x4000_1000, "fetch"))]
     own = things[Attempts]
     pictures += [own["popf"].details, own["pushf"].details, own.details, things[Attempt].details]
     pictures += [things[SignalRun].beside(run), things[Modules].details]
+    pictures += [picture_of(things[Host].bridges["net"].switch)]
     earlier = things[Tables]
     return [*pictures, picture_of(earlier.since(Tables.around(earlier, 0)))]

@@ -18,7 +18,7 @@ from vlab.views.terms import kinds, reasons, term
 # Names of the architecture, which no language changes.
 _NAMES = {"sfence.vma", "satp", "mstatus"}
 _CAUSES = {cause.key for kind in (Cause, Interrupt) for cause in kind}
-_SAY_WHY = {"_tell", "flush", "drop_all", "drop_page", "translations_changed"}
+_SAY_WHY = {"_tell", "flush", "drop_all", "drop_frame", "drop_page", "protect", "translations_changed"}
 
 
 @pytest.fixture

@@ -23,6 +23,9 @@ from vlab.views.plots.charts import style as style
 from vlab.views.plots.graphs import draw as draw
 from vlab.views.runs.interrupts import Interrupts as Interrupts
 from vlab.views.runs.ladder import ladder_picture as ladder_picture
+from vlab.views.runs.routes import Routes as Routes
+from vlab.views.runs.shares import Shares as Shares
+from vlab.views.runs.shares import chart_shares as chart_shares
 from vlab.views.runs.timeline import Timeline as Timeline
 from vlab.views.silicon.attempts import attempt_picture as attempt_picture
 from vlab.views.silicon.attempts import attempts_picture as attempts_picture

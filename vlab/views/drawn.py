@@ -17,9 +17,9 @@ from vlab.machine.csrfile import CsrFile
 from vlab.machine.disks import Disk
 from vlab.machine.hart import Hart
 from vlab.machine.look import Look, look
-from vlab.machine.network import Capture
+from vlab.machine.network import Capture, Switch
 from vlab.machine.tlb import Tlb, TlbRun
-from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Snapshots
+from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Snapshots, Together
 from vlab.paging import PageTable, Walk
 from vlab.riscv import Csr, Program
 from vlab.views.addresses.chain import chain_picture, walk_picture
@@ -30,8 +30,10 @@ from vlab.views.addresses.tlb import tlb_picture, tlb_run_picture
 from vlab.views.computers.boxes import boxes_picture
 from vlab.views.computers.comparison import Comparison
 from vlab.views.computers.disks import disk_picture
-from vlab.views.computers.listings import capture_html, csr_html, csrs_html, processes_html, program_html
+from vlab.views.computers.listings import csr_html, csrs_html, processes_html, program_html
 from vlab.views.computers.matrix import cell_picture, matrix_picture
+from vlab.views.computers.network import network_picture, together_picture
+from vlab.views.computers.sequence import capture_bundle, sequence_picture
 from vlab.views.computers.sidebyside import compare_picture
 from vlab.views.computers.snapshots import snapshots_picture
 from vlab.views.computers.state import state_picture
@@ -64,6 +66,9 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
     Comparison: compare_picture,
     Snapshots: snapshots_picture,
     Disk: disk_picture,
+    Switch: network_picture,
+    Together: together_picture,
+    Capture: sequence_picture,
     Farm: farm_picture,
     Inventory: inventory_picture,
     Migration: migration_picture,
@@ -74,7 +79,7 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
 
 
 # They never change, so they can be drawn later than they were given.
-_VALUES = (Walk, Chain, Tables, MemoryMap, Tlb, TlbRun, Look, IsolationMatrix, Cell, Inventory)
+_VALUES = (Walk, Chain, Tables, MemoryMap, Tlb, TlbRun, Look, IsolationMatrix, Cell, Inventory, Capture)
 
 
 def picture_of(thing: Any) -> Picture:
@@ -103,16 +108,12 @@ def _bundle(thing: Any) -> Bundle:
 
 for _kind in _DRAWN:
     renders(_kind)(silicon_bundle if _kind in SHOWN else _bundle)
+renders(Capture)(capture_bundle)
 
 
 @renders(Program)
 def _program_bundle(program: Program) -> Bundle:
     return {"text/html": program_html(program)}, {}
-
-
-@renders(Capture)
-def _capture_bundle(capture: Capture) -> Bundle:
-    return {"text/html": capture_html(capture)}, {}
 
 
 @renders(CsrFile)

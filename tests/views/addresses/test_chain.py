@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.views.hosts import hosted
 from tests.views.structure import all_text, check
 from vlab.hypervisor.chain import Chain
 from vlab.language import set_language
@@ -161,3 +162,34 @@ def test_a_stale_shadow_ends_in_a_box_of_its_own(guest, shadow):
     check(drawn)
     boxes = [words for words in all_text(drawn) if words in ("HPA", f"{HPA:#x}", f"{HPA + 0x1000:#x}")]
     assert sorted(boxes) == sorted(["HPA", "HPA", f"{HPA:#x}", f"{HPA + 0x1000:#x}"])
+
+
+@given(
+    st.integers(0, (1 << 64) - 1),
+    st.integers(0, (1 << 56) - 1),
+    st.sampled_from(("memory", "uart", "nothing")),
+)
+def test_where_the_vm_is_a_process_its_address_there_stands_between(hva, hpa, place):
+    guest, shadow = PageTable(), PageTable()
+    guest.map(GVA & ~0xFFF, GPA & ~0xFFF, "RWU")
+    shadow.map(GVA & ~0xFFF, HPA & ~0xFFF, "RU")
+    plain = chain_picture(chain(guest, shadow, hpa=hpa, place=place))
+    picture = chain_picture(chain(guest, shadow, hpa=hpa, place=place, hva=hva))
+    check(picture)
+    assert picture.width > plain.width
+    shown = all_text(picture)
+    assert [words for words in shown if words in ("GVA", "GPA", "HVA")] == ["GVA", "GPA", "HVA"]
+    assert f"{hva:#x}" in shown
+    assert "HVA" not in all_text(plain)
+
+
+def test_on_a_host_the_chain_goes_through_the_vms_process():
+    host = hosted().host
+    vm = host.vms[0]
+    drawn = chain_picture(vm.chain(0x4000_0000, "fetch"))
+    check(drawn)
+    shown = all_text(drawn)
+    gpa, hva, hpa = (int(shown[shown.index(kind) + 1], 16) for kind in ("GPA", "HVA", "HPA"))
+    assert host.process_of(vm).address_of(gpa) == hva
+    assert host.process_of(vm).walk(hva).physical == hpa
+    assert f"+ {hva - gpa:#x}" in shown

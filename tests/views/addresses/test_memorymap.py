@@ -2,6 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hypervisor.towers import tower
+from tests.views.hosts import hosted
 from tests.views.structure import all_text, check
 from vlab.hypervisor.memorymap import Link, MemoryMap, Region, Space
 from vlab.language import set_language
@@ -10,7 +11,7 @@ from vlab.views import picture_of
 from vlab.views.addresses.memorymap import MOST_LINKS, MOST_REGIONS, memory_map_picture
 
 BASE = 0x8000_0000
-uses = st.sampled_from(("own", "memory", "tables", "pool", "free", "program"))
+uses = st.sampled_from(("own", "host", "process", "memory", "tables", "pool", "free", "program"))
 states = st.sampled_from(("private", "shared", "copy-on-write"))
 names = st.sampled_from(("vm1", "vm2", "a rather long name for a virtual machine of a student"))
 
@@ -89,3 +90,24 @@ def test_what_is_too_much_is_counted():
 def test_pictures_speak_the_readers_language():
     set_language("es")
     check(memory_map_picture(tower(depth=2).vms[0].memory_map()))
+
+
+def test_on_a_host_its_own_memory_and_its_processes_are_seen():
+    memory = hosted().host.memory_map()
+    picture = memory_map_picture(memory)
+    check(picture)
+    shown = all_text(picture)
+    assert {"host's own", "process vm1", "process vm2", "memory of vm1", "free"} <= set(shown)
+    assert "hypervisor's own" not in shown
+    assert "f-host" in picture.svg
+
+
+def test_one_region_too_many_is_shown_all_the_same():
+    def shown(count):
+        regions = tuple(Region(BASE + n * PAGE, PAGE, (), "free" if n % 2 else "own") for n in range(count))
+        return all_text(
+            memory_map_picture(MemoryMap((Space("machine", 0, BASE, count * PAGE, regions),), ()))
+        )
+
+    assert not [words for words in shown(MOST_REGIONS + 1) if "more" in words]
+    assert "2 more regions" in shown(MOST_REGIONS + 2)

@@ -61,5 +61,6 @@ def test_every_actor_has_a_name():
         "guest process",
         "guest kernel",
         "hypervisor",
+        "host",
         "machine",
     }

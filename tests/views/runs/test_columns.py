@@ -7,6 +7,7 @@ from bisect import bisect_left
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.views.hosts import bare, hosted
 from tests.views.recordings import Script, nested, recordings
 from vlab import events as ev
 from vlab.events import Recording
@@ -109,6 +110,23 @@ def test_names_without_end_get_numbers_that_end():
     assert len(columns.rows) <= 100
     assert max(columns.causes) < len(columns.kinds) <= 255
     assert columns.kinds[columns.causes[-1]].kind == "CsrWrite"
+
+
+def test_several_vms_have_the_lanes_of_the_ladder():
+    for busy in (bare, hosted):
+        run = busy().run
+        columns, ladder = Columns(run), Lanes(run)
+        assert columns.rows == ladder.lanes
+        assert list(columns.lanes) == [place.start for place in ladder.places]
+        assert list(columns.control) == [place.after for place in ladder.places]
+    assert [row.who for row in columns.rows[:3]] == ["machine", "host", "hypervisor"]
+
+
+def test_routing_is_of_the_vm_that_it_is_for():
+    run = hosted().run
+    for event, vm in zip(run, vms(Columns(run)), strict=True):
+        if event.kind == "Routing":
+            assert vm == event.vm
 
 
 @given(recordings(), st.floats(-10, 60), st.floats(-10, 60))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.views.hosts import hosted
 from tests.views.recordings import recordings
 from tests.views.structure import all_text, check
 from vlab import events as ev
@@ -186,3 +187,18 @@ def test_what_is_no_time_is_said(times):
 
 def test_times_beyond_a_floats_digits_are_drawn():
     check(Interrupts(()).between((1 << 64) - 1, 1 << 64).picture)
+
+
+def test_of_several_vms_each_has_its_own_interrupts():
+    run = hosted().run
+    interrupts = Interrupts(run)
+    told = {vm: [one.pending for one in interrupts.only(vm=vm) if one.pending] for vm in ("", "vm1", "vm2")}
+    for vm, times in told.items():
+        changes = [e for e in run if e.kind == "InterruptChange" and e.vm == vm and e.pending]
+        assert set(times) <= {change.time for change in changes}
+        assert len(times) > 3
+    for vm in ("vm1", "vm2"):
+        assert all(one.delivered for one in list(interrupts.only(vm=vm))[:-1])
+        check(interrupts.only(vm=vm).picture)
+    assert {"the machine", "vm1", "vm2"} <= set(all_text(interrupts.picture))
+    assert "vm2" not in all_text(interrupts.only(vm="vm1").picture)

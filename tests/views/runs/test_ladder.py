@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.views.hosts import bare, hosted
 from tests.views.recordings import Script, nested, recordings
 from tests.views.structure import all_text, check
 from vlab.events import Recording
@@ -17,7 +18,7 @@ def test_any_run_is_drawn_whole(run, data):
         at = data.draw(st.integers(0, len(run) - 1))
         picture = ladder_picture(run, at)
         check(picture)
-        assert picture.sentence.endswith(event_sentence(run[at]))
+        assert f"; at {at}: {event_sentence(run[at])}" in picture.sentence
 
 
 @given(st.integers(0, 100), st.integers(0, 200), st.integers(-3, 40))
@@ -76,3 +77,37 @@ def test_long_words_are_shortened_in_the_picture_and_whole_in_the_sentence():
     run = Script(1, device="a-device-whose-name-is-far-too-long-for-a-picture").record(1)
     said = all_text(ladder_picture(run, 25))
     assert any(words.startswith("a-device-whose") and words.endswith("…") for words in said)
+
+
+def test_a_world_switch_is_a_line_across_all_lanes_with_words_of_its_own():
+    run = bare().run
+    ladder = Ladder(run)
+    at = min(ladder.lanes.switches)
+    picture = ladder_picture(run, at)
+    assert picture.sentence.endswith("in virtual mode M. A world switch: before, vm1 had the hart.")
+    assert "switch: vm1 → vm2" in all_text(picture)
+    assert picture.svg.count("l-ink thick") > ladder_picture(run, at - 20).svg.count("l-ink thick")
+    assert ladder.picture(at - 9, at + 9).sentence.endswith("World switches: 1.")
+    assert "World switches" not in ladder_picture(Script(1).record(2)).sentence
+
+
+def test_routing_has_marks_of_its_own():
+    run = hosted().run
+    kinds = {
+        to: next(n for n, e in enumerate(run) if e.kind == "Routing" and e.to == to)
+        for to in ("host", "hypervisor")
+    }
+    handed, kept = ladder_picture(run, kinds["hypervisor"]), ladder_picture(run, kinds["host"])
+    assert "l-host thick dashed" in handed.svg
+    assert handed.sentence.endswith("The host hands instruction page fault from vm1 to the hypervisor.")
+    assert kept.sentence.endswith("The host keeps ecall from U from count for itself.")
+    assert 'class="b-host"' in kept.svg
+    check(handed)
+    check(kept)
+
+
+@pytest.mark.parametrize("busy", [bare, hosted])
+def test_several_vms_are_drawn_whole(busy):
+    run = busy().run
+    for at in (0, *sorted(Ladder(run).lanes.switches)[:4], len(run) - 1):
+        check(ladder_picture(run, at))

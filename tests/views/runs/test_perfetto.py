@@ -6,6 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.views.hosts import bare, hosted
 from tests.views.recordings import Script
 from vlab import events as ev
 from vlab.events import EventSource
@@ -134,3 +135,36 @@ def test_a_return_to_user_mode_ends_all_handlers():
         for target in ("S", "U", "U"):
             source.emit(ev.Return, 0, "sret", 0x8000_0000, "S", target)
     assert [row["ph"] for row in rows(run)] == ["B", "B", "B", "E", "E", "E", "i"]
+
+
+def test_a_hosts_processes_have_tracks_with_the_time_that_they_had():
+    run, host, _truth = hosted()
+    found = written(run)
+    tracks = {row["tid"]: row["args"]["name"] for row in found if row["name"] == "thread_name"}
+    assert sorted(tracks.values()) == ["process count", "process nap", "the machine", "vm1", "vm2"]
+    times: Counter[str] = Counter()
+    for row in found:
+        if row["ph"] == "X":
+            times[tracks[row["tid"]]] += row["dur"]
+    for process in host.processes[:2]:
+        slices = sum(row["ph"] == "X" and tracks[row["tid"]] == f"process {process.name}" for row in found)
+        assert abs(times[f"process {process.name}"] - process.used) <= 4 * slices
+    assert not [row for row in written(Script(1).record(2)) if row["ph"] == "X"]
+
+
+def test_an_interrupt_is_on_the_track_of_the_vm_whose_turn_comes():
+    timer = 1 << 63 | 5
+    run = [
+        ev.Entry((0, 0), 1, None, 0, "U", "one"),
+        ev.Exit((1, 0), 1, None, "x", 2, 0, 0, "S", "one"),
+        ev.Injection((2, 0), 1, None, timer, 0, 0, "U", "S"),
+        ev.CsrWrite((3, 0), 0, None, "sepc", 0, 0, 0),
+        ev.Entry((4, 0), 1, None, 0, "S", "two"),
+    ]
+    found = [(row["cat"], row["tid"]) for row in rows(run)]
+    assert found == [("Entry", 1), ("Exit", 1), ("Exit", 1), ("Injection", 2), ("CsrWrite", 0), ("Entry", 2)]
+    assert [row["cat"] for row in rows(run[:4])][-2:] == ["Injection", "CsrWrite"]
+    late = [ev.CsrWrite((5 + n, 0), 0, None, "sepc", 0, 0, 0) for n in range(200)]
+    assert len(rows([*run[:3], *late])) == 204
+    injections = [row for row in rows(bare().run) if row["cat"] == "Injection"]
+    assert {row["tid"] for row in injections} == {1, 2}

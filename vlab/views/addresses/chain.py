@@ -1,5 +1,5 @@
 """The way of an address, drawn: one page-table walk, or the whole chain GVA → GPA → HPA with the shadow's
-short-cut.
+short-cut. Where the VM is a process of a host, its virtual address there stands between: GPA → HVA → HPA.
 
 Addresses go from left to right. Each field of the virtual address stands above the entry that it selects;
 each card is one reference to a page table: where the entry stands, its raw value, its flags, and what
@@ -44,9 +44,10 @@ TABLE = 120  # where the cards of the first table begin
 
 @dataclass(frozen=True)
 class Grid:
-    """Where things stand, for tables of so many levels."""
+    """Where things stand, for tables of so many levels; `process` is whether the VM is a process of a host."""
 
     levels: int
+    process: bool = False
 
     def column(self, number: int) -> float:
         """The left edge of the card in this column; the one after the last holds the address reached."""
@@ -60,7 +61,7 @@ class Grid:
     @property
     def host(self) -> float:
         """The left edge of the host-physical address."""
-        return self.end + END + MAP
+        return self.end + (END + MAP) * (2 if self.process else 1)
 
     def width(self, chain: bool) -> float:
         """The whole picture's width, for a chain or for a walk alone."""
@@ -91,7 +92,7 @@ def walk_picture(walk: Walk, at: int | None = None) -> Picture:
 def chain_picture(chain: Chain) -> Picture:
     """The guest's table above, GPA and HPA to its right; below, the shadow, which leads to HPA at once."""
     walks = [walk for walk in (chain.guest, chain.shadow) if walk]
-    grid = Grid(max((walk.scheme.levels for walk in walks), default=SV39.levels))
+    grid = Grid(max((walk.scheme.levels for walk in walks), default=SV39.levels), chain.hva is not None)
     width, below = grid.width(True), TABLE + CARD_HEIGHT + 44
     start = _("{access} of GVA {gva:#x} in {mode}").format(
         access=chain.access.title, gva=chain.gva, mode=chain.mode
@@ -121,14 +122,32 @@ def _guest_row(grid: Grid, chain: Chain) -> Iterator[Element]:
     yield _result(grid.end, TABLE, CARD_HEIGHT, "GPA", chain.gpa, failed, place)
     if chain.gpa is None:
         return
-    middle, left = TABLE + CARD_HEIGHT / 2, grid.end + END
+    if chain.hva is not None:
+        yield from _process(grid, chain.hva, chain.gpa)
+        return
     ink = "fault" if chain.place == "nothing" else "hypervisor"
-    dashed = " dashed" if chain.hpa is None else ""
-    yield arrow(f"l-{ink}{dashed}", f"b-{ink}", (left, middle), (grid.host, middle))
-    lines = wrap(_("the hypervisor's map"), MAP - 8, 11)
+    look = f"l-{ink}" + " dashed" * (chain.hpa is None)
+    yield from _mapped(grid.end + END, _("the hypervisor's map"), look, ink, "hypervisor")
+
+
+def _process(grid: Grid, hva: int, gpa: int) -> Iterator[Element]:
+    """The VM is a process of a host: its memory is a piece of that one's virtual address space."""
+    who = ADDRESSES["HVA"]
+    left = grid.end + END
+    yield from _mapped(left, _("+ offset"), "l-hypervisor", "hypervisor", "hypervisor")
+    words = [f"{hva:#x}", _("in the VM's process"), f"+ {hva - gpa:#x}"]
+    yield box(left + MAP, TABLE, END, CARD_HEIGHT, "HVA", who, words, mono=True)
+    yield from _mapped(left + MAP + END, _("the host's page table"), f"l-{who} d-{who}", who, who)
+
+
+def _mapped(left: float, words: str, look: str, head: str, ink: str) -> Iterator[Element]:
+    """From the box of one address to that of the next, and by what."""
+    middle = TABLE + CARD_HEIGHT / 2
+    yield arrow(look, f"b-{head}", (left, middle), (left + MAP, middle))
+    lines = wrap(words, MAP - 8, 11)
     for number, line in enumerate(lines):
         y = middle - 8 - 14 * (len(lines) - 1 - number)
-        yield text(left + MAP / 2, y, line, size=11, ink="hypervisor", anchor="middle")
+        yield text(left + MAP / 2, y, line, size=11, ink=ink, anchor="middle")
 
 
 def _shadow_row(grid: Grid, chain: Chain, y: float) -> Iterator[Element]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from vlab.hypervisor.memorymap import Link, MemoryMap, Region, Space
 from vlab.language import _
 from vlab.paging import size_text
+from vlab.views.drawing.grammar import LOOKS
 from vlab.views.drawing.metrics import text_width
 from vlab.views.drawing.picture import Picture
 from vlab.views.drawing.svg import Element, hatch, path, rect, text
@@ -24,6 +25,8 @@ _TOP = 48
 _APART = 3  # between two regions
 _LOOKS = {  # of a region by its use: its actor, and whether its edge is dashed
     "own": ("hypervisor", False),
+    "host": ("host", False),
+    "process": ("process", False),
     "tables": ("hypervisor", False),
     "pool": ("hypervisor", True),
     "memory": ("kernel", False),
@@ -105,8 +108,10 @@ def memory_map_picture(memory: MemoryMap) -> Picture:
 
 def _blocks(space: Space) -> list[Block]:
     """The regions of a space, with how high each is; what is too many, in one block at the end."""
-    shown = list(space.regions[:MOST_REGIONS])
-    rest = space.regions[MOST_REGIONS:]
+    most = MOST_REGIONS + (
+        len(space.regions) == MOST_REGIONS + 1
+    )  # one more takes no more room than its mention
+    shown, rest = list(space.regions[:most]), space.regions[most:]
     blocks = [Block(0, _height(region), region) for region in shown]
     if rest:
         whole = Region(rest[0].address, sum(region.size for region in rest), (), "more")
@@ -156,6 +161,8 @@ def _block(x: float, block: Block) -> Iterator[Element]:
         yield rect(x, y, BAR, height, f"f-{who}")
     if region.use in ("own", "tables"):
         yield hatch(x, y, 8, height, "l-hypervisor thin", -1, gap=5)
+    if region.use == "host":
+        yield hatch(x, y, 8, height, "l-host thin", LOOKS["host"].slope or 0, gap=4)
     if region.state != "private":  # two hatches crossed; of copy-on-write, one with gaps
         for slope in (1, -1):
             look = "l-kernel thin" + " dashed" * (region.state == "copy-on-write")
@@ -177,6 +184,8 @@ def _name(block: Block) -> str:
         return _("copy-on-write: {vms}").format(vms=owners)
     return {
         "own": _("hypervisor's own"),
+        "host": _("host's own"),
+        "process": _("process {name}").format(name=owners),
         "tables": _("shadow tables of {vm}").format(vm=owners),
         "pool": _("for shadow tables of {vm}").format(vm=owners),
         "memory": _("memory of {vm}").format(vm=owners),

@@ -30,7 +30,7 @@ NAME = 280  # the longest line of a box that has nothing wide inside
 MOST = 12  # virtual machines of one hypervisor; the rest are counted
 DEEPEST = 8  # computers inside each other; what is deeper is counted
 _WHO = {"machine": "machine", "VM": "machine", "software": "kernel", "hypervisor": "hypervisor"}
-_WHO |= {"host": "kernel", "process": "process"}
+_WHO |= {"host": "host", "process": "process"}
 _R = 5  # half a mark
 
 

@@ -1,10 +1,10 @@
 """The one visual grammar: what each colour, line and hatch means, in every picture, stepper and chart.
 
-Who acts: the guest's process, the guest's kernel, a hypervisor, the machine. An address wears the colour of
-whoever takes it for real: GVA the process's, GPA the guest kernel's, HPA the machine's; a shadow table is its
-hypervisor's. No meaning hangs on colour alone: lines differ by their dashes, areas by their hatch, marks by
-their shape. The hues are Okabe and Ito's, made darker (or, on dark paper, lighter) until they stand out 3:1,
-and text 4.5:1 (WCAG AA).
+Who acts: a process, the guest's kernel, a hypervisor, the host's kernel, the machine. An address wears the colour
+of whoever takes it for real: GVA the process's, GPA the guest kernel's, HVA (in the VM's process) the host's, HPA
+the machine's; a shadow table is its hypervisor's. No meaning hangs on colour alone: lines differ by their dashes,
+areas by their hatch, marks by their shape. The hues are Okabe and Ito's, made darker (or, on dark paper, lighter)
+until they stand out 3:1, and text 4.5:1 (WCAG AA).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ from vlab.views.drawing.metrics import MONO, SANS
 
 
 class Look(NamedTuple):
-    """An actor's look: dashes of its lines, slope of its hatch (None: plain), its hatch in matplotlib."""
+    """An actor's look: dashes of its lines, slope of its hatch (None: plain; 2: upright), its hatch in matplotlib."""
 
     dashes: str
     slope: int | None
@@ -26,10 +26,18 @@ LOOKS = {
     "process": Look("2 3", None, ""),
     "kernel": Look("7 3", 1, "//"),
     "hypervisor": Look("", -1, "\\\\"),
+    "host": Look("12 3 2 3 2 3", 2, "||"),
     "machine": Look("9 3 2 3", 0, "--"),
 }
 
-ADDRESSES = {"GVA": "process", "GPA": "kernel", "HPA": "machine", "VA": "process", "PA": "machine"}
+ADDRESSES = {
+    "GVA": "process",
+    "GPA": "kernel",
+    "HVA": "host",
+    "HPA": "machine",
+    "VA": "process",
+    "PA": "machine",
+}
 
 # Each colour on light and on dark paper. "strong" is for lines and bars, "fill" for areas, "ink" for text.
 COLOURS = {
@@ -47,6 +55,9 @@ COLOURS = {
     "hypervisor-strong": ("#b97a00", "#e69f00"),
     "hypervisor-fill": ("#fdf1d8", "#4a3500"),
     "hypervisor-ink": ("#7a5200", "#ffd27a"),
+    "host-strong": ("#a1407c", "#d987b8"),
+    "host-fill": ("#f8e7f1", "#45203a"),
+    "host-ink": ("#7d2e60", "#f0b8d9"),
     "machine-strong": ("#5c5c5c", "#a8a8a8"),
     "machine-fill": ("#eeeeee", "#363636"),
     "machine-ink": ("#3d3d3d", "#d8d8d8"),
@@ -67,6 +78,7 @@ def who_name(who: str) -> str:
         "process": _("guest process"),
         "kernel": _("guest kernel"),
         "hypervisor": _("hypervisor"),
+        "host": _("host"),
         "machine": _("machine"),
     }[who]
 

@@ -124,8 +124,10 @@ def arrow(look: str, head: str, *points: tuple[float, float], size: float = 7) -
 
 
 def hatch(x: float, y: float, width: float, height: float, look: str, slope: int, gap: float = 6) -> Element:
-    """Slanting strokes that fill a rectangle: slope 1 rises to the right, -1 falls, 0 lies flat."""
-    if slope == 0:
+    """Strokes that fill a rectangle: slope 1 rises to the right, -1 falls, 0 lies flat, 2 stands upright."""
+    if slope == 2:
+        lines = [((x + d, y), (x + d, y + height)) for d in _steps(gap / 2, width, gap)]
+    elif slope == 0:
         lines = [((x, y + d), (x + width, y + d)) for d in _steps(gap / 2, height, gap)]
     else:
         lines = [_diagonal(width, height, d) for d in _steps(gap, width + height, gap)]

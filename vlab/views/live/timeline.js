@@ -8,7 +8,7 @@ const SAMPLE = 64; // events between two running sums
 const MARKS = 500; // with so many events or fewer in view, each has a mark of its own
 const HEAD = 178, TOP = 18, LANE = 46, GROUND = 38, AXIS = 34, EDGE = 12;
 const FONT = "12px DejaVu Sans, Verdana, sans-serif";
-const SLOPES = { kernel: 1, hypervisor: -1, machine: 0 };
+const SLOPES = { kernel: 1, hypervisor: -1, machine: 0 };  // a host's strokes stand upright
 const KEYS = {
   ArrowLeft: "back", ArrowRight: "next", Home: "start", End: "end", "+": "in", "=": "in", "-": "out", 0: "whole",
 };
@@ -177,7 +177,7 @@ class Drawing {
     const style = getComputedStyle(this.canvas);
     this.colour = (name) => style.getPropertyValue(`--vlab-${name}`).trim();
     this.paint = Object.fromEntries(
-      ["paper", "ink", "muted", "rule", "lit", "fault-strong", ...["process", "kernel", "hypervisor", "machine"].flatMap(
+      ["paper", "ink", "muted", "rule", "lit", "fault-strong", ...["process", "kernel", "hypervisor", "host", "machine"].flatMap(
         (who) => ["strong", "fill", "ink"].map((part) => `${who}-${part}`),
       )].map((name) => [name, this.colour(name)]),
     );
@@ -225,6 +225,7 @@ class Drawing {
       if (who in SLOPES) for (let y = -8; y < GROUND + 8; y += 5) {
         pen.moveTo(0, top + y + 4 * SLOPES[who]); pen.lineTo(8, top + y - 4 * SLOPES[who]);
       }
+      if (who === "host") for (let x = 2.5; x < 8; x += 5) { pen.moveTo(x, top); pen.lineTo(x, top + GROUND); }
       pen.stroke(); pen.restore();
       pen.strokeStyle = paint.rule; pen.beginPath();
       pen.moveTo(HEAD, top + GROUND + 0.5); pen.lineTo(this.width - EDGE, top + GROUND + 0.5); pen.stroke();

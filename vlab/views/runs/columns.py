@@ -8,7 +8,6 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -17,23 +16,14 @@ from vlab.display import one_line
 from vlab.events import Event, EventId, Recording, kind_title
 from vlab.language import VlabError, _
 from vlab.riscv.privilege import cause_key, cause_title
-from vlab.views.drawing.grammar import who_name
-from vlab.views.runs.lanes import Control
+from vlab.views.runs.lanes import Runners, path_name
 from vlab.views.terms import term
 
-_MOST_PATHS, _MOST_CAUSES = 40, 200  # VMs and causes with names of their own; a hostile run may have more
-_MOVES = frozenset({ev.Trap, ev.Injection, ev.Return, ev.Exit, ev.Entry})  # they change who has the hart
+_MOST_CAUSES = 200  # with names of their own; a hostile run may have more
+_MOVES = frozenset(
+    {ev.Trap, ev.Injection, ev.Return, ev.Exit, ev.Entry, ev.Routing}
+)  # they change who has the hart
 _OPENS = frozenset({ev.Trap, ev.Injection, ev.Exit})  # other events may follow from them
-
-Path = tuple[str, ...]  # a VM: its name, after those of the VMs around it; (): the machine itself
-
-
-class Row(NamedTuple):
-    """One lane: who acts in it, in which VM, and the name that stands at its left."""
-
-    who: str
-    path: Path
-    name: str
 
 
 class Cause(NamedTuple):
@@ -88,7 +78,7 @@ class Columns:
         self.causes = bytes(map(self._cause, self.events))
         self.parents = array("I", _distances(self.events))
         self.lanes, self.control, self.vms = bytearray(), bytearray(), bytearray()
-        runners = _Runners(Control(recording, max((event.level for event in self.events), default=0)))
+        runners = Runners(recording)
         self._place(runners)
         self.paths = runners.paths
         self.rows, table = runners.rows()
@@ -117,13 +107,13 @@ class Columns:
             self.kinds.append(_named(kind, value))
         return self._numbers[kind, value]
 
-    def _place(self, runners: "_Runners") -> None:
+    def _place(self, runners: Runners) -> None:
         """Walk through the run: in whose lane each event stands, of which VM it is, who has the hart then."""
         coming: dict[int, list[int]] = {}  # interrupts that were delivered to a VM before its turn
         for number, event in enumerate(self.events):
             kind, level, lane, path = type(event), event.level, runners.lane, runners.path
             if kind in _MOVES:
-                runners.follow(event)
+                runners.follow(number, event)
                 if kind is ev.Injection and event.cause >> 63:  # type: ignore[attr-defined]
                     coming.setdefault(level, []).append(number)
                 elif kind is ev.Exit:
@@ -131,8 +121,12 @@ class Columns:
                 elif kind is ev.Entry:
                     for place in coming.pop(level, ()):
                         self.vms[place] = runners.ours[level]
-            if level:
-                lane, path = runners.hosts[level], runners.ours[level]
+            if kind is ev.Routing:
+                lane, path = runners.system(level), runners.ours[level]
+                if event.vm:  # type: ignore[attr-defined]
+                    path = runners.number((*runners.paths[path], event.vm))  # type: ignore[attr-defined]
+            elif level:
+                lane, path = runners.supervisors[level], runners.ours[level]
                 if kind is ev.InterruptChange and event.vm:  # type: ignore[attr-defined]
                     path = runners.number((*runners.paths[runners.ours[level - 1]], event.vm))  # type: ignore[attr-defined]
             elif kind is ev.Trap or kind is ev.Return:
@@ -174,92 +168,6 @@ class Columns:
     def count(self, number: int) -> int:
         """How many there are."""
         return sum(1 for _effect in self.effects(number))
-
-
-class _Runners:
-    """Who has the hart, as the number of a lane and the number of a VM's path; both numbered as they come."""
-
-    def __init__(self, control: Control):
-        self._control = control
-        self._lanes: dict[tuple[str, Path], int] = {("machine", ()): 0}
-        self._numbers: dict[Path, int] = {(): 0}
-        self.paths: list[Path] = [()]
-        self._guests: tuple[str | None, ...] = ()
-        self.hosts: list[int] = []  # by level: the lane of whoever works for it
-        self.ours: list[int] = []  # by level: the VM that runs there
-        self._look()
-        self.first = self.lane
-
-    def follow(self, event: Event) -> None:
-        """Control changes hands, as an event says."""
-        self._control.follow(event)
-        self._look()
-
-    def _look(self) -> None:
-        control = self._control
-        if control.guests is not self._guests:
-            self._guests = control.guests
-            names = tuple(name or "" for name in takewhile(lambda name: name is not None, control.guests[1:]))
-            self._innermost = len(names)
-            paths = [names[:level] for level in range(len(control.guests))]
-            self.ours = [self.number(path) for path in paths]
-            self.hosts = [0, *(self._lane("supervisor", number) for number in self.ours[:-1])]
-            self._places: dict[int, tuple[int, int]] = {}
-        level = control.level
-        if level not in self._places:
-            path = self.ours[min(level, self._innermost)]
-            role = "supervisor" if level <= self._innermost else "process"
-            self._places[level] = self._lane(role, path), path
-        self.lane, self.path = self._places[level]
-
-    def number(self, path: Path) -> int:
-        """The number of a VM."""
-        if path not in self._numbers and len(self.paths) >= _MOST_PATHS:
-            path = ("…",)
-        if path not in self._numbers:
-            self._numbers[path] = len(self.paths)
-            self.paths.append(path)
-        return self._numbers[path]
-
-    def _lane(self, role: str, number: int) -> int:
-        return self._lanes.setdefault((role, self.paths[number]), len(self._lanes))
-
-    def rows(self) -> tuple[list[Row], bytes]:
-        """The lanes from the machine's down to the processes', and by a lane's first number its place there."""
-        outer = {path[:-1] for path in self.paths if path}
-        order = sorted(self._lanes, key=lambda lane: self._depth(*lane))
-        deepest = max(map(len, self.paths))
-        named = [_row(role, path, path in outer, deepest) for role, path in order]
-        table = bytearray(256)
-        for place, lane in enumerate(order):
-            table[self._lanes[lane]] = place
-        return named, bytes(table)
-
-    def _depth(self, role: str, path: Path) -> tuple[float, ...]:
-        """Sorts a VM's supervisor before what is inside, and its processes after that."""
-        if role == "machine":
-            return (-1.0,)
-        around = [float(self._numbers.get(path[:length], 0)) for length in range(1, len(path) + 1)]
-        return (*around, 0.0 if role == "supervisor" else 1000.0)
-
-
-def _row(role: str, path: Path, outer: bool, deepest: int) -> Row:
-    """A lane's look and name: supervisor software of a level that runs VMs is a hypervisor."""
-    if role == "machine":
-        return Row("machine", (), who_name("machine"))
-    who = {"process": "process"}.get(role, "hypervisor" if outer else "kernel")
-    title = who_name(who)
-    if who == "hypervisor" and deepest > 1:
-        title = _("hypervisor {level}").format(level=len(path))
-    elif deepest == 0:
-        title = {"process": _("process"), "kernel": _("kernel")}[who]
-    name = path_name(path)
-    return Row(who, path, f"{title} ({name})" if name else title)
-
-
-def path_name(path: Path) -> str:
-    """A VM's name, after those of the VMs around it."""
-    return one_line(" / ".join(part for part in path if part))
 
 
 def _nothing(_event: object) -> None:

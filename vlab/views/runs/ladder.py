@@ -3,13 +3,15 @@
 Lanes lie above each other, the machine's at the top and the guest process's at the bottom, so that a trap
 goes up and a resume goes down. The axis counts events, not time: a trap storm and a long calm take the same
 room. The thick line is whoever is in control; an arrow is a way from one lane to another; every other event
-is a mark in the lane of whoever did it. Each has its words under it.
+is a mark in the lane of whoever did it. Each has its words under it. Where several VMs take turns, or a host's
+processes, an upright line stands at each world switch.
 """
 
 from collections.abc import Iterator
 from itertools import takewhile
 
 from vlab import events as ev
+from vlab.display import one_line
 from vlab.events import Event, Recording
 from vlab.language import VlabError, _
 from vlab.views.drawing.grammar import LOOKS
@@ -49,12 +51,13 @@ class Ladder:
             *self._header(first, last, width),
             *self._lanes(width),
             *(self._halo(number, first, lit, bottom) for number in range(first, last)),
+            *self._switches(first, last, bottom),
             *self._control(first, last),
             *(self._event(number, first, lit, bottom) for number in range(first, last)),
         ]
         height = bottom + FALL + MARGIN
         if at is not None:
-            lines = wrap(event_sentence(self.events[at]), width - 2 * MARGIN, bold=True)
+            lines = wrap(self._about(at), width - 2 * MARGIN, bold=True)
             shapes += [
                 text(MARGIN, height + 8 + 17 * n, line, room=width - 2 * MARGIN, bold=True)
                 for n, line in enumerate(lines)
@@ -77,15 +80,26 @@ class Ladder:
             first=first, last=last - 1, total=total
         )
         if at is not None:
-            chosen = _("at {number}: {event}").format(number=at, event=event_sentence(self.events[at]))
+            chosen = _("at {number}: {event}").format(number=at, event=self._about(at))
             return f"{stretch}; {chosen}"
         shown = self.events[first:last]
         counts = {
             kind: sum(type(event) is kind for event in shown) for kind in (ev.Trap, ev.Exit, ev.Injection)
         }
-        return _("{stretch}: traps {traps}, exits {exits}, injections {injections}.").format(
+        said = _("{stretch}: traps {traps}, exits {exits}, injections {injections}.").format(
             stretch=stretch, traps=counts[ev.Trap], exits=counts[ev.Exit], injections=counts[ev.Injection]
         )
+        if not self.lanes.several:
+            return said
+        switches = sum(number in self.lanes.switches for number in range(first, last))
+        return said + " " + _("World switches: {count}.").format(count=switches)
+
+    def _about(self, number: int) -> str:
+        """One event in a sentence; of a world switch, also who ran before."""
+        said, switch = event_sentence(self.events[number]), self.lanes.switches.get(number)
+        if switch is None:
+            return said
+        return f"{said} {_('A world switch: before, {vm} had the hart.').format(vm=_runner(switch.before))}"
 
     def _header(self, first: int, last: int, width: float) -> Iterator[Element]:
         """Which stretch of the recording this is, in words and in a bar, and the events' numbers."""
@@ -123,6 +137,14 @@ class Ladder:
                 y = _y(number) + 4 - 7.5 * (len(lines) - 1) + 15 * n
                 yield text(MARGIN + 16, y, line, ink=lane.who, bold=True)
 
+    def _switches(self, first: int, last: int, bottom: float) -> Iterator[Element]:
+        """An upright line where another VM, or another process of the host, gets the hart."""
+        for number in range(first, last):
+            if number in self.lanes.switches:
+                x = _x(number - first) - SLOT / 2
+                yield path("l-ink thick", (x, TOP - 4), (x, bottom))
+                yield path("o-ink", (x - 5, TOP - 4), (x, TOP + 3), (x + 5, TOP - 4), closed=True)
+
     def _control(self, first: int, last: int) -> Iterator[Element]:
         """The thick line: whoever is in control between one event and the next."""
         places = self.lanes.places[first:last]
@@ -131,7 +153,7 @@ class Ladder:
             if place.before != place.after:
                 yield self._bar(place.before, left, _x(column))
                 left = _x(column)
-                if not _moves(self.events[first + column]):
+                if not _moves(self.events[first + column], place):
                     yield path("l-muted dashed", (left, _y(place.before)), (left, _y(place.after)))
         if places:
             yield self._bar(places[-1].after, left, _x(len(places) - 0.5))
@@ -152,16 +174,22 @@ class Ladder:
         shapes = [
             *self._mark(event, place, x),
             el("circle", class_="hollow ring", cx=x, cy=middle, r=_R + 5),
-            self._words(event, place, x, bottom),
+            self._words(number, place, x, bottom),
         ]
         return group(shapes, class_=lit.get(number), data_event=str(number))
 
-    def _words(self, event: Event, place: Place, x: float, bottom: float) -> Element:
+    def _words(self, number: int, place: Place, x: float, bottom: float) -> Element:
+        event = self.events[number]
         ink = "fault" if type(event) is ev.Trap else self.lanes.lanes[place.start].who
-        words = fit(event_label(event), LABEL, 11, bold=True)  # bold, once it is lit
-        return group(
-            [text(x + 5, bottom + 12, words, size=11, ink=ink, anchor="end", turn=TURN)], class_="name"
+        label, switch = event_label(event), self.lanes.switches.get(number)
+        if switch is not None:
+            before, after = _runner(switch.before), _runner(switch.after)
+            label, ink = _("switch: {before} → {after}").format(before=before, after=after), "ink"
+        words = fit(label, LABEL, 11, bold=True)  # bold, once it is lit
+        shown = text(
+            x + 5, bottom + 12, words, size=11, ink=ink, bold=switch is not None, anchor="end", turn=TURN
         )
+        return group([shown], class_="name")
 
     def _mark(self, event: Event, place: Place, x: float) -> Iterator[Element]:
         """The event's arrow or shape."""
@@ -177,6 +205,7 @@ _ARROWS: dict[type[Event], tuple[str, str]] = {
     ev.Trap: ("l-fault thick", "b-fault"),
     ev.Return: ("l-ink thick", "o-ink"),
     ev.Injection: ("l-hypervisor thick dashed", "b-hypervisor"),
+    ev.Routing: ("l-host thick dashed", "b-host"),
 }
 
 
@@ -231,13 +260,22 @@ def _shape(event: Event, x: float, y: float, who: str) -> Iterator[Element]:
         case ev.TlbFlush() | ev.ShadowFlush():
             yield path(f"l-{who} thick", (x - r, y - r), (x + r, y + r))
             yield path(f"l-{who} thick", (x - r, y + r), (x + r, y - r))
+        case ev.Routing():  # a signpost
+            left, right = x - r - 1, x + r + 2
+            post = [(left, y - r), (x + 2, y - r), (right, y), (x + 2, y + r), (left, y + r)]
+            yield path(f"b-{who}", *post, closed=True)
         case _:
             yield rect(x - r - 2, y - r / 2 - 1, 2 * r + 4, r + 2, f"o-{who}")
 
 
-def _moves(event: Event) -> bool:
+def _moves(event: Event, place: Place) -> bool:
     """Whether the event's own arrow shows that control changes hands."""
-    return type(event) in (ev.Trap, ev.Return)
+    return type(event) in (ev.Trap, ev.Return) or (type(event) is ev.Routing and place.start == place.before)
+
+
+def _runner(name: str) -> str:
+    """A VM's name, or a process's; some have none."""
+    return one_line(name) or _("a process")
 
 
 def _x(column: float) -> float:

@@ -1,23 +1,39 @@
 """Events in the trace format of Chrome and Perfetto, for a file that https://ui.perfetto.dev opens.
 
-There is a track for the machine and for every VM. On it a slice lasts from a trap to the return that ends its
+There is a track for the machine and for every VM, and for every process of a host: there a slice is its time with
+the hart. On the others a slice lasts from a trap to the return that ends its
 handler, and for as long as a guest runs directly; everything else is an instant. An arrow leads from a slice
 to each slice that follows from it. The viewer takes times for microseconds: one is one attempted instruction
 of the machine. (Trace Event Format, "JSON Array Format", "Flow Events".)
 """
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
-from vlab.events import Entry, Event, EventId, Exit, InterruptChange, Return, Trap
+from vlab.events import (
+    CsrWrite,
+    Entry,
+    Event,
+    EventId,
+    Exit,
+    Injection,
+    InterruptChange,
+    Return,
+    Routing,
+    Trap,
+)
 from vlab.language import _
 from vlab.views.words import event_label, vm_name
 
 _DEEPEST = 32  # slices in each other: traps that never return would make thousands, which no viewer can show
 _REMEMBERED = 4096  # causes that may still have effects: the open events of all levels are far fewer
+_MOST_HELD = 64  # events that wait until it is known whose an interrupt is
+_PROCESS = (
+    -1
+)  # in place of a level: the tracks of the processes of a host, on the machine (-1), in a VM (-2), …
 _COUNTS = ("size", "offset", "entries")  # these are numbers to a reader; all others are addresses and bits
 
 
@@ -35,11 +51,35 @@ class PerfettoTrace:
         self._guests: dict[int, str] = {}
         self._slices: dict[EventId, int] = {}  # by event: the track of the slice that it is, or follows from
         self._arrows = 0
+        self._held: deque[Event] = deque()
+        self._processes = _Processes()
         self._row(ph="M", name="process_name", args={"name": _("vlab: 1 µs is one attempted instruction")})
         self._track(0, "")
 
     def __call__(self, event: Event) -> None:
+        """Write one event; one that waits for it to be known whose it is comes later, and so do those after it."""
+        self._held.append(event)
+        while self._held and (len(self._held) > _MOST_HELD or self._known(self._held[0])):
+            self._put(self._held.popleft())
+
+    def _known(self, event: Event) -> bool:
+        """Whether it is known whose an event is: an interrupt is injected just before its VM's turn."""
+        if not isinstance(event, Injection) or not event.interrupt:
+            return True
+        for other in self._held:
+            if other.level == event.level and isinstance(other, Entry | Exit):
+                if isinstance(other, Entry):
+                    self._guests[event.level] = other.vm
+                return True
+        return False
+
+    def _put(self, event: Event) -> None:
         """Write one event."""
+        ran = self._processes.follow(event)
+        if ran is not None:
+            track = self._track(_PROCESS - event.level, ran.name)
+            label = _("has the hart")
+            self._row(ph="X", name=label, cat="process", ts=ran.start, dur=ran.end - ran.start, tid=track)
         label = event_label(event)
         if isinstance(event, Entry):
             label = _("runs directly in {mode}").format(mode=event.mode)
@@ -65,6 +105,8 @@ class PerfettoTrace:
 
     def close(self) -> None:
         """Write the end of the file."""
+        while self._held:
+            self._put(self._held.popleft())
         self._write("\n]\n")
 
     def _vm(self, event: Event) -> str:
@@ -113,8 +155,51 @@ class PerfettoTrace:
         self._between = ",\n"
 
 
+class _Run(NamedTuple):
+    """For how long a process of a host had the hart."""
+
+    name: str
+    start: int
+    end: int
+
+
+class _Processes:
+    """Finds when a host's processes run. Who is interrupted is known by the page table, once it had a name."""
+
+    def __init__(self) -> None:
+        self._tables: dict[int, int] = {}  # by level: what `satp` has
+        self._names: dict[tuple[int, int | None], str] = {}
+        self._entering: set[int] = set()  # levels at which a guest will have the hart, not a process
+        self._began: dict[int, int] = {}
+        self._over: dict[int, tuple[int, int]] = {}
+
+    def follow(self, event: Event) -> _Run | None:
+        """One event more. A process's time with the hart is known once the host says whose its end is."""
+        level = event.level
+        match event:
+            case CsrWrite(name="satp"):
+                self._tables[level] = event.after
+            case Entry():
+                self._entering.add(level - 1)
+            case Return() if event.origin != "M" and level not in self._entering:
+                self._began[level] = event.time
+            case Trap():
+                self._entering.discard(level)
+                self._over.pop(level, None)
+                if level in self._began:
+                    self._over[level] = self._began.pop(level), event.time
+            case Routing() if level in self._over:
+                key, (start, end) = (level, self._tables.get(level)), self._over.pop(level)
+                if not event.interrupt and len(self._names) < _REMEMBERED:
+                    self._names[key] = event.source
+                return _Run(self._names.get(key, ""), start, end)
+        return None
+
+
 def _track_name(level: int, vm: str) -> str:
     """Who it is; VMs at different depths may bear the same name."""
+    if level <= _PROCESS:
+        return _("process {name}").format(name=vm or "?")
     if not vm:
         return vm_name(level)
     return vm if level == 1 else _("{vm} at depth {level}").format(vm=vm, level=level)

@@ -22,7 +22,8 @@ from vlab.views.drawing.metrics import text_width, wrap
 from vlab.views.drawing.picture import Picture
 from vlab.views.drawing.svg import Element, el, hatch, number, path, rect, text
 from vlab.views.live.live import live_bundle, size_of
-from vlab.views.runs.columns import Columns, Option, Row, cause_options, find_option, vm_options
+from vlab.views.runs.columns import Columns, Option, cause_options, find_option, vm_options
+from vlab.views.runs.lanes import Row
 from vlab.views.words import event_sentence
 
 if TYPE_CHECKING:
