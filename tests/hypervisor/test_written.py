@@ -131,3 +131,14 @@ def test_random_guests_with_a_log(guest, often, depth, shadow):
     built.run()
     assert difference(end(vm), end(bare.guest)) == []
     assert finished(guest.program, 1, memory=MEMORY).vms[0].time == vm.time
+
+
+def test_what_is_restored_is_written():
+    built = tower(WRITER, 1)
+    vm = built.vms[0]
+    old, before = vm.snapshot(), pages_of(vm)
+    built.machine.run(3000)
+    vm.log_writes()
+    was = pages_of(vm)
+    vm.restore(old)
+    assert vm.take_written() == changed(was, before) != set()

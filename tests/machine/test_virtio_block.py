@@ -1,5 +1,6 @@
 """The virtio block device: by a driver's hand, by a hostile one, and by the guest `disk`, bare and in VMs."""
 
+import os
 import struct
 
 import pytest
@@ -91,6 +92,14 @@ def test_requests():
     assert driver.request(8, room=20) == (0, b"a disk with a long n")
     assert driver.request(8, room=4) == (0, b"a di")
     assert driver.request(77) == (2, b"")
+
+
+def test_a_file_with_a_name_that_is_no_text_is_a_disk_too(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"\xff.img")
+    with open(path, "wb") as file:
+        file.write(bytes(BLOCK))
+    driver = Driver(Disk.open(os.fsdecode(path)))
+    assert driver.request(8, room=20) == (0, b"?.img".ljust(20, b"\0"))
 
 
 @pytest.mark.parametrize(

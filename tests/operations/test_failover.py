@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from vlab import Hypervisor, Machine, VlabError, assemble, guests
 from vlab.hypervisor.architectures.vm370 import minidisk
+from vlab.machine.board import FINISHER_BASE
 from vlab.machine.devices.cards import Cards
 from vlab.machine.devices.virtio.block import VirtioBlock
 from vlab.machine.disks import Disk
@@ -210,3 +211,38 @@ def test_a_host_dies_once_and_a_copy_is_elsewhere():
     with pytest.raises(VlabError, match="can't have 0 ticks"):
         Protected(vm, Hypervisor(Machine(memory="4M")), every=0)
     assert "its copy went on" in repr(pair)
+
+
+def test_a_machine_that_is_off_is_not_waited_for():
+    vm = bank()
+    dog = Watchdog(vm, every=3000).run(7000)
+    machine = vm.history.machine
+    machine.bus.store(FINISHER_BASE, 4, 0x5555)
+    assert machine.status == 0
+    dog.run(1_000_000)
+    assert not dog.failures
+
+
+def test_a_letter_of_two_bytes_may_be_cut_by_an_epoch():
+    image = assemble("""
+            li   s0, 0x10000000
+            li   s1, 12
+        1:  li   t0, 0xc3
+            sb   t0, 0(s0)
+            li   t1, 50
+        2:  addi t1, t1, -1
+            bnez t1, 2b
+            li   t0, 0xb1
+            sb   t0, 0(s0)
+            addi s1, s1, -1
+            bnez s1, 1b
+            li   s0, 0x100000
+            li   t0, 0x5555
+            sw   t0, 0(s0)
+    """)
+    vm = Hypervisor(Machine(memory="3M")).create_vm(image, memory="64K")
+    guarded = Protected(vm, Hypervisor(Machine(memory="3M")), every=137)
+    guarded.run(200)
+    assert "\N{REPLACEMENT CHARACTER}" in guarded.seen
+    guarded.run(20_000)
+    assert guarded.seen == vm.console == "ñ" * 12

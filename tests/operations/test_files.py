@@ -238,3 +238,12 @@ def test_what_could_not_be_read_again_is_not_written(tree, tmp_path, monkeypatch
     with pytest.raises(VlabError, match="1 GiB"):
         tree.save(tmp_path / "tree")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_no_text_is_written_and_read(tmp_path):
+    machine = Machine(memory="6M")
+    Hypervisor(machine).create_vm(guests.load("tiny"), memory="1M").name = "\ud800"
+    tree = Snapshots(machine)
+    tree.take("a")
+    tree.save(tmp_path / "x")
+    assert Snapshots.open(tmp_path / "x", machine)["a"].snapshot == tree["a"].snapshot

@@ -256,3 +256,9 @@ KERNEL = ("kernel: stops victim, scause 2, stval 0",)
 )
 def test_the_judge(victim, attacker, verdict):
     assert judge(QUIET, victim, attacker) is verdict
+
+
+def test_a_victim_that_says_less_is_told_from_what_it_says():
+    verdict = judge(QUIET, (*QUIET[:2], QUIET[-1]), ())
+    cell = isolation.Cell("fill", PROCESSES, verdict, (*QUIET[:2], QUIET[-1]), (), QUIET)
+    assert (verdict, cell.said) == (Verdict.CHANGED, QUIET[-1])

@@ -1,5 +1,6 @@
 """Live migration: the guest can't tell, and a cut at any message leaves it where it was."""
 
+import json
 from functools import cache
 from zlib import crc32
 
@@ -12,7 +13,7 @@ from vlab.machine.devices.cards import Cards
 from vlab.machine.devices.virtio.block import VirtioBlock
 from vlab.machine.disks import Disk
 from vlab.operations.migration import Cable, Migration, migrate
-from vlab.operations.protocol import _FRAME, Kind, Receiver
+from vlab.operations.protocol import _FRAME, NUMBER, Kind, Receiver, framed
 
 KERNEL = guests.load("kernel", TICK=500, WORK=400, LETTERS=3, PRIMES=100)
 
@@ -271,3 +272,164 @@ def test_messages_in_another_order_are_refused_or_right(data):
     taken = take([recorded()[number] for number in order])
     if taken is not None and taken.vm is not None:
         assert final(run(taken.vm)) == final(alone(guests.load("hello"), "64K"))
+
+
+# Other hands, meanwhile
+
+
+def restored(migration, _other):
+    migration.vm.restore(OLD[0])
+
+
+def rewound(migration, _other):
+    migration.vm.history.machine.restore(OLD[1])
+
+
+def read_by_another(migration, _other):
+    migration.vm.take_written()
+
+
+def logged_anew(migration, _other):
+    migration.vm.log_writes()
+
+
+def unlogged(migration, _other):
+    migration.vm.stop_logging()
+
+
+def carried_elsewhere_too(migration, other):
+    other.step()
+    other.step()
+
+
+def gone_on(migration, _other):
+    migration.vm.resume()
+    run(migration.vm, 300)
+
+
+def gone_on_and_stopped(migration, other):
+    paused = migration.vm.paused
+    gone_on(migration, other)
+    if paused:
+        migration.vm.pause()
+
+
+def typed(migration, _other):
+    migration.vm.type("x")
+
+
+OLD = [None, None]
+
+
+@pytest.mark.parametrize(
+    "hand",
+    [
+        restored,
+        rewound,
+        read_by_another,
+        logged_anew,
+        unlogged,
+        carried_elsewhere_too,
+        gone_on,
+        gone_on_and_stopped,
+        typed,
+    ],
+)
+@pytest.mark.parametrize("when", ["page", "paused", "state"])
+def test_what_other_hands_do_meanwhile_is_carried_or_ends_it(hand, when):
+    vm, target = pair()
+    run(vm, 2000)
+    OLD[:] = vm.snapshot(), vm.history.machine.snapshot()
+    run(vm, 6000)
+    migration = Migration(vm, target, cable=Cable(300))
+    other = Migration(vm, Hypervisor(Machine(memory="6M")))
+    while not (migration.rounds if when == "page" else vm.paused):
+        migration.step()
+    while when == "state" and migration.last != "state":
+        migration.step()
+    hand(migration, other)
+    migration.run()
+    other.cancel()
+    assert (migration.moved is None) == ("somebody else" in repr(migration))
+    assert (migration.moved is None) == (vm in vm.hypervisor.vms)
+    there = migration.moved or vm
+    assert not there.paused
+    if migration.moved is None:
+        assert not target.vms
+        assert vm.memory.log is None or hand in (read_by_another, logged_anew)  # it is theirs
+    assert final(run(there)) == final(alone())
+
+
+def test_who_is_paused_on_the_way_stays_paused():
+    vm, target = pair()
+    run(vm, 3000)
+    migration = Migration(vm, target)
+    for _message in range(5):
+        migration.step()
+    vm.pause()
+    assert migration.run().moved.paused
+
+
+def test_a_target_that_loses_it_leaves_the_source_running():
+    vm, target = pair()
+    empty = target.computer.snapshot()
+    run(vm, 3000)
+    migration = Migration(vm, target)
+    for _message in range(5):
+        migration.step()
+    target.computer.restore(empty)
+    with pytest.raises(VlabError, match="is no more"):
+        migration.run()
+    assert "is no more" in repr(migration)
+    assert not vm.paused
+    assert final(run(vm)) == final(alone())
+
+
+def test_a_source_that_is_gone_leaves_nothing_at_the_target():
+    vm, target = pair()
+    run(vm, 3000)
+    migration = Migration(vm, target)
+    for _message in range(5):
+        migration.step()
+    vm.hypervisor.remove(vm)
+    assert "somebody else" in repr(migration.run())
+    assert not target.vms
+
+
+def test_an_interruption_is_no_refusal(monkeypatch):
+    vm, target = pair()
+    migration = Migration(vm, target)
+    migration.step()
+    monkeypatch.setattr(Machine, "run", lambda *_args, **_how: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        migration.run()
+    assert "was interrupted" in repr(migration)
+    assert not target.vms
+
+
+@pytest.mark.parametrize("memory", [[], 5, None, "x", {}, {"base": 1}])
+def test_a_state_without_a_memory_is_refused(memory):
+    (payload,) = (message[_FRAME.size :] for message in recorded() if message[0] == Kind.STATE)
+    (length,) = NUMBER.unpack_from(payload)
+    header = json.loads(payload[NUMBER.size : NUMBER.size + length])
+    memory = {"d": [*memory.items()]} if isinstance(memory, dict) else memory
+    text = json.dumps({"d": [*(dict(header["d"]) | {"memory": memory}).items()]}).encode()
+    forged = NUMBER.pack(len(text)) + text + payload[NUMBER.size + length :]
+    assert take([recorded()[0], framed(Kind.STATE, forged)]) is None
+
+
+@pytest.mark.parametrize("number", [0, 1, -2, -1])
+def test_after_the_commit_nothing_is_taken(number):
+    receiver = take(recorded())
+    with pytest.raises(VlabError, match="at the wrong moment"):
+        receiver.take(recorded()[number])
+
+
+def test_a_name_that_is_no_text_is_carried():
+    hypervisor = Hypervisor(Machine(memory="4M"))
+    vm = hypervisor.create_vm(guests.load("hello"), memory="64K", name="a")
+    vm.name = "\ud800"
+    moved = migrate(vm, Hypervisor(Machine(memory="4M"))).moved
+    assert moved is not None
+    assert moved.name == "\ud800"
+    assert final(run(moved)) == final(alone(guests.load("hello"), "64K"))

@@ -70,7 +70,7 @@ class Inventory(Drawn, ABC):
                 _("A memory of {size} bytes cannot be built.").format(size=size),
                 mend=_("Give a multiple of 4096 bytes."),
             )
-        name = name or self._new_name()
+        name = self._name(name)
         frames = self._frames.take(size // PAGE + SHADOW_FRAMES, name)
         vm = self.build_vm(name, frames[:-SHADOW_FRAMES], frames[-SHADOW_FRAMES:], parts)
         vm.weight = weight
@@ -84,7 +84,15 @@ class Inventory(Drawn, ABC):
             raise
         return vm
 
-    def _new_name(self) -> str:
+    def _name(self, wanted: object) -> str:
+        """The name that a new virtual machine gets; VlabError for what is none."""
+        if not isinstance(wanted, str):
+            raise VlabError(
+                _("{name} can't be the name of a virtual machine.").format(name=repr(wanted)[:40]),
+                mend=_("Give a text."),
+            )
+        if wanted:
+            return wanted
         taken = {vm.name for vm in self.vms}
         return next(new for n in count(len(self.vms) + 1) if (new := f"vm{n}") not in taken)
 
@@ -95,7 +103,7 @@ class Inventory(Drawn, ABC):
     def clone(self, vm: VirtualMachine, name: str = "") -> VirtualMachine:
         """Another virtual machine, which goes on from where this one is; see `VirtualMachine.clone`."""
         vm.stop_by_hand(self)
-        name = name or self._new_name()
+        name = self._name(name)
         if self._frames.free < SHADOW_FRAMES + SPARE:
             raise too_little(SHADOW_FRAMES + SPARE, self._frames.free, name)
         saved, shadow = vm.snapshot(), vm.technique.shadow

@@ -12,6 +12,7 @@ CLINT_BASE, PLIC_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x0C00_0000, 0x10
 UART_SOURCE = 10
 SLOT_BASE, SLOT_SIZE, SLOTS = 0x1000_1000, 0x1000, 8
 SLOT_SOURCE = 1  # of the first slot; the next one's is the next
+_MEMBERS = ("name", "size", "load", "store", "state", "restore")  # what each device must have
 
 
 class Attached(NamedTuple):
@@ -54,6 +55,14 @@ class Board:
 
     def attach(self, device: Device, base: int | None = None, irq: int | None = None) -> None:
         """See `Computer.attach`."""
+        missing = [member for member in _MEMBERS if not hasattr(device, member)]
+        if missing:
+            raise VlabError(
+                _("{device} is no device: it has no {members}.").format(
+                    device=type(device).__name__, members=", ".join(missing)
+                ),
+                mend=_("`vlab.machine.bus` says what a device has, and shows a whole one."),
+            )
         if base is None:
             base = self._free_slot(device)
         source = 0

@@ -362,7 +362,7 @@ def parse_size(text: str | int) -> int:
     """Bytes, from a number or a text such as "64M"; VlabError if it is neither."""
     if isinstance(text, int):
         return text
-    found = _SIZE.fullmatch(text.strip())
+    found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:
         raise VlabError(
             _("{text!r} is not a size of memory.").format(text=text),

@@ -62,7 +62,7 @@ class Watchdog(Drawn):
         alive: Asked = lambda vm: True,
         consistent: Asked = lambda vm: True,
     ):
-        if every < 1:
+        if type(every) is not int or every < 1:
             raise VlabError(
                 _("A watchdog can't look every {every} ticks.").format(every=every),
                 mend=_("Give it a number from 1 on."),
@@ -97,13 +97,16 @@ class Watchdog(Drawn):
         return 1 - sum(failure.down for failure in self.failures) / passed if passed else 1.0
 
     def run(self, ticks: int) -> "Watchdog":
-        """Let the machine run for so many ticks, or until the guest ends well, or has nothing to go back to."""
+        """Let the machine run for so many ticks, or until the guest ends well, or has nothing to go back to.
+
+        So too when the machine itself is switched off, or sleeps for good.
+        """
         end = self.now + ticks
         while self.now < end and not self._over():
             stop = self._run_until(min(end, self._next))
             if self.now >= self._next or self._off is not None:
                 self._look()
-            elif stop is Stop.ASLEEP:
+            elif stop is not Stop.LIMIT:
                 break
         return self
 
@@ -193,14 +196,14 @@ class Protected(Drawn):
                 where=vm.name,
                 mend=_("Give the hypervisor of another one."),
             )
-        if every < 1:
+        if type(every) is not int or every < 1:
             raise VlabError(_("An epoch can't have {every} ticks.").format(every=every))
         self.vm, self.every = vm, every
         self.copy = empty_like(vm, backup)
         self.epochs: list[Epoch] = []
         self.alive = True
         self._typed: list[str] = []  # in this epoch: the copy knows nothing of it
-        self._released = ""
+        self._released = b""
         self._pages: dict[int, bytes] = {}
         self._commit(0)
 
@@ -216,7 +219,7 @@ class Protected(Drawn):
     @property
     def seen(self) -> str:
         """All that was let out to the world: its console, as somebody outside sees it."""
-        return self._released if self.alive else self.copy.console
+        return self._released.decode("utf-8", "replace") if self.alive else self.copy.console
 
     def type(self, text: str) -> None:
         """Type at it, wherever it is now."""
@@ -262,6 +265,6 @@ class Protected(Drawn):
         self.copy.restore(snapshot)
         self._pages = dict(snapshot.pages)
         self._typed.clear()
-        released = self.vm.console[len(self._released) :]
+        released = bytes(self.vm.uart.output[len(self._released) :])
         self._released += released
-        self.epochs.append(Epoch(len(self.epochs), ticks, changed, released))
+        self.epochs.append(Epoch(len(self.epochs), ticks, changed, released.decode("utf-8", "replace")))

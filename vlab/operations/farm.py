@@ -82,7 +82,7 @@ class Farm(Drawn):
     """
 
     def __init__(self, **hosts: Hypervisor):
-        machines = [hypervisor.computer for hypervisor in hosts.values()]
+        machines = [getattr(hypervisor, "computer", None) for hypervisor in hosts.values()]
         if (
             not hosts
             or len(set(machines)) < len(machines)

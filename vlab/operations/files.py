@@ -6,7 +6,7 @@
     12       8       H, the length of the header
     20       8       B, the length of the blobs
     28       32      SHA-256 of all that follows
-    60       H       header: JSON, UTF-8
+    60       H       header: JSON, ASCII
     60 + H   B       blobs, one after another: each page of memory and each block of a disk, once
 
 The header says `computer` (what a state must be of), `blobs` (the length of each) and `snapshots`: name, parent
@@ -46,7 +46,7 @@ def packed(rows: Iterable[Row]) -> bytes:
     ]
     blobs = list(writer.numbers)
     header = {"computer": COMPUTER, "blobs": [len(blob) for blob in blobs], "snapshots": snapshots}
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(header, separators=(",", ":")).encode()
     digest, size = sha256(text), sum(map(len, blobs))
     for blob in blobs:
         digest.update(blob)
@@ -98,7 +98,8 @@ def read_tree(source: Path | bytes) -> list[Row]:
     rows: dict[str, Row] = {}
     for row in header.part("snapshots").rows():
         name, parent = row.part("name").state, row.part("parent").state
-        if not isinstance(name, str) or name in rows or parent not in (None, *rows):
+        hangs = parent is None or (isinstance(parent, str) and parent in rows)
+        if not isinstance(name, str) or name in rows or not hangs:
             raise row.bad(_("These are not the names of a tree."))
         state = reader.value(row.part("state"))
         _expect_snapshot(Checker(state, row.where))

@@ -116,7 +116,7 @@ class Cell(Drawn):
         if self.verdict is Verdict.LEAKED:
             lines = [line for line in self.attacker if _tells(line, self.quiet)]
         elif self.verdict in (Verdict.CHANGED, Verdict.DENIED):
-            lines = [line for line in self.victim if line not in self.quiet]
+            lines = [line for line in self.victim if line not in self.quiet] or list(self.victim)
         elif self.verdict is Verdict.DIED:
             lines = [line for line in self.attacker if line.startswith("kernel: ")]
             lines = lines or [_("the victim says nothing more")]

@@ -29,7 +29,8 @@ class Cable(Drawn):
     """
 
     def __init__(self, ticks: int = 50, cut_after: int | None = None):
-        if ticks < 0 or (cut_after is not None and cut_after < 0):
+        numbers = [ticks] if cut_after is None else [ticks, cut_after]
+        if any(type(number) is not int or number < 0 for number in numbers):
             raise VlabError(
                 _("A cable can't be so: {ticks} ticks a page, cut after {messages} messages.").format(
                     ticks=ticks, messages=cut_after
@@ -61,6 +62,10 @@ class _Cut(Exception):
     """The message didn't arrive."""
 
 
+class _Changed(Exception):
+    """What was sent of the source is no longer what it is, and nobody can say where it differs."""
+
+
 @dataclass(frozen=True)
 class Round(Drawn):
     """What was sent in one round, in how many ticks, and how many pages the guest wrote meanwhile."""
@@ -85,10 +90,11 @@ class Migration(Drawn):
     """One virtual machine on its way to another hypervisor; `run`, or `step` message by message.
 
     `rounds` says what was sent; `moved` is the virtual machine at its new place, once it is there; `reason`
-    why it isn't, after a cut or `cancel`. Then `vm`, the source's, goes on as if nothing had been.
+    why it isn't, after a cut or `cancel`. Then `vm`, the source's, goes on as if nothing had been. So it does
+    where somebody else takes its log of writes, rewinds its machine, or lets it go on in its downtime.
 
     Raises:
-        VlabError: if the target has no room for it, or it is there already.
+        VlabError: if the target is no hypervisor, or it is there already. A `step` raises what the target refuses.
     """
 
     def __init__(
@@ -100,6 +106,11 @@ class Migration(Drawn):
         good_enough: int = GOOD_ENOUGH,
         most_rounds: int = MOST_ROUNDS,
     ):
+        if not isinstance(vm, VirtualMachine) or not isinstance(target, Hypervisor):
+            raise VlabError(
+                _("A migration is of a virtual machine, to a hypervisor."),
+                mend=_("Write `migrate(vm, hypervisor)`."),
+            )
         if target.computer is vm.host:
             raise VlabError(
                 _("It is on this computer already."),
@@ -116,6 +127,7 @@ class Migration(Drawn):
         self._receiver = Receiver(target)
         self._acts = self._protocol()
         self._was_paused = vm.paused
+        self._log: set[int] | None = None  # the log of writes, while it is the migration's own
 
     def __repr__(self) -> str:
         facts = {
@@ -152,6 +164,8 @@ class Migration(Drawn):
         if self.done:
             return self
         try:
+            if not self._there:
+                raise _Changed
             next(self._acts, None)
         except _Cut:
             self._end(
@@ -159,8 +173,13 @@ class Migration(Drawn):
                     number=self.cable.messages + 1, kind=self.last
                 )
             )
-        except BaseException:  # Ctrl-C too
-            self._end(_("the target refused it"))
+        except _Changed:
+            self._end(_("somebody else changed it, or rewound its machine, meanwhile"))
+        except VlabError as error:
+            self._end(error.what.rstrip("."))
+            raise
+        except BaseException:  # Ctrl-C
+            self._end(_("it was interrupted"))
             raise
         return self
 
@@ -172,10 +191,19 @@ class Migration(Drawn):
     def _end(self, reason: str) -> None:
         """Nothing is left at the target, and the source goes on as if nothing had been."""
         self.reason = reason
-        self._receiver.give_up()
-        self.vm.stop_logging()
-        if not self._was_paused:
-            self.vm.resume()
+        try:
+            self._receiver.give_up()
+        finally:
+            if self._there:
+                if self.vm.memory.log is self._log:
+                    self.vm.stop_logging()
+                if not self._was_paused:
+                    self.vm.resume()
+
+    @property
+    def _there(self) -> bool:
+        """Whether the source still has it."""
+        return self.vm in self.vm.hypervisor.vms and self.vm.hypervisor.present
 
     def run(self) -> "Migration":
         """Go on to the end."""
@@ -191,27 +219,50 @@ class Migration(Drawn):
         self._send(Kind.HELLO, hello(vm))
         yield
         vm.log_writes()
+        self._log = vm.memory.log
         wanted = sorted(vm.memory.pages())
         while True:
             yield from self._round(wanted, paused=False)
-            left = sorted(vm.take_written())
+            left = sorted(self._written())
             self.rounds[-1] = replace(self.rounds[-1], written=len(left))
             grows = len(left) >= len(wanted)
             wanted = left
             if len(left) <= self.good_enough or grows or len(self.rounds) >= self.most_rounds:
                 break
+        self._was_paused = vm.paused
         vm.pause()
-        wanted = sorted({*wanted, *vm.take_written()})
+        wanted = sorted({*wanted, *self._written()})
         yield from self._round(wanted, paused=True)
-        sent = self._send(Kind.STATE, state(vm, self._receiver.blobs))
+        told = state(vm, self._receiver.blobs)
+        self._expect_still()
+        sent = self._send(Kind.STATE, told)
         ticks = self.cable.time(sent)
         last = self.rounds[-1]
         self.rounds[-1] = replace(last, ticks=last.ticks + ticks, bytes=last.bytes + sent)
         yield
+        self._expect_still()
+        if state(vm, self._receiver.blobs) != told:
+            raise _Changed
         self._send(Kind.COMMIT, b"" if self._was_paused else b"\1")
         self.moved = self._receiver.vm
         vm.stop_logging()
         vm.hypervisor.remove(vm)
+
+    def _written(self) -> frozenset[int]:
+        """The pages written since this was last asked. `_Changed` if somebody else has had an answer meanwhile.
+
+        A log is another object after each answer, and after its machine was rewound.
+        """
+        if self.vm.memory.log is not self._log:
+            raise _Changed
+        written = self.vm.take_written()
+        self._log = self.vm.memory.log
+        return written
+
+    def _expect_still(self) -> None:
+        """Paused, it has not been touched since its last page was sent."""
+        if not self.vm.paused or self._written():
+            raise _Changed
 
     def _round(self, pages: list[int], *, paused: bool) -> Iterator[None]:
         """Send these pages as they are when their turn comes, and whatever else is large and new."""

@@ -17,7 +17,6 @@ from hashlib import sha256
 from typing import Any
 from zlib import crc32
 
-from vlab.display import one_line
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import Snapshot
@@ -82,7 +81,7 @@ class Receiver:
         self.hypervisor = hypervisor
         self.vm: VirtualMachine | None = None
         self.blobs: dict[bytes, bytes] = {}
-        self._ready = False
+        self._ready = self._over = False
         self._room = 0  # bytes of blobs that may still come
 
     def take(self, message: bytes) -> None:
@@ -97,7 +96,7 @@ class Receiver:
         payload = message[_FRAME.size :]
         if kind >= len(Kind) or crc32(payload) != checksum:
             raise _bad(_("A message is damaged."))
-        if (kind == Kind.HELLO) != (self.vm is None) or (kind == Kind.COMMIT) != self._ready:
+        if self._over or (kind == Kind.HELLO) != (self.vm is None) or (kind == Kind.COMMIT) != self._ready:
             raise _bad(
                 _("The message {kind!r} comes at the wrong moment.").format(kind=Kind(kind).name.lower())
             )
@@ -105,16 +104,18 @@ class Receiver:
 
     def give_up(self) -> None:
         """The source is gone, or refused: nothing is left of what was built."""
-        if self.vm is not None:
+        if self.vm is not None and self.vm in self.hypervisor.vms and self.hypervisor.present:
             self.hypervisor.remove(self.vm)
-            self.vm = None
+        self.vm = None
 
     def _hello(self, payload: bytes) -> None:
         wanted = _plain(payload)
         version, computer = wanted.part("version").state, wanted.part("computer").state
         if version != VERSION or computer != COMPUTER:
             raise _bad(
-                _("It speaks version {version}, of {computer}.").format(version=version, computer=computer)
+                _("It speaks version {version}, of {computer}.").format(
+                    version=repr(version)[:20], computer=repr(computer)[:80]
+                )
             )
         self.vm = _empty(self.hypervisor, wanted)
         self._room = LARGEST_FILE
@@ -136,8 +137,9 @@ class Receiver:
         assert self.vm is not None
         header, blobs = self._taken_apart(payload)
         state = Reader(blobs).value(Checker(header, "state"))
-        Checker(state, "state").part("memory")
-        state["memory"] = {**state["memory"], "pages": self.vm.memory.pages()}
+        memory = Checker(state, "state").part("memory")
+        memory.part("pages")
+        state["memory"] = {**memory.state, "pages": self.vm.memory.pages()}
         self.vm.restore(Snapshot(state))
         self._ready = True
 
@@ -159,7 +161,7 @@ class Receiver:
 
     def _commit(self, payload: bytes) -> None:
         assert self.vm is not None
-        self._ready = False
+        self._over = True
         if payload:
             self.vm.resume()
 
@@ -190,7 +192,7 @@ def _description(vm: VirtualMachine) -> dict[str, Any]:
 
 def _empty(hypervisor: Hypervisor, wanted: Checker) -> VirtualMachine:
     name = wanted.part("name").state
-    if not isinstance(name, str) or name != one_line(name):
+    if not isinstance(name, str):
         raise wanted.bad(_("This is not a virtual machine."))
     vm = hypervisor.create_vm(
         memory=wanted.number("memory"),
@@ -215,7 +217,7 @@ def _bad(what: str) -> VlabError:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _plain(payload: bytes) -> Checker:

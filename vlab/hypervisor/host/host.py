@@ -114,7 +114,8 @@ class Host(Kernel):
         for process in self.processes:
             if process.vm is vm:
                 return process
-        raise VlabError(_("{vm} is no virtual machine of this host.").format(vm=vm.name))
+        name = getattr(vm, "name", repr(vm)[:40])
+        raise VlabError(_("{vm} is no virtual machine of this host.").format(vm=name))
 
     # The hypervisor, a module of the host, and its virtual machines
 

@@ -44,9 +44,15 @@ class Users:
         return self._users[name]
 
     def add(self, name: str, groups: Iterable[str] = ()) -> User:
-        """A new plain user; VlabError if the name is taken, or is none."""
-        if not name or not name.isprintable():
+        """A new plain user; VlabError if the name is taken, or is none, or `groups` are no names."""
+        if not isinstance(name, str) or not name or not name.isprintable():
             raise VlabError(_("{name!r} can't be a user's name.").format(name=name))
+        if isinstance(groups, str) or not all(isinstance(group, str) for group in groups):
+            raise VlabError(
+                _("{groups} are no groups of users.").format(groups=repr(groups)[:40]),
+                where=name,
+                mend=_("Give a list of names: groups=[{group!r}].").format(group=VM_GROUP),
+            )
         if name in self._users:
             raise VlabError(_("There is a user {name!r} on this host already.").format(name=name))
         user = User(name, _FIRST_UID + len(self._users) - 1, tuple(sorted(set(groups))))

@@ -46,15 +46,15 @@ class Disk(Drawn):
     """A disk in memory: so many bytes of zeros (a number, or "64K"), or with this content.
 
     Raises:
-        VlabError: the size is 0, too large, or no multiple of 512.
+        VlabError: the size is none, 0, too large, or no multiple of 512.
     """
 
     shift = 0  # of an extent: its block 0 is this one of the base
     base: "Disk | None" = None  # the disk that it is a version, or a piece, of
 
     def __init__(self, content: int | str | bytes, *, name: str = "disk", read_only: bool = False):
-        given = content if isinstance(content, bytes) else b""
-        size = _bytes(content) if isinstance(content, int | str) else len(given)
+        given = bytes(content) if isinstance(content, bytes | bytearray | memoryview) else b""
+        size = len(given) if isinstance(content, bytes | bytearray | memoryview) else _bytes(content)
         check_size(size, name)
         self._set_up(size, _Zeros(), name, read_only)
         self._put_all({at // BLOCK: given[at : at + BLOCK] for at in range(0, len(given), BLOCK)})
