@@ -406,7 +406,7 @@ def place(tmp_path, monkeypatch, program):
 
 
 MISTAKES = [
-    (["nothing.elf"], "nothing.elf: There is no such file", "The guests are: device_noise, hello"),
+    (["nothing.elf"], "nothing.elf: There is no such file", "The guests are: arm, bank, careless"),
     (["kernle"], "kernle: There is no such file", "Did you mean kernel?"),
     (["folder"], "folder: This isn't a file.", ""),
     (["empty"], "empty: The image is empty.", ""),

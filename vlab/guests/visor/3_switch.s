@@ -1,7 +1,10 @@
 # The visor, 3 of 8: the world switch. `resume` lets the guest run; `exit` is where it comes back.
 #
 # The guest's time is its own: the attempts between the two. This machine's `time` counts attempts,
-# so what the switch itself takes is known, and taken off: the distances between labels say it.
+# so what the switch itself takes is known, and taken off.
+
+    .equ ENTERING, 37           # instructions from `enter` to the guest's first,
+    .equ LEAVING, 31            # and from `exit` to `left`
 
     .text
 resume:                         # s0: the VM
@@ -28,14 +31,13 @@ enter:
     csrr t0, time
     sd   t0, V_ENTERED(sp)
     add  t0, t0, t2
-    addi t0, t0, (inside-enter)/4-1
+    addi t0, t0, ENTERING-1
     csrw stimecmp, t0           # it rings after that many attempts of the guest
     .irp n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     ld   x\n, 8*\n(sp)
     .endr
     ld   sp, V_SP(sp)           # last: it was the way to all the others
     mret
-inside:
 
     .balign 4
 exit:                           # mscratch: the VM
@@ -53,7 +55,7 @@ left:
     sd   t1, V_PC(s0)
     ld   t1, V_ENTERED(s0)
     sub  t0, t0, t1
-    addi t0, t0, -((inside-enter)/4+(left-exit)/4)
+    addi t0, t0, -(ENTERING+LEAVING)
     ld   t1, V_TIME(s0)
     add  t1, t1, t0
     sd   t1, V_TIME(s0)
