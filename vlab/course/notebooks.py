@@ -30,7 +30,17 @@ SKELETONS = {
         *("Lo aprendido", "Próximos pasos", "Antecedentes", "Ejercicios"),
     ),
 }
-LIBRARIES = {"vlab", "networkx", "numpy", "matplotlib", "collections", "itertools", "random", "math"}
+LIBRARIES = {
+    "vlab",
+    "networkx",
+    "numpy",
+    "matplotlib",
+    "collections",
+    "itertools",
+    "random",
+    "math",
+    "hashlib",
+}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 # nbval passes a magic that doesn't exist. These are vlab's own; a test holds them to `vlab.magics`.
 MAGICS = ("guest", "asm")

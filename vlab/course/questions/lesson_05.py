@@ -7,7 +7,6 @@ whatever is not in it is zeros. Instants are whole numbers, as ticks are.
 from collections.abc import Iterator
 from random import Random
 
-
 from vlab.course.exercises import Case, Exercise
 
 _LETTERS = "abcd"
