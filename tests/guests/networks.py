@@ -2,7 +2,8 @@
 
 import re
 
-from vlab import Hypervisor, guests
+from vlab import guests
+from vlab.hypervisor import Hypervisor
 from vlab.machine import Computer, Machine
 from vlab.machine.devices import VirtioNet
 from vlab.machine.network import Switch

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.parts import device_in
 from vlab import guests
 from vlab.hypervisor import Hypervisor
-from vlab.machine import Machine, Stop
+from vlab.machine import Computer, Machine, Stop
 from vlab.machine.devices import VirtioConsole
 from vlab.riscv import assemble
 
@@ -14,7 +15,8 @@ GREETING = "hello from virtio\n"
 
 def started(depth):
     """The machine, the computer at that depth and its console, where the guest waits for a key."""
-    machine = computer = Machine(memory=(1 << 20) + depth * (2 << 20))
+    machine = Machine(memory=(1 << 20) + depth * (2 << 20))
+    computer: Computer = machine
     for inside in reversed(range(depth)):
         computer = Hypervisor(computer).create_vm(memory=(1 << 20) + inside * (2 << 20))
     console = computer.attach(VirtioConsole())
@@ -53,7 +55,7 @@ def test_a_snapshot_in_the_middle_goes_on_elsewhere():
         vm = Hypervisor(other).create_vm(memory="1M", devices=[VirtioConsole()])
         vm.restore(machine.snapshot())
         other.run(MOST)
-        assert vm.bus.devices["virtio-console"][1].text.endswith("for one buffer\n")
+        assert device_in(vm, "virtio-console").text.endswith("for one buffer\n")
         assert vm.status == 0
 
 

@@ -12,13 +12,14 @@ from tests.hypervisor.policies.setting import paged
 from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.towers import POLICIES, difference, end, finished, tower
+from tests.parts import hypervisor_in
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Computer, Machine, Snapshot, Stop
 from vlab.machine.restoring import restore_residents
 from vlab.machine.snapshot import Checker
-from vlab.riscv import Mode, assemble
+from vlab.riscv import assemble
 
 TINY = guests.load("tiny")
 RESERVING = assemble(
@@ -45,12 +46,6 @@ x:  .dword 0, 0
 EDITING = paged(
     "ld s4, (t0)\nsd t1, 8(t3)\nsd s4, 8(t0)\nsd x0, (t3)\nsfence.vma\nld s5, (t0)\nsd t1, (t3)\nld s6, (t0)"
 )
-
-
-def hypervisor_in(computer: Any) -> Hypervisor:
-    found = computer.residents[Mode.S]
-    assert isinstance(found, Hypervisor)
-    return found
 
 
 def stops(machine):

@@ -1,6 +1,7 @@
 """Several guests on one hart: shared by weight, and no guest can tell that it isn't alone."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from tests.hypervisor.inspector import inspect, own_frames
 from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.towers import difference, end, finished, tower
+from tests.parts import hypervisor_in
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.host import Host
@@ -20,11 +22,11 @@ from vlab.riscv import assemble
 
 TINY, KERNEL = guests.load("tiny"), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=100, WORK=50)
 BUSY = assemble("1: addi s0, s0, 1\nj 1b")
-RESERVING = (
+_RESERVING = (
     "la t0, x\nli s1, {times}\n1: lr.d t1, (t0)\naddi t1, t1, 1\nnop\nnop\nsc.d t2, t1, (t0)\nadd s0, s0, t2\n"
     "addi s1, s1, -1\nbnez s1, 1b\nli t0, 0x100000\nli t1, 0x5555\nsw t1, (t0)\n.data\n.balign 8\nx: .dword 0"
 )
-LONG_RESERVING, RESERVING = (assemble(RESERVING.format(times=times)) for times in (9000, 50))
+LONG_RESERVING, RESERVING = (assemble(_RESERVING.format(times=times)) for times in (9000, 50))
 
 
 def several(images, *, depth=1, memory=1 << 20, time_slice=5000, weights=None):
@@ -195,7 +197,7 @@ def test_weights_that_are_none(weight):
     machine = Machine(memory="4M")
     with pytest.raises(VlabError, match="is no weight"):
         Hypervisor(machine).create_vm(memory="1M", weight=weight)
-    assert machine.residents[1].vms == []
+    assert hypervisor_in(machine).vms == []
 
 
 def test_who_is_removed_leaves_nothing_to_the_next():
@@ -270,7 +272,8 @@ ACTS = {
 def test_nothing_is_done_by_hand_in_the_middle_of_an_instruction(act, depth):
     """Where an event is heard, the machine is at work: what can't be done there is refused, and nothing happens."""
     built = tower(KERNEL, depth)
-    vm, refused = built.vms[-1], []
+    vm = built.vms[-1]
+    refused: list[int] = []
 
     def hears(_event):
         if len(refused) < 300 and vm.exits:
@@ -322,25 +325,24 @@ def test_what_is_reserved_outlives_the_turns_of_a_hosts_processes():
 
 # Damage
 
+# By part of a hypervisor's state and name in it (None: the whole part).
+DAMAGE: dict[tuple[str, str | None], list[Any]] = {
+    ("account", "weight"): [0, -1, 10_001, None, "1", 1.5, True],
+    ("account", "spent"): [-1, 1 << 96, None, "x"],
+    ("account", "absent"): [0, None, "x"],
+    ("account", "paused"): [0, None, "x"],
+    ("schedule", "time_slice"): [-1, 1 << 97, None, "x", []],
+    ("schedule", "floor"): [-1, 1 << 97, None, "x", []],
+    ("schedule", "since"): [-1, 1 << 66, "x", [], False],
+    ("schedule", "end"): [-1, 1 << 66, "x", [], False],
+    ("written", None): [3, "x", {}, [-1], [256], [1 << 64], [None], [1.5], [[0]], [True]],
+    ("account", None): [None, [], 3, {}, "x"],
+    ("schedule", None): [None, [], 3, {}, "x"],
+}
+
 
 @pytest.mark.parametrize(
-    ("part", "name", "junk"),
-    [
-        *(("account", "weight", junk) for junk in (0, -1, 10_001, None, "1", 1.5, True)),
-        *(("account", "spent", junk) for junk in (-1, 1 << 96, None, "x")),
-        *(("account", name, junk) for name in ("absent", "paused") for junk in (0, None, "x")),
-        *(
-            ("schedule", name, junk)
-            for name in ("time_slice", "floor")
-            for junk in (-1, 1 << 97, None, "x", [])
-        ),
-        *(("schedule", name, junk) for name in ("since", "end") for junk in (-1, 1 << 66, "x", [], False)),
-        *(
-            ("written", None, junk)
-            for junk in (3, "x", {}, [-1], [256], [1 << 64], [None], [1.5], [[0]], [True])
-        ),
-        *((part, None, junk) for part in ("account", "schedule") for junk in (None, [], 3, {}, "x")),
-    ],
+    ("part", "name", "junk"), [(*place, junk) for place, all_junk in DAMAGE.items() for junk in all_junk]
 )
 def test_damaged_turns_and_logs_are_refused_and_nothing_changes(part, name, junk):
     machine, hypervisor, vms = several([BUSY, BUSY], time_slice=100)

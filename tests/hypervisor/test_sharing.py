@@ -10,6 +10,7 @@ from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.test_saving import RESERVING
 from tests.hypervisor.towers import POLICIES, difference, end, finished, tower
+from tests.parts import hypervisor_in
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.host import Host
@@ -217,7 +218,7 @@ def test_a_clone_of_a_vm_with_a_hypervisor_in_it():
     free = parent.hypervisor.free
     clone = parent.clone()
     assert (free - parent.hypervisor.free) // PAGE == SHADOW_FRAMES
-    twin = clone.residents[1].vms[0]
+    twin = hypervisor_in(clone).vms[0]
     machine.run()
     for vm in (inner, twin):
         assert difference(end(vm), end(finished(KERNEL, 0).guest)) == []
@@ -240,7 +241,7 @@ def test_sharing_is_saved_and_rewound_and_the_reader_keeps_the_objects(shadow):
         )
         other = Machine(memory=machine.memory.size)
         other.restore(saved)
-        assert other.residents[1].vms[0].memory.shared == shared
+        assert hypervisor_in(other).vms[0].memory.shared == shared
         other.run()
         assert difference(other.snapshot().state, last.state) == []
 
@@ -300,8 +301,10 @@ def test_clones_on_a_host_are_processes_whose_tables_follow():
         assert difference(end(vm), end(finished(KERNEL, 0).guest)) == []
         for page in range(256):
             gpa = vm.memory.base + page * PAGE
-            walk = host.process_of(vm).space.walk(vm.hypervisor.process_address(vm, gpa))
-            assert walk.physical == vm.memory.host_address(gpa)
+            process = host.process_of(vm)
+            hva = process.address_of(gpa)
+            assert vm.hypervisor.process_address(vm, gpa) == hva
+            assert process.walk(hva).physical == vm.memory.host_address(gpa)
     assert parent.exits["copy on write"] + clone.exits["copy on write"] > 0
     free = host.frames.free
     host.stop(clone)

@@ -25,6 +25,10 @@ def pages_of(vm):
     return [memory.peek(memory.base + at, PAGE) for at in range(0, memory.size, PAGE)]
 
 
+def log_of(vm):
+    return frozenset(vm.memory.log)
+
+
 def changed(before, after):
     return {page for page, (old, new) in enumerate(zip(before, after, strict=True)) if old != new}
 
@@ -38,7 +42,8 @@ def test_it_has_the_pages_that_were_written_and_costs_the_guest_nothing(depth, s
     alone.machine.run(60_000)
     vm = built.vms[-1]
     vm.log_writes()
-    before, every = pages_of(vm), set()
+    before = pages_of(vm)
+    every: set[int] = set()
     for _round in range(200):
         stop = built.machine.run(700)
         after, written = pages_of(vm), vm.take_written()
@@ -96,10 +101,10 @@ def test_a_log_is_saved_and_rewound():
     built = tower(WRITER, 1)
     built.vms[0].log_writes()
     built.machine.run(2000)
-    saved, log = built.machine.snapshot(), set(built.vms[0].memory.log)
+    saved, log = built.machine.snapshot(), log_of(built.vms[0])
     built.machine.run(4000)
     later = built.machine.snapshot()
-    assert set(built.vms[0].memory.log) > log
+    assert log_of(built.vms[0]) > log
     built.machine.goto(saved.time)
     assert (built.machine.snapshot(), built.vms[0].memory.log) == (saved, log)
     other = Machine(memory=built.machine.memory.size)

@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.parts import hypervisor_in
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Machine
+from vlab.machine.bus import Device
 from vlab.machine.devices import KINDS, VirtioConsole
 from vlab.machine.snapshot import Checker
 from vlab.riscv import assemble
@@ -112,7 +114,8 @@ def test_power_on_resets_a_device_or_makes_it_as_it_was_when_it_came():
 def test_only_the_same_devices_take_a_saved_state():
     machine = Machine(memory="1M", devices=[VirtioConsole()])
     saved = machine.snapshot()
-    for devices in ([], [VirtioConsole("other")], [Plain(), VirtioConsole()]):
+    others: list[list[Device]] = [[], [VirtioConsole("other")], [Plain(), VirtioConsole()]]
+    for devices in others:
         other = Machine(memory="1M", devices=devices)
         before = other.snapshot()
         with pytest.raises(VlabError, match="other devices"):
@@ -131,7 +134,7 @@ def test_a_restored_hypervisor_builds_its_vms_anew_with_their_devices():
     other = Machine(memory="4M")
     other.restore(saved)
     assert other.snapshot() == saved
-    (again,) = next(iter(other.residents.values())).vms
+    (again,) = hypervisor_in(other).vms
     base, console = again.bus.devices["com"]
     assert (base, console.state()) == (0x1000_1000, vm.bus.devices["com"][1].state())
     assert again.board.sources["com"] == 1

@@ -245,12 +245,12 @@ def test_the_device_in_the_contract_that_interrupts_works():
 
 
 def full_bus():
-    bus = Bus()
-    bus.attach(0x1000_0000, Uart())
+    bus, uart = Bus(), Uart()
+    bus.attach(0x1000_0000, uart)
     bus.attach(0x200_0000, Clint(lambda: 1000))
     bus.attach(0x10_0000, Finisher())
     plic = Plic()
-    plic.wire(10, bus.devices["uart"][1])
+    plic.wire(10, uart)
     bus.attach(0xC00_0000, plic)
     return bus
 

@@ -46,7 +46,7 @@ def test_decks_are_punched_and_an_empty_one_is_none(decks):
 
 
 def test_who_takes_the_decks_gets_them_instead():
-    taken = []
+    taken: list[bytes] = []
     cards = Cards(taken.append)
     punch(cards, b"abc")
     assert (taken, cards.punched) == ([b"abc"], [])

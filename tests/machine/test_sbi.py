@@ -5,13 +5,14 @@ import pytest
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Machine, Sbi, Stop
+from vlab.machine import Computer, Machine, Sbi, Stop
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Mode, assemble
 
 
 def started(image, depth=0):
-    machine = computer = Machine(memory=(1 << 20) + depth * (2 << 20))
+    machine = Machine(memory=(1 << 20) + depth * (2 << 20))
+    computer: Computer = machine
     for inside in reversed(range(depth)):
         computer = Hypervisor(computer).create_vm(memory=(1 << 20) + inside * (2 << 20))
     Sbi(computer).load(image)

@@ -108,7 +108,7 @@ def test_features_must_be_ones_that_are_offered(features, agreed):
     driver.start(features)
     assert driver.get(STATUS) == (15 if agreed else 3)
     driver.print(b"hello")
-    assert driver.console.output == (b"hello" if agreed else b"")
+    assert bytes(driver.console.output) == (b"hello" if agreed else b"")
 
 
 def test_printing_and_the_interrupt(driver):

@@ -95,10 +95,9 @@ def test_requests():
 
 
 def test_a_file_with_a_name_that_is_no_text_is_a_disk_too(tmp_path):
-    path = os.path.join(os.fsencode(tmp_path), b"\xff.img")
-    with open(path, "wb") as file:
-        file.write(bytes(BLOCK))
-    driver = Driver(Disk.open(os.fsdecode(path)))
+    path = tmp_path / os.fsdecode(b"\xff.img")
+    path.write_bytes(bytes(BLOCK))
+    driver = Driver(Disk.open(path))
     assert driver.request(8, room=20) == (0, b"?.img".ljust(20, b"\0"))
 
 

@@ -1,13 +1,16 @@
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.parts import device_in
 from vlab.hypervisor.host.drivers import NetDriver
 from vlab.language import VlabError
 from vlab.machine import Machine
 from vlab.machine.devices import VirtioNet
 from vlab.machine.devices.virtio.net import MOST_WAITING
-from vlab.machine.network import Switch
+from vlab.machine.network import Port, Switch
 
 SLOT, RAM = 0x1000_1000, 0x8000_0000
 FRAME = b"\xff" * 6 + b"\x02" + bytes(5) + b"\x88\xb5" + b"hello"
@@ -15,7 +18,11 @@ FRAME = b"\xff" * 6 + b"\x02" + bytes(5) + b"\x88\xb5" + b"hello"
 
 def card():
     machine = Machine(memory="256K", devices=[VirtioNet()])
-    return machine, machine.bus.devices["net"][1], NetDriver(machine, SLOT, RAM)
+    return machine, device_in(machine, "net"), NetDriver(machine, SLOT, RAM)
+
+
+def send(nic, packet):
+    nic.wire(packet)
 
 
 def test_what_comes_before_the_driver_waits_and_then_is_dropped():
@@ -69,15 +76,15 @@ def test_a_state_that_can_not_be(change):
 def test_a_switch_sends_where_it_must():
     machine = Machine(memory="256K")
     switch, cards = Switch(), [VirtioNet(f"02:00:00:00:00:0{n}", name=f"net{n}") for n in range(1, 4)]
-    out = []
+    out: list[bytes] = []
     for one in cards:
         switch.plug(machine, machine.attach(one), name=one.name)
     up = switch.uplink(machine, out.append)
-    cards[0].wire(cards[1].mac + FRAME[6:])
+    send(cards[0], cards[1].mac + FRAME[6:])
     assert [len(one.waiting) for one in cards] + [len(out)] == [0, 1, 0, 0]
-    cards[0].wire(FRAME)
+    send(cards[0], FRAME)
     assert [len(one.waiting) for one in cards] + [len(out)] == [0, 2, 1, 1]
-    cards[0].wire(b"\x02" + bytes(4) + b"\x77" + FRAME[6:])
+    send(cards[0], b"\x02" + bytes(4) + b"\x77" + FRAME[6:])
     assert [len(one.waiting) for one in cards] + [len(out)] == [0, 3, 2, 2]
     up.send(cards[2].mac + FRAME[6:])
     assert [len(one.waiting) for one in cards] + [len(out)] == [0, 3, 3, 2]
@@ -90,13 +97,17 @@ def test_a_switch_sends_where_it_must():
         switch.plug(Machine(memory="64K"))
 
 
+def hand_on(ports, packet):
+    ports[0].send(packet)
+
+
 def test_two_switches_in_a_loop_do_not_go_round_for_ever():
     machine = Machine(memory="256K", devices=[VirtioNet()])
     one, two = Switch(), Switch()
     one.plug(machine)
     for _cable in range(2):
-        far = []
-        near = one.uplink(machine, lambda data, far=far: far[0].send(data))
+        far: list[Port] = []
+        near = one.uplink(machine, partial(hand_on, far))
         far.append(two.uplink(machine, near.send))
-    machine.bus.devices["net"][1].wire(FRAME)
+    send(device_in(machine, "net"), FRAME)
     assert len(one.capture) == 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from vlab import Hypervisor, Machine, Snapshots, VlabError, guests
 from vlab.machine import Snapshot
 from vlab.machine.memory import PAGE
+from vlab.machine.snapshot import Checker
 from vlab.operations import files
 from vlab.operations.files import read_tree, write_tree
 
@@ -106,7 +107,7 @@ def test_any_plain_data_comes_back(value):
     writer = files.Writer()
     text = json.loads(json.dumps(writer.plain(value)))
     reader = files.Reader(list(writer.numbers))
-    assert reader.value(files.Checker(text)) == value
+    assert reader.value(Checker(text)) == value
 
 
 def test_every_flipped_byte_and_every_cut_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """The matrix of isolation: what is true of it, and that each of its cells can turn."""
 
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -231,8 +232,9 @@ def test_wrong_places_are_told():
     with pytest.raises(VlabError, match="There is no attack 'reed'") as told:
         matrix()["reed", CONTAINERS]
     assert told.value.mend == "Did you mean 'read'?"
+    wrong: Any = ("read", 3)
     with pytest.raises(VlabError, match="There is no arrangement 3"):
-        matrix()["read", 3]
+        matrix()[wrong]
 
 
 # --- The judge

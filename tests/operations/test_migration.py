@@ -2,12 +2,14 @@
 
 import json
 from functools import cache
+from typing import Any
 from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.parts import device_in
 from vlab import Hypervisor, Machine, VlabError, assemble, guests
 from vlab.machine.devices.cards import Cards
 from vlab.machine.devices.virtio.block import VirtioBlock
@@ -29,6 +31,11 @@ def pair(image=KERNEL, memory="1M", **how):
 def run(vm, steps=10_000_000):
     vm.history.machine.run(steps)
     return vm
+
+
+def arrived(migration):
+    assert migration.moved is not None
+    return migration.moved
 
 
 def alone(image=KERNEL, memory="1M"):
@@ -57,7 +64,7 @@ def test_a_migration_at_any_moment_is_invisible_to_the_guest(before, ticks, good
 def test_under_every_policy_of_shadows(shadow):
     vm, target = pair(shadow=shadow)
     run(vm, 4000)
-    moved = migrate(vm, target).moved
+    moved = arrived(migrate(vm, target))
     assert moved.technique.kind == ("trap-and-emulate", shadow)
     assert final(run(moved)) == final(alone())
 
@@ -70,8 +77,8 @@ def test_what_arrives_is_what_left():
         migration.step()
     before = vm.snapshot()
     migration.run()
-    assert migration.moved.snapshot() == before
-    assert not migration.moved.paused
+    assert arrived(migration).snapshot() == before
+    assert not arrived(migration).paused
 
 
 def test_from_and_to_a_virtual_machine():
@@ -80,10 +87,10 @@ def test_from_and_to_a_virtual_machine():
     vm = inner.create_vm(KERNEL, memory="1M", name="guest")
     machine.run(5000)
     outer = Hypervisor(Machine(memory="6M"))
-    moved = migrate(vm, outer).moved
+    moved = arrived(migrate(vm, outer))
     moved.history.machine.run(3000)
     machine.run(100)
-    back = migrate(moved, inner).moved
+    back = arrived(migrate(moved, inner))
     assert final(run(back)) == final(alone())
 
 
@@ -126,7 +133,7 @@ def test_its_guest_time_stands_still_in_the_downtime():
         migration.step()
     time = vm.time
     migration.run()
-    assert migration.moved.time == time
+    assert arrived(migration).time == time
 
 
 def messages_of_a_whole_one():
@@ -164,7 +171,7 @@ def test_one_that_was_paused_stays_paused_wherever_it_is():
     vm.pause()
     migrate(vm, target, cable=Cable(cut_after=5))
     assert vm.paused
-    assert migrate(vm, target).moved.paused
+    assert arrived(migrate(vm, target)).paused
 
 
 def test_a_target_without_room_says_so_and_the_source_goes_on():
@@ -182,6 +189,15 @@ def test_it_cannot_go_where_it_is():
         migrate(vm, vm.hypervisor)
 
 
+def test_it_is_of_a_virtual_machine_and_goes_to_a_hypervisor():
+    vm, target = pair()
+    wrong: list[Any] = [(target, target), (vm, target.computer), (vm, None), (vm.history.machine, target)]
+    for what, where in wrong:
+        with pytest.raises(VlabError, match="of a virtual machine, to a hypervisor"):
+            migrate(what, where)
+    assert not target.vms
+
+
 @pytest.mark.parametrize("wrong", [{"ticks": -1}, {"cut_after": -1}])
 def test_a_cable_that_cannot_be(wrong):
     with pytest.raises(VlabError, match="can't be so"):
@@ -197,7 +213,7 @@ def test_a_disk_goes_with_it():
     vm.load(guests.load("cms"))
     run(vm, 100_000)
     migration = migrate(vm, target)
-    there = migration.moved.bus.devices["disk"][1].disk
+    there = device_in(arrived(migration), "disk").disk
     assert there is not disk
     assert there.read(0, disk.sectors) == disk.read(0, disk.sectors)
     # The blocks went ahead, while it ran; the state only names them.
@@ -367,7 +383,7 @@ def test_who_is_paused_on_the_way_stays_paused():
     for _message in range(5):
         migration.step()
     vm.pause()
-    assert migration.run().moved.paused
+    assert arrived(migration.run()).paused
 
 
 def test_a_target_that_loses_it_leaves_the_source_running():

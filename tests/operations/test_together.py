@@ -3,10 +3,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.guests.networks import ANSWER_SAYS, PING_SAYS, WORDS, machines, without_times
+from tests.parts import device_in
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.devices import VirtioNet
-from vlab.machine.network import Switch
 from vlab.operations.together import Together
 from vlab.riscv import assemble
 
@@ -132,6 +132,6 @@ def test_three_hear_a_broadcast():
     third = Machine(assemble("wfi"), memory="64K", devices=[VirtioNet("02:00:00:00:00:03")])
     switch.plug(third, name="c")
     assert Together([a, b, third]).run() is Stop.ASLEEP
-    card = third.bus.devices["net"][1]
+    card = device_in(third, "net")
     assert len(card.waiting) == 1  # ARP goes to all, the rest to those whom it is for
-    assert isinstance(switch, Switch)
+    assert [packet.words for packet in switch.capture] == WORDS

@@ -358,7 +358,7 @@ def word_of(instruction: str) -> int:
     return int.from_bytes(assemble(instruction).segments[0][1][:4], "little")
 
 
-def parse_size(text: str | int) -> int:
+def parse_size(text: object) -> int:
     """Bytes, from a number or a text such as "64M"; VlabError if it is neither."""
     if isinstance(text, int):
         return text

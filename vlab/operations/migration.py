@@ -106,7 +106,7 @@ class Migration(Drawn):
         good_enough: int = GOOD_ENOUGH,
         most_rounds: int = MOST_ROUNDS,
     ):
-        if not isinstance(vm, VirtualMachine) or not isinstance(target, Hypervisor):
+        if not all(map(isinstance, (vm, target), (VirtualMachine, Hypervisor))):
             raise VlabError(
                 _("A migration is of a virtual machine, to a hypervisor."),
                 mend=_("Write `migrate(vm, hypervisor)`."),
@@ -140,8 +140,8 @@ class Migration(Drawn):
         }
         if self.moved is not None:
             words = _(
-                "{vm} was carried over in {rounds} rounds: {pages} pages in all, the last {last} "
-                "and the state in a downtime of {downtime} ticks."
+                "{vm} was carried over; rounds: {rounds}, pages in all: {pages}, of these in the downtime "
+                "of {downtime} ticks, with the state: {last}."
             )
         elif self.reason is not None:
             words = _("{vm} was not carried over: {reason}. It goes on where it was.")

@@ -3,13 +3,14 @@
 import pytest
 
 from tests.course.answers.wrong_01 import WRONG
+from tests.parts import device_in
 from vlab.course.checking import examine, key
 from vlab.course.exercises import find
 from vlab.course.questions.lesson_01 import PER_BLOCK
 from vlab.guests.emulated import emulated
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.architectures import VM370
-from vlab.machine import Machine
+from vlab.machine import Computer, Machine
 from vlab.machine.devices import VirtioNet
 from vlab.machine.disks import SECTOR, Disk
 from vlab.machine.network import Switch
@@ -47,15 +48,16 @@ def test_the_control_program_does_the_same_with_each_deck():
     cp = VM370(Machine(memory="4M"))
     for sender, there, deck in cases("01-3"):
         vms = {name: cp.log_on(name) for name in there}
-        expected_consoles, expected_readers = dict.fromkeys(there, ""), {name: [] for name in there}
+        expected_consoles = dict.fromkeys(there, "")
+        expected_readers: dict[str, list[str]] = {name: [] for name in there}
         for user, place, content in key("01-3").answer((sender, there, deck)):
             if place == "terminal":
                 expected_consoles[user] += f"\n* {content}\n"
             else:
                 expected_readers[user].append("\n".join(content))
-        vms[sender].bus.devices["cards"][1].taker("\n".join(deck).encode())
+        device_in(vms[sender], "cards").taker("\n".join(deck).encode())
         readers = {
-            name: [deck.decode().rstrip("\n") for deck in vm.bus.devices["cards"][1].reader]
+            name: [deck.decode().rstrip("\n") for deck in device_in(vm, "cards").reader]
             for name, vm in vms.items()
         }
         assert {name: vm.console for name, vm in vms.items()} == expected_consoles
@@ -64,16 +66,18 @@ def test_the_control_program_does_the_same_with_each_deck():
             cp.log_off(name)
 
 
-def test_the_packages_switch_hands_on_to_the_same_ports():
+def test_the_packages_switch_hands_on_to_the_same_ports(monkeypatch):
     for ports, sender, to in cases("01-4"):
         switch, hypervisor = Switch(), Hypervisor(Machine(memory="4M"))
         cards = {name: VirtioNet(mac) for name, mac in ports.items()}
-        came = []
+        came: list[str] = []
         for name, card in cards.items():
             switch.plug(hypervisor.create_vm(memory="64K", devices=[card], name=name), name=name)
-            card.receive = lambda data, name=name, came=came: came.append(name)
+            monkeypatch.setattr(card, "receive", lambda data, name=name, came=came: came.append(name))
         frame = bytes.fromhex(to.replace(":", "")) + bytes(60)
-        cards[sender].wire(frame)
+        wire = cards[sender].wire
+        assert wire is not None
+        wire(frame)
         assert key("01-4").answer((ports, sender, to)) == came
 
 
@@ -97,12 +101,14 @@ def test_the_emulator_in_assembly_ends_in_the_same_state():
 
 
 def test_addresses_are_translated_as_by_hypervisors_in_one_another():
-    machine = computer = Machine(memory="8M")
-    maps = []
+    machine = Machine(memory="8M")
+    computer: Computer = machine
+    maps: list[dict[int, int]] = []
     for size in ("4M", "2M", "256K"):
-        computer = Hypervisor(computer).create_vm(memory=size)
-        memory = computer.memory
-        maps.insert(0, {memory.base // 4096 + page: frame for page, frame in enumerate(memory.frames)})
+        vm = Hypervisor(computer).create_vm(memory=size)
+        first = vm.memory.base // 4096
+        maps.insert(0, {first + page: frame for page, frame in enumerate(vm.memory.frames)})
+        computer = vm
     address = computer.memory.base + 0x3123
     machine.memory.poke(key("01-6").answer((maps, address))[-1], b"here")
     assert computer.memory.peek(address, 4) == b"here"

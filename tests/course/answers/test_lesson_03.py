@@ -43,11 +43,12 @@ def test_an_address_is_followed_as_a_host_follows_it():
     host = Host(Machine(memory="8M"))
     host.install_hypervisor()
     vm = host.create_vm(memory="64K")
-    process = host.process_of(vm)
+    space = host.process_of(vm).space
+    assert space is not None
     table = {
         page: (leaf.physical // 4096, "RWUAD")
         for page in range(0x1080000, 0x1080020)
-        if (leaf := process.space.table.find(page * 4096))
+        if (leaf := space.table.find(page * 4096))
     }
     for gpa in range(vm.memory.base - 4096, vm.memory.base + vm.memory.size + 4096, 1000):
         right = vm.memory.host_address(gpa) if vm.memory.holds(gpa) else None

@@ -63,7 +63,8 @@ def the_word_alone(host, guest):
 
 @wrong("01-2", "A block is copied whole")
 def by_sectors(base, operations):
-    read, own = [], {}
+    own: dict[int, list[str]] = {}
+    read = []
     for kind, sector, *content in operations:
         block, at = divmod(sector, 4)
         if kind == "write":
@@ -75,7 +76,8 @@ def by_sectors(base, operations):
 
 @wrong("01-2", "reading copies nothing")
 def copies_when_read(base, operations):
-    read, own = [], {}
+    own: dict[int, list[str]] = {}
+    read = []
     for kind, sector, *content in operations:
         block, at = divmod(sector, 4)
         kept = own.setdefault(block, list(base[block]))

@@ -105,7 +105,8 @@ def ordered(
     tasks, lengths, *, cost=lambda length, weight: length / weight, level=True, least=None, wait=True
 ):
     """The right rule; its parts can be replaced."""
-    account, order = {}, []
+    account: dict[str, float] = {}
+    order: list[str | None] = []
     for turn, length in enumerate(lengths):
         able = [task for task in tasks if task[2] <= turn or not wait]
         known = min(account.values(), default=0)
@@ -115,7 +116,7 @@ def ordered(
             order.append(None)
             continue
         names = [task[0] for task in able]
-        chosen = least(account, names) if least else min(names, key=account.get)
+        chosen = least(account, names) if least else min(names, key=lambda name: account[name])
         account[chosen] += cost(length, next(weight for name, weight, _s in tasks if name == chosen))
         order.append(chosen)
     return order

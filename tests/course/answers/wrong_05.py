@@ -37,7 +37,7 @@ def gives_the_old_content(before, after):
 
 @wrong("05-2", "None says that it is gone")
 def keeps_the_nones(chain):
-    memory = {}
+    memory: dict[int, str | None] = {}
     for changes in chain:
         memory |= changes
     return memory
@@ -50,7 +50,7 @@ def takes_the_last_alone(chain):
 
 @wrong("05-2", "a later change made it zeros")
 def does_not_take_away(chain):
-    memory = {}
+    memory: dict[int, str | None] = {}
     for changes in chain:
         memory |= {page: content for page, content in changes.items() if content is not None}
     return memory
@@ -58,7 +58,7 @@ def does_not_take_away(chain):
 
 @wrong("05-2", "the last one counts")
 def goes_backwards(chain):
-    memory = {}
+    memory: dict[int, str | None] = {}
     for changes in chain:
         for page, content in changes.items():
             if content is None:
@@ -124,7 +124,7 @@ def counts_no_silence(failures, every, total):
 
 @wrong("05-4", "The answer is a pair")
 def gives_a_list_of_failures(failures, every, total):
-    return tuple((time, every) for time in failures) + (total,)
+    return (*((time, every) for time in failures), total)
 
 
 # 05-5

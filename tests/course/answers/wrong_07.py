@@ -291,3 +291,42 @@ wrong("07-6", "leaves the exit to the package's own")(
         {"exit": lambda self, cause, value: TrapAndEmulate.exit(self, cause, value)},
     )
 )
+
+
+# 07-7
+
+
+def telling(*without):
+    """The right rule, but for some of its parts."""
+
+    def told(kind, events):
+        waiting, held, found = [], False, []
+        for what, number in events:
+            if what in ("hold", "release"):
+                held = what == "hold" and "held" not in without
+            elif what == "happens" and not (held and "lost" in without):
+                waiting.append(number)
+            elif what == "read" and number in waiting and "unread" not in without:
+                waiting.remove(number)
+            while waiting and not held:
+                found.append(waiting[0] if "order" in without else min(waiting))
+                if "counted" in without and kind == "signals":
+                    waiting.remove(found[-1])
+                elif kind == "signals" or without in (("alike",), ("cleared",)):
+                    waiting = [other for other in waiting if other != found[-1]]
+                held = kind != "signals" and "alike" not in without
+        return found
+
+    return told
+
+
+for part, told in {
+    "order": "the lowest number comes first",
+    "lost": "it stays pending",
+    "held": "not told before the release",
+    "counted": "A signal is one bit",
+    "alike": "switches interrupts off",
+    "cleared": "until all of it has been read",
+    "unread": "does not interrupt any more",
+}.items():
+    wrong("07-7", told)(telling(part))

@@ -5,12 +5,13 @@ import pytest
 from tests.guests.networks import ANSWER_SAYS, ANSWERS, MACS, PING_SAYS, PINGS, WORDS, without_times
 from tests.hypervisor.host.settings import host_on
 from tests.hypervisor.towers import difference
+from tests.parts import device_in, machine_under
 from vlab import guests
 from vlab.events import Routing
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.host import Host
 from vlab.language import VlabError
-from vlab.machine import Machine, Stop
+from vlab.machine import Computer, Machine, Stop
 from vlab.machine.devices import VirtioNet
 from vlab.machine.network import Switch
 from vlab.operations import Together
@@ -24,7 +25,8 @@ class World:
 
     def __init__(self, depth=0, before=0):
         self.far = Machine(PINGS, memory="256K", devices=[VirtioNet(MACS[0])])
-        self.machine = self.computer = Machine(memory="8M", devices=[] if depth else [VirtioNet(CARD)])
+        self.machine = Machine(memory="8M", devices=[] if depth else [VirtioNet(CARD)])
+        self.computer: Computer = self.machine
         if depth:
             self.computer = Hypervisor(self.machine).create_vm(memory="6M", devices=[VirtioNet(CARD)])
         self.host = host_on(self.computer)
@@ -60,14 +62,15 @@ def test_a_machine_pings_a_virtual_machine_through_the_hosts_card(depth, before)
 
 def test_a_virtual_machine_pings_out():
     far = Machine(ANSWERS, memory="256K", devices=[VirtioNet(MACS[1])])
-    host = host_on(Machine(memory="8M", devices=[VirtioNet(CARD)]))
+    near = Machine(memory="8M", devices=[VirtioNet(CARD)])
+    host = host_on(near)
     vm = host.create_vm(PINGS, memory="256K", devices=[VirtioNet(MACS[0])])
     cable, inside = Switch(), Switch()
-    for computer in (far, host.computer):
+    for computer in (far, near):
         cable.plug(computer)
     inside.plug(vm)
     host.bridge(inside)
-    assert Together([far, host.computer]).run() is Stop.ASLEEP
+    assert Together([far, near]).run() is Stop.ASLEEP
     assert (without_times(vm.console), far.console) == (PING_SAYS, ANSWER_SAYS)
 
 
@@ -92,9 +95,8 @@ def test_everybody_inside_hears_what_is_for_everybody_and_the_host_keeps_what_is
     world.inside.plug(other)
     world.together.run()
     assert world.host.routed["net", "hypervisor"] == 6  # only the first of five packets is for both
-    assert (
-        other.bus.devices["net"][1].received == 5
-    )  # and four answers, to somebody whom the switch doesn't know
+    # And four answers, to somebody whom the switch doesn't know.
+    assert device_in(other, "net").received == 5
     packet = bytes.fromhex(CARD.replace(":", "")) + bytes(60)
     world.computer.give("net", packet)
     world.machine.run(20_000)
@@ -139,7 +141,8 @@ def test_a_host_saved_in_the_middle_goes_on_with_a_new_cable():
     fresh.restore(saved)
     assert difference(fresh.snapshot().state, saved.state) == []
     (host,) = {*fresh.residents.values()}
-    packet = world.vm.bus.devices["net"][1].mac + bytes(60)
+    assert isinstance(host, Host)
+    packet = device_in(world.vm, "net").mac + bytes(60)
     fresh.give("net", packet)
     fresh.run(20_000)  # nobody is at the other end: it is lost
     assert host.routed["net", "host"] == 1
@@ -223,5 +226,5 @@ def test_packets_that_nobody_fetches_are_dropped_not_kept():
     for _time in range(200):
         port.nic.receive(bytes(60))
     assert len(host.state()["drivers"]["net"]["to_send"]) == 64
-    host.computer.run(20_000)
-    assert host.computer.bus.devices["net"][1].sent == 64
+    machine_under(host).run(20_000)
+    assert device_in(host.computer, "net").sent == 64

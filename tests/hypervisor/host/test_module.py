@@ -4,12 +4,13 @@ import pytest
 
 from tests.hypervisor.host.settings import host_on
 from tests.hypervisor.towers import difference, end, finished
+from tests.parts import machine_under
 from vlab import guests
 from vlab.events import Routing, Trap
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.host import VM_OFFSET, Host, programs
 from vlab.language import VlabError
-from vlab.machine import Machine, Stop
+from vlab.machine import Computer, Machine, Stop
 from vlab.riscv import assemble
 
 GUESTS = {
@@ -21,7 +22,7 @@ GUESTS = {
 
 
 def until_off(host, *vms, most=3_000_000):
-    stop = host.computer.run(most, until=lambda: all(vm.status is not None for vm in vms))
+    stop = machine_under(host).run(most, until=lambda: all(vm.status is not None for vm in vms))
     assert stop is Stop.CONDITION
 
 
@@ -44,7 +45,7 @@ def test_vms_and_programs_share_the_hart_fairly():
     light = host.create_vm(assemble(busy), memory="64K")
     heavy = host.create_vm(assemble(busy), memory="64K", weight=2)
     program = host.start("spin")
-    host.computer.run(400_000)
+    machine_under(host).run(400_000)
     used = [host.process_of(vm).used for vm in (light, heavy)] + [program.used]
     assert 90_000 < used[0] < 110_000
     assert 180_000 < used[1] < 220_000
@@ -61,15 +62,16 @@ def test_a_vm_is_a_process_and_its_memory_a_piece_of_that_processs():
         hva = process.address_of(gpa + 8)
         assert hva == gpa + 8 + VM_OFFSET
         assert process.walk(hva).physical == vm.memory.host_address(gpa + 8)
-    host.computer.run(60)
+    machine_under(host).run(60)
     chain = vm.chain(0x8000_0000)
+    assert chain.gpa is not None
     assert chain.hva == process.address_of(chain.gpa)
     assert process.walk(chain.hva).physical == chain.hpa
     assert f"GPA {chain.gpa:#x} → HVA {chain.hva:#x} → HPA {chain.hpa:#x}" in repr(chain)
     for outside in (0, vm.memory.base - 1, vm.memory.base + vm.memory.size):
         with pytest.raises(VlabError):
             process.address_of(outside)
-    bare = finished(GUESTS["tiny"], 1).guest
+    bare = finished(GUESTS["tiny"], 1).vms[0]
     assert bare.chain(0x8000_0000).hva is None
 
 
@@ -79,8 +81,8 @@ def test_a_vm_that_goes_is_a_process_that_is_over():
     vm = host.create_vm(GUESTS["kernel"], memory="1M")
     other = host.create_vm(GUESTS["tiny"], memory="1M")
     process, place = host.process_of(vm), vm.memory.host_address(vm.memory.base)
-    host.computer.run(5000)
-    host.hypervisor.remove(vm)
+    machine_under(host).run(5000)
+    vm.hypervisor.remove(vm)
     assert (process.alive, process.vm, host.vms) == (False, None, [other])
     assert host.computer.memory.peek(place, 4096) == bytes(4096)
     until_off(host, other)
@@ -92,10 +94,10 @@ def test_a_paused_vm_stands_still():
     host = host_on()
     vm = host.create_vm(GUESTS["kernel"], memory="1M", user="ana")
     host.start("spin")
-    host.computer.run(3000)
+    machine_under(host).run(3000)
     host.pause(vm, user="ana")
     time = vm.time
-    host.computer.run(20_000)
+    machine_under(host).run(20_000)
     assert (vm.time, host.process_of(vm).state) == (time, "paused")
     host.resume(vm, user="ana")
     until_off(host, vm)
@@ -107,10 +109,10 @@ def test_one_user_types_at_its_vm_and_another_at_the_host():
     echo = "li t0, 0x10000000\n1: lbu t1, 5(t0)\nandi t1, t1, 1\nbeqz t1, 1b\nlbu a0, (t0)\nsb a0, (t0)\nj 1b"
     vm = host.create_vm(assemble(echo), memory="64K", user="ana")
     host.start("echo")
-    host.computer.run(10_000)
+    machine_under(host).run(10_000)
     host.type(vm, "guest", user="ana")
     host.computer.type("host\n")
-    host.computer.run(60_000)
+    machine_under(host).run(60_000)
     assert vm.console == "guest"
     assert host.computer.console == "host\necho: host\n"
 
@@ -136,7 +138,7 @@ def test_the_host_takes_every_interrupt_and_hands_on_what_is_a_guests():
     vm = host.create_vm(GUESTS["kernel"], memory="1M")
     host.start("echo")
     with host.computer.events.record() as run:
-        host.computer.run(3000)
+        machine_under(host).run(3000)
         host.computer.type("x\n")
         until_off(host, vm)
     traps = [event for event in run if type(event) is Trap]
@@ -166,7 +168,8 @@ def test_the_host_takes_every_interrupt_and_hands_on_what_is_a_guests():
 def test_a_host_in_a_vm_prints_the_same_in_the_same_time():
     ends = []
     for depth in range(3):
-        computer = machine = Machine(memory=f"{8 + 4 * depth}M")
+        machine = Machine(memory=f"{8 + 4 * depth}M")
+        computer: Computer = machine
         for level in range(depth):
             computer = Hypervisor(computer).create_vm(memory=f"{4 + 4 * (depth - level)}M")
         host = host_on(computer)
@@ -190,7 +193,7 @@ def test_a_hypervisor_and_a_host_in_a_vm_of_a_host():
     nested.install_hypervisor()
     deepest = nested.create_vm(GUESTS["tiny"], memory="512K")
     until_off(host, inner, deepest)
-    host.computer.run(400_000)
+    machine_under(host).run(400_000)
     assert inner.console == deepest.console == "?!\n"
     assert second.console.count("[1]") == 5
     assert inner.time == deepest.time == finished(GUESTS["tiny"], 1).guest.time

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.hypervisor.host.settings import host_on
+from tests.parts import machine_under
 from vlab.hypervisor.host import programs
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
@@ -12,7 +13,7 @@ PANIC = "panic"
 
 
 def run(host, most=300_000):
-    assert host.computer.run(most) is not Stop.LIMIT
+    assert machine_under(host).run(most) is not Stop.LIMIT
     return host.computer.console
 
 
@@ -47,14 +48,14 @@ def test_a_sleeper_sleeps_no_shorter():
     host.start(programs.load("nap", NAPS=2, LONG=50_000))
     assert run(host) == "nap.\nnap.\n"
     assert 100_000 < host.computer.time < 101_000
-    assert host.computer.steps < 1000
+    assert machine_under(host).steps < 1000
 
 
 def test_who_never_gives_the_hart_back_is_interrupted():
     host = host_on()
     spins = [host.start("spin"), host.start("spin", weight=3)]
     host.start("count")
-    host.computer.run(200_000)
+    machine_under(host).run(200_000)
     assert host.computer.console.count("[3]") == 5
     light, heavy = (process.used for process in spins)
     assert 2.8 < heavy / light < 3.2
@@ -65,9 +66,9 @@ def test_who_slept_has_not_saved_up_time():
     host = host_on()
     host.start("spin")
     late = host.start(programs.build("li a0, 50000\nli a7, SLEEP\necall\n1: j 1b"))
-    host.computer.run(50_000)
+    machine_under(host).run(50_000)
     before = late.used
-    host.computer.run(50_000)
+    machine_under(host).run(50_000)
     assert 20_000 < late.used - before < 28_000
 
 
@@ -75,20 +76,20 @@ def test_yield_lets_another_run():
     host = host_on()
     host.start(programs.build("1: li a7, YIELD\necall\nj 1b"))
     other = host.start("count")
-    host.computer.run(20_000)
+    machine_under(host).run(20_000)
     assert not other.alive
 
 
 def test_typed_lines_go_to_readers_in_turn():
     host = host_on()
     first, second = host.start("echo"), host.start("spin")
-    host.computer.run(20_000)
+    machine_under(host).run(20_000)
     assert first.state == "reading"
     host.computer.type("hel")
-    host.computer.run(20_000)
+    machine_under(host).run(20_000)
     assert host.computer.console == "hel"
     host.computer.type("lo\r\n")
-    host.computer.run(20_000)
+    machine_under(host).run(20_000)
     assert host.computer.console == "hello\n\necho: hello\n"
     assert first.state == "exited"  # the second end of line is an empty line
     assert second.alive
@@ -100,7 +101,7 @@ def test_a_line_is_cut_to_the_room_there_is():
     text = "la a0, x\nli a1, 3\nli a7, READ\necall\nmv a1, a0\nla a0, x\nli a7, WRITE\necall\nj .\n.bss\nx: .zero 8"
     host.start(programs.build(text))
     host.computer.type("abcdef\n")
-    host.computer.run(20_000)
+    machine_under(host).run(20_000)
     assert host.computer.console == "abcdef\nabc"
 
 
@@ -143,9 +144,9 @@ BAD = [
 def test_nothing_that_a_process_does_hurts_the_host(text):
     host = host_on()
     bad = host.start(programs.build(text), name="bad")
-    host.computer.run(500)
+    machine_under(host).run(500)
     host.computer.type("x\n")
-    host.computer.run(5000)
+    machine_under(host).run(5000)
     assert bad.state == "killed"
     assert host.panicked == ""
     assert host.computer.status is None
@@ -154,7 +155,7 @@ def test_nothing_that_a_process_does_hurts_the_host(text):
 def test_a_process_sees_its_own_memory_only():
     host = host_on()
     one, other = (host.start("spin") for _ in range(2))
-    host.computer.run(100)
+    machine_under(host).run(100)
     places = [process.walk(programs.BASE, "fetch").physical for process in (one, other)]
     assert None not in places
     assert places[0] != places[1]
@@ -166,6 +167,7 @@ def test_who_is_over_leaves_zeroed_frames():
     before = host.frames.free
     process = host.start("count")
     place = process.walk(programs.BASE).physical
+    assert place is not None
     run(host)
     assert host.frames.free == before
     assert host.computer.memory.peek(place, 64) == bytes(64)
@@ -176,17 +178,17 @@ def test_who_is_over_leaves_zeroed_frames():
 def test_a_process_is_stopped_at_once():
     host = host_on()
     process, other = host.start("spin", user="eva"), host.start("spin")
-    host.computer.run(1000)
+    machine_under(host).run(1000)
     assert host.inside is process
     host.pause(process, user="eva")
     used = process.used
-    host.computer.run(10_000)
+    machine_under(host).run(10_000)
     assert (process.used, process.state) == (used, "paused")
     host.resume(process)
-    host.computer.run(10_000)
+    machine_under(host).run(10_000)
     assert process.used > used
     host.stop(process, user="eva")
-    host.computer.run(1000)
+    machine_under(host).run(1000)
     assert (process.state, other.state) == ("exited", "running")
 
 
@@ -220,13 +222,13 @@ def test_the_table_of_processes():
     host = host_on()
     host.start("count", user="ana")
     host.start("nap", user="eva")
-    host.computer.run(100)
+    machine_under(host).run(100)
     table = host.ps()
     assert [(row.pid, row.name, row.user, row.state) for row in table] == [
         (1, "count", "ana", "running"),
         (2, "nap", "eva", "ready"),
     ]
-    assert repr(table) == "2 processes, 2 of them alive (0 virtual machines), of ana, eva"
+    assert repr(table) == "Processes: 2, alive: 2, virtual machines among these: 0; of ana, eva"
     assert "<td" in table._repr_mimebundle_()[0]["text/html"]
     assert table[2].name == "nap"
 

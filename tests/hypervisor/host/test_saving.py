@@ -11,7 +11,7 @@ from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.host import Host, programs
 from vlab.language import VlabError
-from vlab.machine import Machine
+from vlab.machine import Computer, Machine
 from vlab.machine.restoring import restore_residents
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode
@@ -21,7 +21,8 @@ TINY = guests.load("tiny")
 
 def busy(system=True, depth=0):
     """A host with a bit of everything, on a machine or in a VM."""
-    machine = computer = Machine(memory="6M" if depth else "4M")
+    machine = Machine(memory="6M" if depth else "4M")
+    computer: Computer = machine
     for _level in range(depth):
         computer = Hypervisor(computer).create_vm(memory="4M")
     host = host_on(computer)

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from tests.hypervisor.host.settings import host_on
+from tests.parts import machine_under
 from vlab import guests
 from vlab.hypervisor.host import KERNEL, programs
 from vlab.language import VlabError
@@ -26,7 +27,7 @@ def with_others(image):
 
 def test_as_long_as_it_behaves_nothing_is_seen():
     host, vm, kernel = with_others(guests.load("crash", ROUNDS=26, WORK=100_000))
-    assert host.computer.run(300_000) is Stop.LIMIT
+    assert machine_under(host).run(300_000) is Stop.LIMIT
     assert (host.panicked, kernel.alive, host.computer.status) == ("", True, None)
     assert host.computer.console.count("[1]") > 5
     assert kernel.used > 50_000
@@ -45,25 +46,25 @@ CRASHES = [
 @pytest.mark.parametrize(("image", "words"), CRASHES)
 def test_when_it_crashes_all_that_is_on_the_host_dies(image, words):
     host, vm, _kernel = with_others(image)
-    assert host.computer.run(1_000_000) is Stop.OFF
+    assert machine_under(host).run(1_000_000) is Stop.OFF
     assert host.computer.status == 1
     assert host.panicked == words
     assert host.computer.console.endswith(f"host panic: {words}\n")
     assert {process.state for process in host.processes} == {"killed"}
     assert vm.status is None
     time = vm.time
-    assert host.computer.run(100_000) is Stop.OFF
+    assert machine_under(host).run(100_000) is Stop.OFF
     assert vm.time == time
 
 
 def test_in_a_vm_the_same_kernel_stops_alone():
     host = host_on()
-    others = [host.start(LONG_COUNT), host.create_vm(guests.load("tiny"), memory="1M")]
+    count, tiny = host.start(LONG_COUNT), host.create_vm(guests.load("tiny"), memory="1M")
     vm = host.create_vm(guests.load("crash"), memory="1M")
-    host.computer.run(300_000)
+    machine_under(host).run(300_000)
     assert (vm.status, vm.console) == (1, "abcde\nguest: panic\n")
-    assert others[0].state == "exited"
-    assert others[1].status == 0
+    assert count.state == "exited"
+    assert tiny.status == 0
     assert host.computer.status is None
 
 
@@ -77,16 +78,16 @@ TAKING = {
 @pytest.mark.parametrize("what", TAKING)
 def test_it_can_take_the_hart_for_good(what):
     host, _vm, kernel = with_others(assemble(TAKING[what]))
-    host.computer.run(100_000)
+    machine_under(host).run(100_000)
     before = [process.used for process in host.processes]
-    host.computer.run(100_000)
+    machine_under(host).run(100_000)
     assert [process.used for process in host.processes] == before
     assert host.inside is kernel
 
 
 def test_it_can_switch_the_computer_off():
     host, _vm, _kernel = with_others(assemble("li t0, 0x100000\nli t1, 0x5555\nsw t1, (t0)\nj ."))
-    assert host.computer.run(100_000) is Stop.OFF
+    assert machine_under(host).run(100_000) is Stop.OFF
     assert (host.computer.status, host.panicked) == (0, "")
 
 
@@ -114,16 +115,16 @@ HOSTILE = [
 def test_whatever_it_does_is_the_models_affair_and_no_error_of_python(text):
     host, vm, _kernel = with_others(assemble(text))
     host.start("echo")
-    host.computer.run(20_000)
+    machine_under(host).run(20_000)
     host.computer.type("hello\n")
-    host.computer.run(400_000)
+    machine_under(host).run(400_000)
     repr(host.ps())
     vm.chain(0x8000_0000)
     for process in host.processes:
         if process.alive:
             with suppress(VlabError):  # where its trap vector is gone, the host can't take the hart
                 host.pause(process)
-    host.computer.run(50_000)
+    machine_under(host).run(50_000)
     saved = host.computer.snapshot()
     fresh = Machine(memory="8M")
     fresh.restore(saved)
@@ -168,7 +169,7 @@ def test_it_may_change_its_page_table_and_the_others_keep_theirs():
     host.start(LONG_COUNT)
     kernel = host.run_in_system_mode(assemble(text))
     satp = kernel.satp
-    host.computer.run(100_000)
+    machine_under(host).run(100_000)
     assert (host.panicked, kernel.satp & 0xFFFFF) == ("", 0x80400)
     assert satp != kernel.satp
     assert host.computer.console.count("[1]") == 20

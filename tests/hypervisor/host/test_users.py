@@ -1,5 +1,7 @@
 """Who may do what on a host: the administrator, members of the group, the others."""
 
+from typing import Any
+
 import pytest
 
 from tests.hypervisor.host.settings import host_on
@@ -22,7 +24,7 @@ def test_only_the_administrator_installs_and_removes_the_hypervisor():
         refused(
             lambda user=user: host.install_hypervisor(user=user), user, "Only the administrator", "'root'"
         )
-    assert host.hypervisor is None
+    assert (host.hypervisor, host.vms) == (None, [])
     refused(lambda: host.create_vm(HELLO, user="ana"), "No hypervisor is installed")
     module = host.install_hypervisor()
     refused(host.install_hypervisor, "already")
@@ -30,16 +32,17 @@ def test_only_the_administrator_installs_and_removes_the_hypervisor():
     vm = host.create_vm(HELLO, user="ana", memory="1M")
     refused(host.remove_hypervisor, "in use by vm1")
     host.stop(vm)
-    assert host.hypervisor is module
+    assert (host.hypervisor, host.vms) == (module, [])
     host.remove_hypervisor()
-    assert host.hypervisor is None
+    assert (host.hypervisor, host.vms) == (None, [])
     refused(host.remove_hypervisor, "No hypervisor")
 
 
 def test_only_members_of_the_group_run_virtual_machines():
-    host = host_on()
+    host = host_on(module=False)
+    module = host.install_hypervisor()
     refused(lambda: host.create_vm(HELLO, user="eva", memory="1M"), "eva may not", "'vm'")
-    refused(lambda: host.hypervisor.create_vm(HELLO, user="eva", memory="1M"), "eva may not")
+    refused(lambda: module.create_vm(HELLO, user="eva", memory="1M"), "eva may not")
     refused(lambda: host.create_vm(HELLO, user="nobody", memory="1M"), "no user 'nobody'")
     assert host.vms == []
     for user in ("ana", "root"):
@@ -69,8 +72,13 @@ def test_only_the_administrator_lets_a_kernel_into_system_mode():
 def test_users_are_told_apart():
     host = host_on()
     assert [host.users[name].uid for name in ("root", "ana", "eva")] == [0, 1000, 1001]
-    for name in ("ana", "root", "", "a\n"):
+    names: list[Any] = ["ana", "root", "", "a\n", 5, None, []]
+    for name in names:
         refused(lambda name=name: host.add_user(name))
+    groups: list[Any] = ["vm", [5], [["vm"]]]
+    for wrong in groups:
+        refused(lambda wrong=wrong: host.add_user("bob", wrong), "no groups of users")
+    assert repr(host.users) == "Users: root, ana, eva"
     refused(lambda: host.start("count", user="ann"), "no user 'ann'")
 
 

@@ -1,6 +1,7 @@
 """Hosts in pictures: processes, the module and its virtual machines, as boxes and as a table."""
 
 from tests.hypervisor.host.settings import host_on
+from tests.parts import machine_under
 from tests.views.structure import check
 from vlab import guests
 from vlab.machine import Machine
@@ -13,7 +14,7 @@ def a_host(programs=3):
     for _number in range(programs):
         host.start("count", user="ana", name="a/b" * 20)
     host.create_vm(guests.load("tiny"), user="ana", memory="1M")
-    host.computer.run(300)
+    machine_under(host).run(300)
     return host
 
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from tests.guests.networks import MACS, guest, machines
 from tests.hypervisor.host.test_bridge import World
+from tests.parts import hypervisor_in
 from tests.views.structure import all_text, check, words
 from vlab.hypervisor import Hypervisor
-from vlab.machine import Machine
+from vlab.machine import Computer, Machine
 from vlab.machine.devices import VirtioNet
 from vlab.machine.network import Switch
 from vlab.operations import Together
@@ -66,7 +67,7 @@ def card(number: int) -> VirtioNet:
 @given(st.data())
 def test_any_network_fits(data):
     """Machines, VMs two deep, switches inside and outside, uplinks, cables that lead past a switch."""
-    computers = [Machine(memory="8M") for _machine in range(data.draw(st.integers(1, 3)))]
+    computers: list[Computer] = [Machine(memory="8M") for _machine in range(data.draw(st.integers(1, 3)))]
     for machine in list(computers):
         if data.draw(st.booleans()):
             outer = Hypervisor(machine)
@@ -122,7 +123,7 @@ def test_a_switch_of_virtual_machines_alone_stands_inside_their_machine():
     texts = all_text(picture_of(switch))
     assert "virtual switch switch, packets: 9" in texts
     assert texts[-5:-3] == ["machine", "hypervisor"]
-    for vm in next(iter(machine.residents.values())).vms:
+    for vm in hypervisor_in(machine).vms:
         assert vm.name in texts
 
 

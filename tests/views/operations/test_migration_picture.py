@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ def vm():
 @given(rows=st.lists(st.tuples(COUNTS, COUNTS, COUNTS), max_size=40), name=st.text(max_size=60))
 def test_any_rounds_are_drawn_with_nothing_cut_or_overlapping(rows, name):
     rounds = [Round(n, p, p * 4096, t, w, n == len(rows)) for n, (p, t, w) in enumerate(rows, 1)]
-    made = SimpleNamespace(
+    made: Any = SimpleNamespace(
         vm=SimpleNamespace(name=name), rounds=rounds, moved=object(), reason=None, downtime=9
     )
     check(migration_picture(made))
@@ -49,7 +50,9 @@ def test_one_that_was_cut_says_so_and_one_on_its_way_too():
 
 def test_of_very_many_rounds_the_last_are_shown():
     rounds = [Round(n, 50, 0, 5, 50, n == 30) for n in range(1, 31)]
-    made = SimpleNamespace(vm=SimpleNamespace(name="x"), rounds=rounds, moved=None, reason=None, downtime=9)
+    made: Any = SimpleNamespace(
+        vm=SimpleNamespace(name="x"), rounds=rounds, moved=None, reason=None, downtime=9
+    )
     words = all_text(migration_picture(made))
     assert sum(word.startswith("round") for word in words) == MOST - 1
     assert "round 29" in words

@@ -46,7 +46,7 @@ def test_ways_are_sorted_interrupts_first():
     assert routes.count(to="host") == 5
     assert routes.count(to="host", interrupt=False) == 2
     assert repr(routes) == (
-        "The host took 5 interrupts and 3 traps: 5 it kept, 3 it handed to the hypervisor."
+        "The host took all: of 5 interrupts it kept 3, of 3 traps 2; the others it handed to the hypervisor."
     )
 
 

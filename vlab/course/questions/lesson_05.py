@@ -145,5 +145,3 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise("05-4", "service", _failures, size=_times, points=3),
     Exercise("05-5", "succeeds", _attacks, size=_parts, points=2),
 )
-
-

@@ -43,7 +43,7 @@ class Users:
             )
         return self._users[name]
 
-    def add(self, name: str, groups: Iterable[str] = ()) -> User:
+    def add(self, name: object, groups: Iterable[str] = ()) -> User:
         """A new plain user; VlabError if the name is taken, or is none, or `groups` are no names."""
         if not isinstance(name, str) or not name or not name.isprintable():
             raise VlabError(_("{name!r} can't be a user's name.").format(name=name))

@@ -1,0 +1,24 @@
+"""The parts of computers, each as what a test knows it to be."""
+
+from typing import Any
+
+from vlab.hypervisor import Hypervisor
+from vlab.machine import Computer, Machine, Resident
+from vlab.riscv import Mode
+
+
+def hypervisor_in(computer: Computer) -> Hypervisor:
+    """The hypervisor on a computer."""
+    found = computer.residents[Mode.S]
+    assert isinstance(found, Hypervisor)
+    return found
+
+
+def machine_under(resident: Resident) -> Machine:
+    """The machine under all levels, which is the one that runs."""
+    return resident.computer.history.machine
+
+
+def device_in(computer: Computer, name: str) -> Any:
+    """The device of this name, with whatever members its kind has."""
+    return computer.bus.devices[name][1]
