@@ -135,10 +135,9 @@ class Hypervisor(Inventory):
         value = issue("csrr a0, stval")
         pc = issue("csrr a0, sepc")
         self.inside = None
-        self._alarmed = cause == _TIMER and vm.alarmed(
-            now - 1
-        )  # reading the time took one instruction of ours
-        vm.leave(now - 1, pc, registers)
+        stopped = now - 1  # reading the time took one instruction of ours
+        self._alarmed = cause == _TIMER and vm.alarmed(stopped)
+        vm.leave(stopped, pc, registers)
         return cause, value
 
     def exited(self, vm: VirtualMachine, cause: int, value: int) -> None:

@@ -91,10 +91,8 @@ class Inventory(Drawn, ABC):
                 _("{name} can't be the name of a virtual machine.").format(name=repr(wanted)[:40]),
                 mend=_("Give a text."),
             )
-        if wanted:
-            return wanted
         taken = {vm.name for vm in self.vms}
-        return next(new for n in count(len(self.vms) + 1) if (new := f"vm{n}") not in taken)
+        return wanted or next(new for n in count(len(self.vms) + 1) if (new := f"vm{n}") not in taken)
 
     @abstractmethod
     def build_vm(self, name: str, frames: list[int], pool: list[int], parts: Parts) -> VirtualMachine:

@@ -144,9 +144,8 @@ class Hart(Drawn):
         status = values["mstatus"]
         self.mode = Mode((status & stack.origin) >> stack.shift)
         enabled = stack.enabled if status & stack.before else 0
-        status = (
-            status & ~(stack.enabled | stack.origin) | stack.before | enabled
-        )  # the mode before becomes U
+        # The mode before becomes U.
+        status = status & ~(stack.enabled | stack.origin) | stack.before | enabled
         values["mstatus"] = status if self.mode == Mode.M else status & ~_STATUS["MPRV"]
         there = values[stack.epc]
         self.control_changed("mstatus")

@@ -43,7 +43,7 @@ class Host(Kernel):
         alive = [process for process in self.processes if process.alive]
         vms = [process for process in alive if process.vm is not None]
         module = _("no hypervisor") if self.hypervisor is None else _("a hypervisor")
-        return _("Host at level {level}: {programs} programs, {module}, {vms} virtual machines").format(
+        return _("Host at level {level}: {module}; programs: {programs}, virtual machines: {vms}").format(
             level=self.computer.level, programs=len(alive) - len(vms), module=module, vms=len(vms)
         )
 

@@ -171,7 +171,7 @@ def state_title(state: str) -> str:
         SLEEPING: _("sleeping"),
         READING: _("reading"),
         PAUSED: _("paused"),
-        EXITED: _("exited"),
+        EXITED: _("ended"),
         KILLED: _("killed"),
         "empty": _("empty"),
         "off": _("off"),

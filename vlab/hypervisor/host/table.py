@@ -43,7 +43,9 @@ class Processes(Drawn):
     def __repr__(self) -> str:
         alive = [row for row in self.rows if row.state not in ("exited", "killed")]
         users = sorted({one_line(row.user) for row in alive})
-        return _("{count} processes, {alive} of them alive ({vms} virtual machines), of {users}").format(
+        return _(
+            "Processes: {count}, alive: {alive}, virtual machines among these: {vms}; of {users}"
+        ).format(
             count=len(self.rows),
             alive=len(alive),
             vms=sum(row.kind == VM for row in alive),
