@@ -1,11 +1,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.views.structure import all_text, check
-from vlab import Hypervisor, Machine, guests
+from vlab import Hypervisor, Machine, guests, set_language
 from vlab.operations import Cable, Migration, Round, migrate
 from vlab.views.operations.migration import MOST, migration_picture
 
@@ -19,8 +20,10 @@ def vm():
     return made
 
 
+@pytest.mark.parametrize("language", ["en", "es"])
 @given(rows=st.lists(st.tuples(COUNTS, COUNTS, COUNTS), max_size=40), name=st.text(max_size=60))
-def test_any_rounds_are_drawn_with_nothing_cut_or_overlapping(rows, name):
+def test_any_rounds_are_drawn_with_nothing_cut_or_overlapping(language, rows, name):
+    set_language(language)
     rounds = [Round(n, p, p * 4096, t, w, n == len(rows)) for n, (p, t, w) in enumerate(rows, 1)]
     made: Any = SimpleNamespace(
         vm=SimpleNamespace(name=name), rounds=rounds, moved=object(), reason=None, downtime=9

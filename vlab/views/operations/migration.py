@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from vlab.language import _
 from vlab.operations.migration import Migration, Round
+from vlab.views.drawing.metrics import text_width
 from vlab.views.drawing.picture import Picture
 from vlab.views.drawing.svg import Element, rect, text
 
@@ -42,12 +43,14 @@ def migration_picture(migration: Migration) -> Picture:
 
 def _legend() -> Iterator[Element]:
     x = MARGIN + LABEL
-    yield rect(x, 38, 12, 10, "b-kernel")
-    yield text(x + 18, 47, _("pages sent"), size=11)
-    yield rect(x + 150, 38, 12, 10, "o-kernel dashed")
-    yield text(x + 168, 47, _("written meanwhile"), size=11)
-    yield rect(x + 330, 38, 12, 10, "b-fault")
-    yield text(x + 348, 47, _("sent while it stands still"), size=11)
+    for ink, words in (
+        ("b-kernel", _("pages sent")),
+        ("o-kernel dashed", _("written meanwhile")),
+        ("b-fault", _("sent while it stands still")),
+    ):
+        yield rect(x, 38, 12, 10, ink)
+        yield text(x + 18, 47, words, size=11)
+        x += 18 + text_width(words, 11) + 24
 
 
 def _row(each: Round, y: float, scale: float) -> Iterator[Element]:

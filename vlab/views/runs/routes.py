@@ -69,13 +69,13 @@ class Routes:
 
     def __repr__(self) -> str:
         return _(
-            "The host took {interrupts} interrupts and {traps} traps: {kept} it kept, {handed} it handed to the "
-            "hypervisor."
+            "The host took all: of {interrupts} interrupts it kept {kept_interrupts}, of {traps} traps {kept_traps}; "
+            "the others it handed to the hypervisor."
         ).format(
             interrupts=self.count(interrupt=True),
+            kept_interrupts=self.count(interrupt=True, to="host"),
             traps=self.count(interrupt=False),
-            kept=self.count() - self.count(to="hypervisor"),
-            handed=self.count(to="hypervisor"),
+            kept_traps=self.count(interrupt=False, to="host"),
         )
 
     @property
