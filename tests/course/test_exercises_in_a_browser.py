@@ -20,14 +20,14 @@ def page(browser, server):
     page.wait_for_selector("text=| Idle")
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
-    page.locator(".jp-CodeCell").last.get_by_text("07-6 is not written yet.").wait_for()
+    page.locator(".jp-CodeCell").last.get_by_text("07-7 is not written yet.").wait_for()
     yield page
     page.close()
 
 
 def test_untouched_it_runs_to_its_end(page):
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
-    assert page.get_by_text("is not written yet.").count() == 6
+    assert page.get_by_text("is not written yet.").count() == 7
 
 
 def test_a_quiz_answers_to_the_keyboard(page):

@@ -37,6 +37,9 @@ def main(args: Namespace) -> int:
         print("\n".join(_told(point, titles)))
     covered = sum(bool(point.sections) for point in chosen)
     print("\n" + _("Taught: {covered} of {all} points.").format(covered=covered, all=len(chosen)))
+    if covered < len(chosen):
+        ids = ", ".join(point.id for point in chosen if not point.sections)
+        print(_("Not yet: {ids}.").format(ids=ids))
     return 0
 
 

@@ -26,7 +26,7 @@ def test_the_courses_own():
 def test_the_blanks_of_a_notebook():
     found = blanks(notebook(NAME))
     assert found["07-1"] == "07-1-blank"
-    assert len(found) == 6
+    assert len(found) == 7
 
 
 def test_the_names_that_a_notebook_gives():

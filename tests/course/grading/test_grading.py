@@ -19,7 +19,7 @@ from vlab.course.grading import pool, sandbox
 from vlab.course.grading.worker import Job
 
 NAME = "07_trap_and_emulate"
-IDS = ("07-1", "07-2", "07-3", "07-4", "07-5", "07-6")
+IDS = ("07-1", "07-2", "07-3", "07-4", "07-5", "07-6")  # 07-7 is never attacked
 STUBS = {f"x{name.replace('-', '_')}": students.stub(source) for name, source in blanks(NAME).items()}
 SOLUTION = PATH / f"{NAME}.ipynb"
 PRISTINE = files.folder("notebooks") / f"en/exercises/{NAME}.ipynb"
@@ -274,7 +274,7 @@ def test_nobody_was_called(quick):
 
 def test_points_are_those_of_what_is_right(quick):
     report = quick["blank, wrong, crash, hard-coded"]
-    assert (report.points, report.of) == (2 + 4, 13)
+    assert (report.points, report.of) == (2 + 4 + 2, 15)
     assert report.notebook == NAME
 
 

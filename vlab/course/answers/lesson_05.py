@@ -67,9 +67,7 @@ def _why_restored(case: Case, right: Any, given: Any) -> Why:
         return Why(_("A page of zeros is not in a memory: None says that it is gone."))
     zeroed = [page for page in given if page not in right]
     if zeroed:
-        return Why(
-            _("Page {page} was there once, and a later change made it zeros.").format(page=zeroed[0])
-        )
+        return Why(_("Page {page} was there once, and a later change made it zeros.").format(page=zeroed[0]))
     missing = [page for page in right if page not in given]
     if missing and missing[0] in chain[0]:
         return Why(
@@ -99,9 +97,9 @@ def _why_consistent(case: Case, right: Any, given: Any) -> Why:
     half = next(number for number in done if done.count(number) == 1)
     if any(time == at for time, _number in log):
         return Why(
-            _("A write at this very instant is on the disk: and of transfer {number} it is one of two.").format(
-                number=half
-            )
+            _(
+                "A write at this very instant is on the disk: and of transfer {number} it is one of two."
+            ).format(number=half)
         )
     return Why(_("Of transfer {number} one write is on the disk, and the other isn't.").format(number=half))
 
@@ -123,7 +121,9 @@ def _why_service(case: Case, right: Any, given: Any) -> Why:
     if given[0] != right[0]:
         if any(time % every == 0 for time in failures):
             return Why(
-                _("A look at the very instant of a failure finds it failed: the last snapshot is one look older.")
+                _(
+                    "A look at the very instant of a failure finds it failed: the last snapshot is one look older."
+                )
             )
         return Why(_("Lost is what was done since the last look before the failure, for each of them."))
     if any(time % every == 0 for time in failures):
@@ -155,7 +155,9 @@ def _why_succeeds(case: Case, right: Any, given: Any) -> Why:
 
 KEYS = {
     "05-1": Key(_changes, _why_changes, lambda: _("a dictionary from pages to what is in them"), show=_pages),
-    "05-2": Key(_restored, _why_restored, lambda: _("a dictionary from pages to what is in them"), show=_pages),
+    "05-2": Key(
+        _restored, _why_restored, lambda: _("a dictionary from pages to what is in them"), show=_pages
+    ),
     "05-3": Key(_consistent, _why_consistent, lambda: _("True or False")),
     "05-4": Key(_service, _why_service, lambda: _("a pair of numbers such as (12, 5)")),
     "05-5": Key(_succeeds, _why_succeeds, lambda: _("True or False")),

@@ -338,6 +338,44 @@ def _run(case: Case) -> dict[str, Any]:
     return run
 
 
+# 07-7
+
+
+def _told(case: Case, but: str = "") -> list[int]:
+    """By the rules of the exercise, `but` for the one that a common mistake leaves out."""
+    kind, events = case
+    one_bit = kind == "signals" or but == "alike"
+    waiting: dict[int, int] = {}
+    held, found = False, []
+    for what, number in events:
+        if what in ("hold", "release"):
+            held = what == "hold" and but != "held"
+        elif what == "read":
+            waiting[number] = max(0, waiting.get(number, 0) - (but != "unread"))
+        elif not (held and but == "lost"):
+            waiting[number] = waiting.get(number, 0) + 1
+        while not held and (pending := [n for n in waiting if waiting[n]]):
+            found.append(pending[0] if but == "order" else min(pending))
+            if one_bit or but == "cleared":
+                waiting[found[-1]] = waiting[found[-1]] - 1 if but == "counted" else 0
+            held = not one_bit
+    return found
+
+
+def _why_told(case: Case, right: Any, given: Any) -> Why:
+    rules = {
+        "order": _("Of those that are pending, the one with the lowest number comes first."),
+        "lost": _("What happens while it is held back is not lost: it stays pending."),
+        "counted": _("A signal is one bit: sent twice before it is delivered, it is delivered once."),
+        "held": _("What is held back is not told before the release."),
+        "cleared": _("To be told takes nothing from a device: it interrupts until all of it has been read."),
+        "alike": _("An interrupt switches interrupts off: the next one comes after the release."),
+        "unread": _("A device of which all has been read does not interrupt any more."),
+    }
+    other = _("After each event, tell of all that is pending, while nothing is held back, and of no more.")
+    return Why(next((rule for but, rule in rules.items() if _told(case, but) == given), other))
+
+
 KEYS = {
     "07-1": Key(_deliverable, _why_deliverable, lambda: _("the number of an interrupt, or None")),
     "07-2": Key(
@@ -361,4 +399,5 @@ KEYS = {
         show=_apart,
         picture=lambda case: guests.run(TrapAndEmulate, case)[1].exits,
     ),
+    "07-7": Key(_told, _why_told, lambda: _("a list of numbers")),
 }

@@ -181,6 +181,32 @@ def _show_trap(name: str, case: Case) -> str:
     return f"{name}({shown(state)}, {', '.join(map(shown, case[1:]))})"
 
 
+# 07-7: told(kind, events)
+
+
+def _happenings(random: Random) -> Iterator[Case]:
+    hold, release, first = ("hold", None), ("release", None), ("happens", 1)
+    yield "signals", [first]
+    yield "signals", [hold, first]
+    yield "signals", [hold, first, release]
+    yield "signals", [hold, ("happens", 2), first, release]
+    yield "signals", [hold, first, first, release]
+    yield "interrupts", [first]
+    yield "interrupts", [first, first]
+    yield "interrupts", [first, release]
+    yield "interrupts", [first, ("read", 1), release]
+    yield "interrupts", [first, ("happens", 2), ("read", 1), release]
+    for _count in range(60):
+        kind = random.choice(("signals", "interrupts"))
+        verbs = ("happens", "happens", "hold", "release") + ("read",) * (kind == "interrupts")
+        events = [random.choice(verbs) for _event in range(random.randint(3, 9))]
+        yield kind, [(what, random.randint(1, 3) if what in ("happens", "read") else None) for what in events]
+
+
+def _events(case: Case) -> int:
+    return len(case[1])
+
+
 EXERCISES = (
     Exercise(
         *("07-1", "deliverable", _pending),
@@ -221,4 +247,5 @@ EXERCISES = (
         points=4,
         seconds=20,
     ),
+    Exercise("07-7", "told", _happenings, size=_events, points=2),
 )
