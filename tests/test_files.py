@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from vlab import files
 
 
@@ -43,3 +45,17 @@ def test_a_draft_that_a_crash_left_is_in_nobodys_way(tmp_path):
     files.write_atomically(tmp_path / "note", b"new")
     assert (tmp_path / "note").read_bytes() == b"new"
     assert (tmp_path / ".note.0.part").read_bytes() == b"half"
+
+
+def test_what_is_no_file_is_not_replaced_and_a_link_stays_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to_pipe").symlink_to("pipe")
+    for name in ("pipe", "to_pipe", "."):
+        with pytest.raises(OSError, match="not a file"):
+            files.write_atomically(tmp_path / name, b"new")
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "note").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("note")
+    files.write_atomically(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "note").read_bytes() == b"new"

@@ -1,5 +1,6 @@
 """Where the project's own files are: the notebooks and the data, in a checkout or in an installed wheel."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +38,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A new file to write, which takes the place of `path` when the block ends well, all at once.
 
     Until then, and after any error or crash, the old one stands there whole. The new one has its mode. It may
-    be sought in and truncated, so that holes cost no room. OSError where the folder or the disk refuses.
+    be sought in and truncated, so that holes cost no room. A link stays one. OSError where the folder or the disk
+    refuses, and where something else than a file stands: whoever may do everything could replace a device.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a file")
     file, draft = _draft(path)
     try:
         with file:

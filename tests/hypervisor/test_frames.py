@@ -71,3 +71,10 @@ def test_only_free_frames_are_claimed_and_all_or_none(wrong):
     assert not frames.claim([FIRST + 3, *wrong])
     assert frames.claim([FIRST + 3, FIRST + 2])
     assert frames.free == 0
+
+
+def test_too_many_frames_are_refused_without_counting_them() -> None:
+    frames = Frames(Memory(4 * PAGE), 2)
+    with pytest.raises(VlabError, match="are needed"):
+        frames.take(1 << 62, "huge")
+    assert frames.free == 2

@@ -1,5 +1,7 @@
 """Attaching devices: places, sources, and that a saved computer has them again."""
 
+from typing import Any
+
 import pytest
 
 from tests.parts import hypervisor_in
@@ -173,3 +175,62 @@ def test_nothing_comes_to_what_takes_nothing(name):
     with pytest.raises(VlabError, match="Nothing can come"):
         machine.give(name, b"x")
     assert machine.history.input == []
+
+
+def test_what_is_no_device_is_told_so() -> None:
+    wrong: list[tuple[Any, Any, Any, str]] = [
+        (Plain, None, None, "is a class"),
+        (Plain(name=5), None, None, "a name"),
+        (Plain(size="4K"), None, None, "a name"),
+        (Plain(), "0x1000", None, "can't be a device's base"),
+        (Pin(), None, "5", "no interrupt source"),
+        (Pin(), None, 1.5, "no interrupt source"),
+    ]
+    for device, base, irq, says in wrong:
+        machine = Machine(memory="1M")
+        with pytest.raises(VlabError, match=says):
+            machine.attach(device, base, irq)
+        assert attached(machine) == []
+
+
+def test_devices_are_several() -> None:
+    none: list[Any] = [VirtioConsole(), None, 5]
+    hypervisor = Hypervisor(Machine(memory="4M"))
+    free = hypervisor.free
+    for wrong in none:
+        with pytest.raises(VlabError, match="a list of devices"):
+            Machine(memory="1M", devices=wrong)
+        with pytest.raises(VlabError, match="a list of devices"):
+            hypervisor.create_vm(memory="512K", devices=wrong)
+    assert hypervisor.free == free
+
+
+def test_what_comes_is_bytes_and_what_is_typed_is_text() -> None:
+    machine = Machine(memory="1M", devices=[VirtioConsole("a")])
+    wrong: list[Any] = ["text", None, 5]
+    for data in wrong:
+        with pytest.raises(VlabError, match="bytes"):
+            machine.give("a", data)
+    wrong = [b"bytes", None, 5]
+    for text in wrong:
+        with pytest.raises(VlabError, match="text"):
+            machine.type(text)
+    assert machine.history.input == []
+
+
+def test_a_device_that_raises_is_not_there_and_a_mended_one_can_come() -> None:
+    class Broken(Plain):
+        def state(self) -> Any:
+            raise ZeroDivisionError
+
+    machine = Machine(memory="1M")
+    hypervisor = Hypervisor(Machine(memory="4M"))
+    free = hypervisor.free
+    with pytest.raises(ZeroDivisionError):
+        machine.attach(Broken())
+    with pytest.raises(ZeroDivisionError):
+        hypervisor.create_vm(memory="512K", devices=[Broken()])
+    assert hypervisor.vms == []
+    assert hypervisor.free == free
+    machine.attach(Plain())
+    assert attached(machine) == [("plain", 0x1000_1000, 0)]

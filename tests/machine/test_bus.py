@@ -279,3 +279,15 @@ def test_no_guest_gets_more_than_a_bus_error_out_of_it(traffic, time):
     copy = full_bus()
     copy.restore(bus.state())
     assert copy.state() == bus.state()
+
+
+@pytest.mark.parametrize("value", [None, "on", 1.0, b"x"])
+def test_a_device_that_answers_with_no_number_is_named(value: Any) -> None:
+    class Forgetful(Ram):
+        def load(self, offset: int, size: int) -> Any:
+            return value
+
+    bus = Bus()
+    bus.attach(0x1000, Forgetful())
+    with pytest.raises(VlabError, match="whole number"):
+        bus.load(0x1000, 4)

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -564,3 +565,21 @@ def test_sentences(path):
     assert repr(overlay.extent(8, 8)) == "Disk mine[8:16], 4 KiB: sectors 8 to 15 of mine"
     assert repr(Disk(BLOCK, read_only=True)).endswith("in use: 0; read only")
     assert [one.name for one in overlay.extent(0, 8).chain()] == ["mine[0:8]", "mine", "system.img"]
+
+
+def test_sectors_are_numbers_and_what_is_on_them_is_bytes() -> None:
+    disk = Disk(SIZE)
+    numbers: list[Any] = ["0", None, 1.0, [0]]
+    for wrong in numbers:
+        for act in (disk.read, disk.extent):
+            with pytest.raises(VlabError, match="no sectors"):
+                act(wrong, 8)
+            with pytest.raises(VlabError, match="no sectors"):
+                act(0, wrong)
+        with pytest.raises(VlabError, match="no sectors"):
+            disk.write(wrong, bytes(SECTOR))
+    contents: list[Any] = ["x" * SECTOR, None, SECTOR, [0] * SECTOR]
+    for content in contents:
+        with pytest.raises(VlabError, match="bytes"):
+            disk.write(0, content)
+    assert disk.blocks() == {}

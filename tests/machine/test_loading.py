@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import tracemalloc
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -413,3 +414,9 @@ def test_a_damaged_file_of_gcc_is_loaded_inside_of_memory_or_refused(from_gcc, f
 def test_a_file_of_gcc_cut_off_anywhere_is_refused(from_gcc):
     for length in range(4, len(from_gcc), 7):
         refused(from_gcc[:length])
+
+
+@pytest.mark.parametrize("image", [5, None, 1.5, [b"code"], Program])
+def test_what_is_no_image_is_told_so(image: Any) -> None:
+    with pytest.raises(VlabError, match="can't be read"):
+        load_image(image)

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -286,3 +287,9 @@ def _ready(depth: int):
     built.guest.attach(VirtioBlock(labelled()))
     built.guest.load(GUEST)
     return built
+
+
+@pytest.mark.parametrize("wrong", ["disk.img", b"\0" * 512, 512, Disk])
+def test_a_drive_takes_a_disk(wrong: Any) -> None:
+    with pytest.raises(VlabError, match="is no disk"):
+        VirtioBlock(wrong)

@@ -1,5 +1,7 @@
 """Failover: a guest that fails is restored; and a host that dies takes nothing with it that anybody saw."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -246,3 +248,31 @@ def test_a_letter_of_two_bytes_may_be_cut_by_an_epoch():
     assert "\N{REPLACEMENT CHARACTER}" in guarded.seen
     guarded.run(20_000)
     assert guarded.seen == vm.console == "ñ" * 12
+
+
+def test_who_is_watched_or_protected_is_a_virtual_machine() -> None:
+    vm, backup = bank(), Hypervisor(Machine(memory="4M"))
+    machine = vm.history.machine
+    wrong: list[Any] = [machine, None, "bank"]
+    for what in wrong:
+        with pytest.raises(VlabError, match="is no virtual machine"):
+            Watchdog(what)
+        with pytest.raises(VlabError, match="is no virtual machine"):
+            Protected(what, backup)
+        with pytest.raises(VlabError, match="is no hypervisor"):
+            Protected(vm, what)
+    vm.hypervisor.remove(vm)
+    with pytest.raises(VlabError, match="is no more"):
+        Protected(vm, backup)
+    assert backup.vms == []
+
+
+def test_ticks_are_whole_numbers() -> None:
+    vm = bank()
+    pair = Protected(vm, Hypervisor(Machine(memory="4M")))
+    wrong: list[Any] = ["100", None, 1.5, -1]
+    for ticks in wrong:
+        for act in (Watchdog(vm).run, pair.run, pair.kill):
+            with pytest.raises(VlabError, match="ticks"):
+                act(ticks)
+    assert pair.alive

@@ -3,6 +3,7 @@
 import json
 import os
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from vlab import Hypervisor, Machine, Snapshots, VlabError, guests
 from vlab.machine import Snapshot
 from vlab.machine.memory import PAGE
+from vlab.machine.network import Switch
 from vlab.machine.snapshot import Checker
 from vlab.operations import files
 from vlab.operations.files import read_tree, write_tree
@@ -248,3 +250,13 @@ def test_a_name_that_is_no_text_is_written_and_read(tmp_path):
     tree.take("a")
     tree.save(tmp_path / "x")
     assert Snapshots.open(tmp_path / "x", machine)["a"].snapshot == tree["a"].snapshot
+
+
+@pytest.mark.parametrize("name", ["a\0b", "pipe"])
+def test_a_place_that_no_file_can_have_is_named(tree: Snapshots, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(VlabError, match="can't be written"):
+        tree.save(tmp_path / name)
+    with pytest.raises(VlabError, match="can't be saved"):
+        Switch().capture.save(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()

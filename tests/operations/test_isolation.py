@@ -264,3 +264,9 @@ def test_a_victim_that_says_less_is_told_from_what_it_says():
     verdict = judge(QUIET, (*QUIET[:2], QUIET[-1]), ())
     cell = isolation.Cell("fill", PROCESSES, verdict, (*QUIET[:2], QUIET[-1]), (), QUIET)
     assert (verdict, cell.said) == (Verdict.CHANGED, QUIET[-1])
+
+
+@pytest.mark.parametrize("kernel", ["containers", 5, ["1.s"], {"1.s": 5}, {5: "nop"}])
+def test_a_kernel_is_files_by_name(kernel: Any) -> None:
+    with pytest.raises(VlabError, match="no files of a kernel"):
+        isolation.probe_isolation(kernel)

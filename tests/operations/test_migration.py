@@ -449,3 +449,24 @@ def test_a_name_that_is_no_text_is_carried():
     assert moved is not None
     assert moved.name == "\ud800"
     assert final(run(moved)) == final(alone(guests.load("hello"), "64K"))
+
+
+def test_numbers_and_cables_that_cannot_be() -> None:
+    vm, target = pair()
+    wrong: list[dict[str, Any]] = [
+        {"good_enough": "8"},
+        {"good_enough": -1},
+        {"most_rounds": None},
+        {"cable": 5},
+    ]
+    for options in wrong:
+        with pytest.raises(VlabError, match="A migration can't be so"):
+            migrate(vm, target, **options)
+    assert target.vms == []
+
+
+def test_who_is_no_more_cannot_go() -> None:
+    vm, target = pair()
+    vm.hypervisor.remove(vm)
+    with pytest.raises(VlabError, match="is no more"):
+        migrate(vm, target)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import networkx
 import pytest
 
@@ -140,3 +142,50 @@ def test_a_computer_that_is_no_more_leaves_the_tree_as_it_was():
 def test_it_is_one_sentence(machine):
     assert repr(Snapshots(machine)) == "A tree of snapshots with nothing in it yet."
     assert repr(grown(machine)).startswith("A tree of 4 snapshots: start, left, leaf, right; ")
+
+
+def test_a_computer_that_is_no_more_has_no_state_to_keep() -> None:
+    machine = Machine(memory="8M")
+    before = machine.snapshot()
+    hypervisor = Hypervisor(machine)
+    vm = hypervisor.create_vm(guests.load("kernel"), memory="1M")
+    machine.run(500)
+    tree = Snapshots(vm)
+    removed = hypervisor.create_vm(memory="256K")
+    hypervisor.remove(removed)
+    with pytest.raises(VlabError, match="is no more"):
+        removed.snapshot()
+    machine.restore(before)
+    with pytest.raises(VlabError, match="is no more"):
+        tree.take("a")
+    assert len(tree) == 0
+
+
+def test_a_tree_is_of_a_computer() -> None:
+    wrong: list[Any] = [None, "vm", Hypervisor(Machine(memory="8M"))]
+    for what in wrong:
+        with pytest.raises(VlabError, match="is no computer"):
+            Snapshots(what)
+
+
+@pytest.mark.parametrize("state", [{1, 2}, object()])
+def test_what_a_file_cannot_hold_is_named(state: object) -> None:
+    class Odd:
+        name, size = "odd", 0x1000
+
+        def load(self, offset: int, size: int) -> int:
+            return 0
+
+        def store(self, offset: int, size: int, value: int) -> None:
+            pass
+
+        def state(self) -> dict[str, Any]:
+            return {"odd": state}
+
+        def restore(self, state: Any) -> None:
+            pass
+
+    tree = Snapshots(Machine(memory="64K", devices=[Odd()]))
+    tree.take("a")
+    with pytest.raises(VlabError, match=type(state).__name__):
+        tree.packed()

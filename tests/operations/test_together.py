@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -135,3 +137,15 @@ def test_three_hear_a_broadcast():
     card = device_in(third, "net")
     assert len(card.waiting) == 1  # ARP goes to all, the rest to those whom it is for
     assert [packet.words for packet in switch.capture] == WORDS
+
+
+def test_machines_are_several_and_times_are_numbers() -> None:
+    one: Any = Machine(memory="64K")
+    wrong: list[Any] = [one, None, 5, ["machine"], [None], [[]]]
+    for what in wrong:
+        with pytest.raises(VlabError, match="can't run together"):
+            Together(what)
+    wrong = ["10", None, 1.5]
+    for slice_ in wrong:
+        with pytest.raises(VlabError, match="can't run together"):
+            Together([one], slice_)

@@ -54,13 +54,13 @@ class Frames:
 
     def take(self, count: int, who: str) -> list[int]:
         """So many frames: neighbours if there are, else whichever come first; VlabError if there are too few."""
+        if count > self.free:
+            raise too_little(count, self.free, who)
         start = self._taken.find(bytes(count))
         if start >= 0:
             found = list(range(start, start + count))
         else:
             found = list(islice((at for at, taken in enumerate(self._taken) if not taken), count))
-        if len(found) < count:
-            raise too_little(count, len(found), who)
         frames = [self._first + at for at in found]
         self.claim(frames)
         clear(self._memory, frames)

@@ -16,6 +16,7 @@ from vlab.hypervisor.techniques import TrapAndEmulate, chosen_technique
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import Computer, parse_size
+from vlab.machine.board import several
 from vlab.machine.bus import Device
 from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
@@ -75,11 +76,11 @@ class Inventory(Drawn, ABC):
         vm = self.build_vm(name, frames[:-SHADOW_FRAMES], frames[-SHADOW_FRAMES:], parts)
         vm.weight = weight
         try:
-            for device in devices:
+            for device in several(devices):
                 vm.attach(device)
             if image is not None:
                 vm.load(image)
-        except VlabError:
+        except BaseException:  # a device of the reader's own may raise anything
             self._release(vm)
             raise
         return vm

@@ -306,23 +306,20 @@ class VirtualMachine(Computer):
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
     ) -> Program:
         """See `Computer.load`."""
-        self._expect_by_hand()
-        self.stop()
+        self.stop_by_hand(self.hypervisor)
         program = super().load(image, next_stage=next_stage, dtb=dtb, bootargs=bootargs)
         self._begin_anew()
         return program
 
     def restore(self, snapshot: Snapshot) -> None:
         """Be again as the snapshot says; VlabError, and no change, if it is damaged or does not fit."""
-        self._expect_by_hand()
-        self.stop()
+        self.stop_by_hand(self.hypervisor)
         restore_computer(self, snapshot)
         self._begin_anew()
 
     def settle(self, resident: Resident, *modes: Mode) -> None:
         """See `Computer.settle`."""
-        self._expect_by_hand()
-        self.stop()
+        self.stop_by_hand(self.hypervisor)
         super().settle(resident, *modes)
         self._begin_anew()
 
@@ -343,6 +340,10 @@ class VirtualMachine(Computer):
                 where=self.name,
                 mend=_("Do it when `run` has come back, or in its `until`; not where events are heard."),
             )
+        self.expect_there()
+
+    def expect_there(self) -> None:
+        """VlabError if it is no more."""
         if self not in self.hypervisor.vms or not self.hypervisor.present:
             raise VlabError(
                 _("This virtual machine is no more: its computer was rewound, or runs something else."),
@@ -350,7 +351,7 @@ class VirtualMachine(Computer):
                 mend=_("Create another one."),
             )
         if isinstance(self.host, VirtualMachine):
-            self.host._expect_by_hand()
+            self.host.expect_there()
 
     def clone(self, name: str = "") -> "VirtualMachine":
         """Another virtual machine beside it, which goes on from where this one is: "vm" and a number if not named.
@@ -394,5 +395,6 @@ class VirtualMachine(Computer):
     # Saving
 
     def snapshot(self) -> Snapshot:
-        """The whole virtual computer, and nothing of what lies below it: it can go on elsewhere."""
+        """The whole virtual computer, and nothing of what lies below it. VlabError if it is no more."""
+        self.expect_there()
         return Snapshot(computer_state(self))

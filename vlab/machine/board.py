@@ -1,6 +1,6 @@
 """A computer's board: its bus, the devices that every computer has, and those that were attached to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from vlab.language import VlabError, _
@@ -55,14 +55,7 @@ class Board:
 
     def attach(self, device: Device, base: int | None = None, irq: int | None = None) -> None:
         """See `Computer.attach`."""
-        missing = [member for member in _MEMBERS if not hasattr(device, member)]
-        if missing:
-            raise VlabError(
-                _("{device} is no device: it has no {members}.").format(
-                    device=type(device).__name__, members=", ".join(missing)
-                ),
-                mend=_("`vlab.machine.bus` says what a device has, and shows a whole one."),
-            )
+        _expect_device(device)
         if base is None:
             base = self._free_slot(device)
         source = 0
@@ -71,12 +64,13 @@ class Board:
             self.plic.check(source, device)
         elif irq is not None:
             raise VlabError(_("It has no interrupt pin to wire."), where=device.name)
+        new = device.state()  # of the reader's own device it may raise anything: before it is there
         self.bus.attach(base, device)
         if isinstance(device, Interrupting):
             self.plic.wire(source, device)
         if hasattr(device, "connect"):
             device.connect(self._memory)
-        self.attached[device.name] = Attached(device, base, source, device.state())
+        self.attached[device.name] = Attached(device, base, source, new)
 
     def _free_slot(self, device: Device) -> int:
         """The base of the first slot in which, and at whose source, there is nothing."""
@@ -96,9 +90,9 @@ class Board:
             mend=_("Attach it at a base of its own."),
         )
 
-    def _source(self, base: int) -> int:
+    def _source(self, base: Any) -> int:
         """The source that a device at this base gets: its slot's, or the first free one after the UART's."""
-        slot, rest = divmod(base - SLOT_BASE, SLOT_SIZE)
+        slot, rest = divmod(base - SLOT_BASE, SLOT_SIZE) if isinstance(base, int) else (-1, 0)
         if 0 <= slot < SLOTS and not rest and SLOT_SOURCE + slot not in self.plic.pins:
             return SLOT_SOURCE + slot
         return next(source for source in range(UART_SOURCE, 1 << 10) if source not in self.plic.pins)
@@ -140,6 +134,38 @@ class Board:
             if device.name != name:
                 device.name = name
             self.attach(device, base, irq or None)
+
+
+def several(devices: Iterable[Device]) -> tuple[Device, ...]:
+    """All of them; VlabError for what is no list of devices, such as one alone."""
+    try:
+        return tuple(devices)
+    except TypeError:
+        raise VlabError(
+            _("`devices` must be a list of devices, not {kind}.").format(kind=type(devices).__name__),
+            mend=_("Write devices=[…], for a single one too."),
+        ) from None
+
+
+def _expect_device(device: Any) -> None:
+    """VlabError for what is none."""
+    mend = _("`vlab.machine.bus` says what a device has, and shows a whole one.")
+    if isinstance(device, type):
+        name = device.__name__
+        raise VlabError(
+            _("{name} is a class, not a device.").format(name=name),
+            mend=_("Attach one of that class: {name}().").format(name=name),
+        )
+    kind = type(device).__name__
+    missing = [member for member in _MEMBERS if not hasattr(device, member)]
+    if missing:
+        what = _("{device} is no device: it has no {members}.")
+        raise VlabError(what.format(device=kind, members=", ".join(missing)), mend=mend)
+    if not isinstance(device.name, str) or not isinstance(device.size, int):
+        what = _(
+            "{device} is no device: it must have a name, which is a text, and a size, which is a number."
+        )
+        raise VlabError(what.format(device=kind), mend=mend)
 
 
 def _names(state: Checker) -> str:

@@ -160,9 +160,13 @@ class Bus:
 
     def attach(self, base: int, device: Device) -> None:
         """Let `device` answer from physical address `base` on. VlabError where another one already does."""
+        if not isinstance(base, int):
+            raise VlabError(
+                _("{base} can't be a device's base.").format(base=repr(base)[:40]), where=device.name
+            )
         end = base + device.size
         if not 0 <= base < end <= _ADDRESSES:
-            raise VlabError(_("{base:#x} can't be a device's base.").format(base=base), where=device.name)
+            raise VlabError(_("{base} can't be a device's base.").format(base=hex(base)), where=device.name)
         for name, (start, other) in self.devices.items():
             if name == device.name:
                 raise VlabError(_("There is a device of this name on the bus already."), where=name)
@@ -190,9 +194,19 @@ class Bus:
         return (device, offset) if offset < device.size else None
 
     def load(self, address: int, size: int) -> int:
-        """Read `size` bytes from the device at `address`: unsigned, little-endian. BusError if refused."""
+        """Read `size` bytes from the device at `address`: unsigned, little-endian. BusError if refused.
+
+        VlabError if the device answers with what is no number.
+        """
         device, offset = self._target(address, size)
-        return device.load(offset, size) & ((1 << 8 * size) - 1)
+        value = device.load(offset, size)
+        try:
+            return value & ((1 << 8 * size) - 1)
+        except TypeError:
+            raise VlabError(
+                _("Its `load` returned {value}, which is no whole number.").format(value=repr(value)[:40]),
+                where=device.name,
+            ) from None
 
     def store(self, address: int, size: int, value: int) -> None:
         """Write the low `size` bytes of `value` to the device at `address`. BusError if refused."""

@@ -220,14 +220,27 @@ class Computer(Drawn, ABC):
         return self.uart.output.decode("utf-8", "replace")
 
     def type(self, text: str) -> None:
-        """Type text at the console. It waits until the guest reads it, and is typed again in a replay."""
+        """Type text at the console. It waits until the guest reads it, and is typed again in a replay.
+
+        VlabError for what is no text.
+        """
+        if not isinstance(text, str):
+            raise VlabError(
+                _("What is typed is text, not {kind}.").format(kind=type(text).__name__), where=self.name
+            )
         self.give(self.uart.name, text.encode("utf-8", "replace"))
 
     def give(self, device: str, data: bytes) -> None:
         """Let bytes come from outside to the device of this name; in a replay they come again.
 
-        VlabError if there is no such device, or nothing can come to it.
+        VlabError if there is no such device, if nothing can come to it, or `data` is not bytes.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise VlabError(
+                _("What comes to a device is bytes, not {kind}.").format(kind=type(data).__name__),
+                where=self.name,
+                mend=_('Write b"…", or encode a text: text.encode().'),
+            )
         self.history.arrived(self, device, data)
 
     def deliver(self, device: str, data: bytes) -> None:

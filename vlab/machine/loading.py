@@ -98,7 +98,7 @@ def read_file(path: str | PathLike[str]) -> bytes:
             )
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # a name with a zero in it; what is no name
         reason = getattr(error, "strerror", None) or str(error)
         raise VlabError(_("The file can't be read: {reason}.").format(reason=reason), where=where) from None
     if len(content) > LARGEST_FILE:

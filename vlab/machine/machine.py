@@ -8,6 +8,7 @@ from typing import Any
 from vlab.events import EventSource
 from vlab.language import VlabError, _
 from vlab.machine import tlb
+from vlab.machine.board import several
 from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
@@ -82,7 +83,7 @@ class Machine(Computer):
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
-        for device in devices:
+        for device in several(devices):
             self.attach(device)
         if image is not None:
             self.load(image, dtb=dtb, bootargs=bootargs)

@@ -13,6 +13,7 @@ from vlab.display import Drawn
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import Machine, Stop
+from vlab.operations.expecting import expect_hypervisor, expect_ticks, expect_vm
 from vlab.operations.protocol import empty_like
 from vlab.operations.snapshots import Saved, Snapshots
 
@@ -62,6 +63,7 @@ class Watchdog(Drawn):
         alive: Asked = lambda vm: True,
         consistent: Asked = lambda vm: True,
     ):
+        expect_vm(vm)
         if type(every) is not int or every < 1:
             raise VlabError(
                 _("A watchdog can't look every {every} ticks.").format(every=every),
@@ -79,7 +81,7 @@ class Watchdog(Drawn):
 
     def __repr__(self) -> str:
         return _(
-            "A watchdog of {vm}: {failures} failures, {lost} ticks of work lost; "
+            "A watchdog of {vm}: failures: {failures}, ticks of work lost: {lost}; "
             "available {percent:.2f} % of the time."
         ).format(
             vm=self.vm.name, failures=len(self.failures), lost=self.lost, percent=100 * self.availability
@@ -101,6 +103,7 @@ class Watchdog(Drawn):
 
         So too when the machine itself is switched off, or sleeps for good.
         """
+        expect_ticks(ticks)
         end = self.now + ticks
         while self.now < end and not self._over():
             stop = self._run_until(min(end, self._next))
@@ -190,6 +193,8 @@ class Protected(Drawn):
     """
 
     def __init__(self, vm: VirtualMachine, backup: Hypervisor, every: int = 5_000):
+        expect_vm(vm)
+        expect_hypervisor(backup)
         if backup.computer is vm.host:
             raise VlabError(
                 _("A copy on the same computer would die with it."),
@@ -231,6 +236,7 @@ class Protected(Drawn):
 
     def run(self, ticks: int) -> "Protected":
         """Run epoch after epoch for so many ticks of its host's time, wherever it is now."""
+        expect_ticks(ticks)
         machine: Machine = (self.vm if self.alive else self.copy).history.machine
         if not self.alive:
             machine.run(ticks)
@@ -248,6 +254,7 @@ class Protected(Drawn):
         """The host dies `after` so many ticks of an epoch; the copy takes over, and is the result."""
         if not self.alive:
             raise VlabError(_("Its host is dead already."), where=self.vm.name)
+        expect_ticks(after)
         if after:
             self.vm.history.machine.run(after)  # nobody will ever see what happens in these
         self.alive = False

@@ -67,8 +67,8 @@ def write_tree(path: Path, rows: Iterable[Row]) -> None:
     """
     try:
         write_atomically(path, packed(rows))
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero in it
+        reason = getattr(error, "strerror", None) or str(error)
         raise VlabError(
             _("The file can't be written: {reason}.").format(reason=reason),
             where=str(path),
@@ -180,7 +180,10 @@ class Writer:
                 return [self.plain(part) for part in value]
             case Mapping():
                 return {"d": [[key, self.plain(part)] for key, part in value.items()]}
-        raise TypeError(f"a state can't hold {type(value).__name__}")  # a device's mistake, not a reader's
+        raise VlabError(
+            _("A saved state can't hold {kind}.").format(kind=type(value).__name__),
+            mend=_("Let the device's `state()` be plain data: numbers, texts, bytes, lists, dictionaries."),
+        )
 
 
 class Reader:

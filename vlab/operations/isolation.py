@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
+from typing import Any
 
 from vlab import guests
 from vlab.display import Drawn, one_line
@@ -221,7 +222,14 @@ class _Kernel:
     """The guest's files, and what was assembled of them."""
 
     def __init__(self, files: Mapping[str, str] | None):
-        self._files = tuple((guests.files(GUEST) if files is None else files).items())
+        given: Any = guests.files(GUEST) if files is None else files
+        rows: tuple[Any, ...] = tuple(given.items()) if isinstance(given, Mapping) else ((None, None),)
+        if not all(isinstance(name, str) and isinstance(text, str) for name, text in rows):
+            raise VlabError(
+                _("{given} are no files of a kernel.").format(given=repr(given)[:40]),
+                mend=_("Give texts by name, such as guests.files({guest!r}).").format(guest=GUEST),
+            )
+        self._files: tuple[tuple[str, str], ...] = rows
         self._programs: dict[tuple[tuple[str, int], ...], Program] = {}
 
     def program(self, **constants: int) -> Program:

@@ -111,11 +111,22 @@ class Migration(Drawn):
                 _("A migration is of a virtual machine, to a hypervisor."),
                 mend=_("Write `migrate(vm, hypervisor)`."),
             )
+        vm.expect_there()
         if target.computer is vm.host:
             raise VlabError(
                 _("It is on this computer already."),
                 where=vm.name,
                 mend=_("Give the hypervisor of another one."),
+            )
+        numbers = [good_enough, most_rounds]
+        if any(type(number) is not int or number < 0 for number in numbers) or not isinstance(
+            cable, Cable | None
+        ):
+            raise VlabError(
+                _(
+                    "A migration can't be so: good_enough={pages}, most_rounds={rounds}, cable={cable}."
+                ).format(pages=repr(good_enough)[:20], rounds=repr(most_rounds)[:20], cable=repr(cable)[:40]),
+                mend=_("Give numbers from 0 on, and a Cable(…)."),
             )
         self.vm, self.target, self.cable = vm, target, cable or Cable()
         self.good_enough, self.most_rounds = good_enough, most_rounds

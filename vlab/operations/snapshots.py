@@ -63,6 +63,11 @@ class Snapshots(Drawn):
     """
 
     def __init__(self, computer: Computer):
+        if not isinstance(computer, Computer):
+            raise VlabError(
+                _("{given} is no computer.").format(given=repr(computer)[:60]),
+                mend=_("Give a machine, or a virtual machine."),
+            )
         self.computer = computer
         self.here: str | None = None
         self._saved: dict[str, Saved] = {}

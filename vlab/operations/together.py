@@ -5,6 +5,7 @@ which order they run, a run can be repeated exactly, and a machine can be rewoun
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from vlab.display import Drawn
 from vlab.language import VlabError, _
@@ -18,10 +19,13 @@ class Together(Drawn):
     """Machines that are plugged into the same switches. A packet between two takes a slice of time, or two."""
 
     def __init__(self, machines: Iterable[Machine], slice: int = SLICE):  # noqa: A002  (the notion's name)
-        self.machines = tuple(machines)
+        given: Any = machines
+        self.machines: tuple[Machine, ...] = tuple(given) if isinstance(given, Iterable) else ()
         self.slice = slice
         self._slept: dict[Machine, tuple[tuple[int, int, int], int]] = {}  # at which `_place`, and until when
-        if not self.machines or slice < 1 or len(set(self.machines)) < len(self.machines):
+        right = self.machines and all(isinstance(machine, Machine) for machine in self.machines)
+        right = right and len(set(self.machines)) == len(self.machines)
+        if not right or type(slice) is not int or slice < 1:
             raise VlabError(
                 _("These machines can't run together."),
                 mend=_("Give one or more, each of them once, and a slice of 1 or more."),

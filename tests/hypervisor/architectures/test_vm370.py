@@ -1,5 +1,7 @@
 """VM/370: a virtual machine a user, a spool between them, and VM/370 in VM/370."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -178,3 +180,16 @@ def test_another_hypervisor_is_not_taken_for_it():
     VM370(machine)
     machine.restore(saved)
     assert {resident.kind for resident in machine.residents.values()} == {"hypervisor"}
+
+
+@pytest.mark.parametrize(
+    "how", [{"image": "no such file"}, {"disk": "disk.img"}, {"files": ["memo"]}, {"files": {"memo": 5}}]
+)
+def test_who_could_not_log_on_is_not_there(how: dict[str, Any]) -> None:
+    cp = VM370(Machine(memory="3M"))
+    free = cp.free
+    with pytest.raises(VlabError):
+        cp.log_on("ana", **how)
+    assert not cp.vms
+    assert cp.free == free
+    cp.log_on("ana")

@@ -1,10 +1,13 @@
 """Processes of a host: they run, they ask, they take turns; a bad one is killed, and nothing else happens."""
 
+from typing import Any
+
 import pytest
 
 from tests.hypervisor.host.settings import host_on
 from tests.parts import machine_under
 from vlab.hypervisor.host import programs
+from vlab.hypervisor.host.processes import Process
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.riscv import assemble
@@ -239,3 +242,12 @@ def test_a_process_whose_program_is_a_text_of_the_readers():
         programs.build('la a0, x\nli a1, 3\nli a7, WRITE\necall\nli a7, EXIT\necall\nx: .ascii "hi\\n"')
     )
     assert run(host) == "hi\n"
+
+
+def test_what_is_no_program_is_not_started() -> None:
+    host = host_on()
+    wrong: list[Any] = [None, 5, b"code", Process]
+    for what in wrong:
+        with pytest.raises(VlabError, match="is no program"):
+            host.start(what)
+    assert host.processes == []

@@ -60,11 +60,9 @@ class VM370(Hypervisor):
         if before is not None and before.status is None:
             raise VlabError(_("{user} is logged on already.").format(user=user), where="VM/370")
         mini = disk if disk is not None and files is None else minidisk(user, files or {}, disk)
-        vm = self.create_vm(memory=memory, name=user)
-        for device in (VirtioBlock(mini), Cards()):
-            vm.attach(device)
+        devices = VirtioBlock(mini), Cards()
+        vm = self.create_vm(image or guests.load("cms"), memory=memory, devices=devices, name=user)
         self._connect(vm)
-        vm.load(image or guests.load("cms"))
         return vm
 
     def log_off(self, user: str) -> None:
@@ -134,6 +132,14 @@ def minidisk(owner: str, files: Mapping[str, bytes | str], disk: Disk | None = N
     """
     _expect_name(owner)
     disk = Disk(SECTORS * SECTOR) if disk is None else disk
+    these: Any = files
+    contents = list(these.values()) if isinstance(these, Mapping) else [these]
+    if not all(isinstance(content, bytes | str) for content in contents):
+        raise VlabError(
+            _("These are no files: {files}.").format(files=repr(files)[:40]),
+            where=owner,
+            mend=_("Give a dictionary: texts or bytes, by name."),
+        )
     if len(files) > _FILES:
         raise VlabError(_("A minidisk has room for {most} files.").format(most=_FILES), where=owner)
     entries, content, at = [_ENTRY.pack(owner.encode(), 0, 0)], b"", 1

@@ -66,6 +66,8 @@ class Host(Kernel):
         self.users[user]
         if isinstance(program, str):
             name, program = name or program, programs.load(program)
+        elif not isinstance(program, Program):
+            raise VlabError(_("{what} is no program.").format(what=repr(program)[:40]))
         weight = checked_weight(weight)
         space = user_space(self.computer.memory, self.frames, program)
         process = self._new(name or "program", user, PROGRAM, space, weight)

@@ -65,7 +65,7 @@ class Plic:
 
     def check(self, source: int, device: Interrupting) -> None:
         """VlabError unless this device can be wired so."""
-        if not 1 <= source <= SOURCES:
+        if source not in range(1, SOURCES + 1):
             raise VlabError(
                 _("There is no interrupt source {source}.").format(source=source),
                 where=device.name,

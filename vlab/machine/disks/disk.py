@@ -137,8 +137,14 @@ class Disk(Drawn):
         """Write whole sectors.
 
         Raises:
-            VlabError: `data` is not whole sectors, they are not all on the disk, or it is read-only.
+            VlabError: `data` is not bytes, or not whole sectors, they are not all on the disk, or it is read-only.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise VlabError(
+                _("What is written to a disk is bytes, not {kind}.").format(kind=type(data).__name__),
+                where=self.name,
+                mend=_('Write b"…", or encode a text: text.encode().'),
+            )
         if len(data) % SECTOR:
             raise VlabError(
                 _("{size} bytes are not whole sectors.").format(size=len(data)),
@@ -160,12 +166,12 @@ class Disk(Drawn):
             found[number] = content
         self._put_all(found)
 
-    def _expect(self, sector: int, count: int) -> None:
-        if count < 0 or sector < 0 or sector + count > self.sectors:
+    def _expect(self, sector: Any, count: Any) -> None:
+        whole = isinstance(sector, int) and isinstance(count, int)
+        if not whole or count < 0 or sector < 0 or sector + count > self.sectors:
+            first, last = (sector, sector + count - 1) if whole else (repr(sector)[:40], "…")
             raise VlabError(
-                _("There are no sectors {first} to {last} on this disk.").format(
-                    first=sector, last=sector + count - 1
-                ),
+                _("There are no sectors {first} to {last} on this disk.").format(first=first, last=last),
                 where=self.name,
                 mend=_("It has sectors 0 to {last}.").format(last=self.sectors - 1),
             )

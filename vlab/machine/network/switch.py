@@ -106,7 +106,9 @@ class Switch(Drawn):
                     other=others[0].name, mac=mac_text(card.mac)
                 ),
                 where=name or computer.name,
-                mend=_("Give each network card an address of its own."),
+                mend=_(
+                    "Give each network card an address of its own, or pull that cable first: `switch.unplug`."
+                ),
             )
         return self._add(Port(computer, card, self._free_name(name or computer.name or _("machine"))))
 

@@ -55,7 +55,7 @@ class Capture(Drawn):
         path = Path(path)
         try:
             write_atomically(path, self.pcap())
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name with a zero in it
             raise VlabError(
                 _("The packets can't be saved: {error}").format(error=error), where=str(path)
             ) from error

@@ -42,7 +42,7 @@ def migration_picture(migration: Migration) -> Picture:
 
 
 def _legend() -> Iterator[Element]:
-    x = MARGIN + LABEL
+    x = float(MARGIN + LABEL)
     for ink, words in (
         ("b-kernel", _("pages sent")),
         ("o-kernel dashed", _("written meanwhile")),

@@ -34,13 +34,19 @@ class Request(IntEnum):
 
 
 class VirtioBlock(VirtioDevice):
-    """A drive with `disk` in it. Without one it is empty, until a saved state brings a disk."""
+    """A drive with `disk` in it. Without one it is empty, until a saved state brings a disk. VlabError for no disk."""
 
     kind = "virtio-block"
     device_id = 2
     features = BLOCK_SIZE | CAN_FLUSH
 
     def __init__(self, disk: Disk | None = None, name: str = "disk"):
+        if disk is not None and not isinstance(disk, Disk):
+            raise VlabError(
+                _("{given} is no disk.").format(given=repr(disk)[:40]),
+                where=name,
+                mend=_('Give one: `Disk("64K")`, or `Disk.open("image.img")`.'),
+            )
         self.disk = disk
         super().__init__(name)
 
