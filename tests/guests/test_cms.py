@@ -2,11 +2,12 @@
 
 import pytest
 
-from vlab import Machine, assemble, guests
+from vlab import Hypervisor, Machine, VlabError, assemble, guests
 from vlab.hypervisor.architectures.vm370 import files_of, minidisk
 from vlab.machine import Stop
 from vlab.machine.devices.cards import Cards
 from vlab.machine.devices.virtio.block import VirtioBlock
+from vlab.machine.disks import SECTOR, Disk
 
 GREETING = "CMS: one user, one program at a time. This disk is of "
 PROGRAM = """
@@ -27,12 +28,13 @@ def code(text):
 
 
 class User:
-    """Somebody at the terminal."""
+    """Somebody at the terminal, of a machine or of a virtual one. `disk`: theirs, None for none."""
 
-    def __init__(self, files=None, disk=True):
-        self.machine = Machine(memory="128K")
-        self.disk = minidisk("ana", files or {})
-        if disk:
+    def __init__(self, files=None, disk=True, *, virtual=False):
+        self.below = Machine(memory="4M" if virtual else "128K")
+        self.machine = Hypervisor(self.below).create_vm(memory="128K") if virtual else self.below
+        self.disk = minidisk("ana", files or {}) if disk is True else disk
+        if self.disk is not None:
             self.machine.attach(VirtioBlock(self.disk))
         self.cards = self.machine.attach(Cards(), 0x1000_2000)
         self.machine.load(guests.load("cms"))
@@ -43,7 +45,7 @@ class User:
         before = len(self.machine.console)
         if line:
             self.machine.type(line + "\n")
-        self.stop = self.machine.run(2_000_000)
+        self.stop = self.below.run(2_000_000)
         return self.machine.console[before:].removeprefix(line + "\n").removesuffix("Ready;\n")
 
     @property
@@ -182,6 +184,118 @@ def test_a_deck_longer_than_its_memory_is_cut():
 
 
 def test_without_a_disk_it_still_has_a_prompt():
-    user = User(disk=False)
+    user = User(disk=None)
     assert "program check 5" in user.machine.console
     assert user.say("help").startswith("help, list")
+    assert user.say("write memo x") == "there is no disk\n"
+    assert user.say("list") == ""
+
+
+def test_a_device_that_is_no_disk_is_none():
+    user = User(disk=None)
+    user.machine.attach(VirtioBlock())  # a drive, and nothing in it
+    user.machine.load(guests.load("cms"))
+    user.machine.run(200_000)
+    assert "program check 3" in user.machine.console
+    assert user.say("write memo x") == "there is no disk\n"
+    assert user.say("list") == ""
+
+
+# A disk that does not take it
+
+
+class Failing(Disk):
+    """A disk that takes nothing at the sectors of `bad`, and gives nothing at those of `lost`."""
+
+    bad = lost = ()
+
+    def read(self, sector, count=1):
+        if sector in self.lost:
+            raise VlabError("It is worn out.", where=self.name)
+        return super().read(sector, count)
+
+    def write(self, sector, data):
+        if set(range(sector, sector + len(data) // SECTOR)) & set(self.bad):
+            raise VlabError("It is worn out.", where=self.name)
+        super().write(sector, data)
+
+
+@pytest.fixture(params=[False, True], ids=["bare", "in a VM"])
+def virtual(request):
+    return request.param
+
+
+def small(files, sectors=4):
+    return minidisk("ana", files, Failing(sectors * SECTOR))
+
+
+def test_a_full_disk_says_so_and_nothing_is_entered(virtual):
+    user = User(disk=small({"a": "x" * 2 * SECTOR}), virtual=virtual)
+    assert user.say("write memo fits") == ""
+    assert user.files == {"a": b"x" * 2 * SECTOR, "memo": b"fits\n"}
+    assert user.say("write more does not") == "the disk is full\n"
+    assert user.say("list") == "a 1024\nmemo 5\n"
+    assert user.say("erase memo") == ""
+    assert user.say("list") == "a 1024\n"
+    assert user.say("write more does now") == ""
+    assert user.say("type more") == "does now\n"
+
+
+def test_a_file_that_has_no_room_leaves_the_old_one_as_it_was(virtual):
+    user = User(disk=small({"memo": "old\n", "a": "x" * 2 * SECTOR}), virtual=virtual)
+    assert user.say("write memo new") == "the disk is full\n"
+    assert user.say("list") == "memo 4\na 1024\n"
+    assert user.say("type memo") == "old\n"
+
+
+def test_a_deck_that_has_no_room_leaves_no_file(virtual):
+    user = User(disk=small({}), virtual=virtual)
+    user.machine.give("cards", b"FROM bob\nFILE long\n" + b"z" * (3 * SECTOR + 1))
+    user.machine.give("cards", b"FROM bob\nFILE fits\n" + b"z" * (3 * SECTOR))
+    assert user.say("receive") == "FROM bob: long\nthe disk is full\n"
+    assert user.say("list") == ""
+    assert user.say("receive") == "FROM bob: fits\n"
+    assert user.say("list") == "fits 1536\n"
+
+
+def test_a_read_only_disk_says_so(virtual):
+    disk = minidisk("ana", {"memo": "milk\n"})
+    disk.read_only = True
+    user = User(disk=disk, virtual=virtual)
+    for line in ("write more x", "write memo x", "erase memo"):
+        assert user.say(line) == "the disk is read-only\n"
+    user.machine.give("cards", b"FROM bob\nFILE b\nx\n")
+    assert user.say("receive") == "FROM bob: b\nthe disk is read-only\n"
+    assert user.say("list") == "memo 5\n"
+    assert user.say("type memo") == "milk\n"
+
+
+@pytest.mark.parametrize("bad", [0, 2, 3])
+def test_a_write_that_fails_is_undone(virtual, bad):
+    disk = small({"memo": "milk\n"}, 8)
+    user = User(disk=disk, virtual=virtual)
+    disk.bad = (bad,)
+    user.machine.give("cards", b"FROM bob\nFILE long\n" + b"z" * 2 * SECTOR)
+    assert user.say("receive") == "FROM bob: long\nthe disk failed\n"
+    assert user.say("list") == "memo 5\n"
+    disk.bad = ()
+    assert user.say("write more x") == ""
+    assert user.files == {"memo": b"milk\n", "more": b"x\n"}
+
+
+def test_an_erasure_that_fails_is_undone(virtual):
+    disk = small({"memo": "milk\n"})
+    user = User(disk=disk, virtual=virtual)
+    disk.bad = (0,)
+    assert user.say("erase memo") == "the disk failed\n"
+    assert user.say("list") == "memo 5\n"
+
+
+def test_a_disk_whose_directory_was_not_read_is_left_alone(virtual):
+    disk = small({"memo": "milk\n"})
+    disk.lost = (0,)
+    user = User(disk=disk, virtual=virtual)
+    assert "program check 3" in user.machine.console
+    assert user.say("write memo x") == "there is no disk\n"
+    disk.lost = ()
+    assert user.files == {"memo": b"milk\n"}

@@ -48,7 +48,7 @@ free_entry:                         # a0: the first entry without a file, or 0; 
     j    1b
 4:  ret
 
-new_file:                           # a0: a name, a1: content, a2: bytes. a0: 0 if there is no room for it
+new_file:                           # a0: a name, a1: content, a2: bytes. a0: 0, or why it is not there now
     addi sp, sp, -48
     sd   ra, 0(sp)
     sd   s0, 8(sp)
@@ -58,12 +58,23 @@ new_file:                           # a0: a name, a1: content, a2: bytes. a0: 0 
     mv   s0, a0
     mv   s1, a1
     mv   s2, a2
+    call refusal
+    bnez a0, 7f
+    mv   a0, s0
     call find_file                  # a file of that name is replaced
     beqz a0, 1f
     sb   zero, 0(a0)
 1:  call free_entry
-    beqz a0, 5f
     mv   s3, a1
+    la   t0, text_full
+    beqz a0, 6f
+    addi t1, s2, SECTOR-1
+    srli t1, t1, 9
+    add  t1, t1, a1                 # the first sector behind it
+    la   t2, capacity
+    ld   t2, 0(t2)
+    la   t0, text_no_room
+    bgtu t1, t2, 6f
     sw   a1, E_SECTOR(a0)
     sw   s2, E_SIZE(a0)
     li   t0, NAME-1
@@ -80,13 +91,18 @@ new_file:                           # a0: a name, a1: content, a2: bytes. a0: 0 
     mv   a1, s1
     li   a2, WRITE
     call transfer
+    bnez a0, 5f
     addi s3, s3, 1
     addi s1, s1, SECTOR
     addi s2, s2, -SECTOR
     j    3b
 4:  call save_directory
-    li   a0, 1
-5:  ld   ra, 0(sp)
+    j    7f
+5:  la   t0, text_failed
+6:  mv   s0, t0
+    call read_directory             # the files are again those that the disk has
+    mv   a0, s0
+7:  ld   ra, 0(sp)
     ld   s0, 8(sp)
     ld   s1, 16(sp)
     ld   s2, 24(sp)
@@ -94,11 +110,19 @@ new_file:                           # a0: a name, a1: content, a2: bytes. a0: 0 
     addi sp, sp, 48
     ret
 
-save_directory:                     # last: a file is there when its content is
+save_directory:                     # last: a file is there when its content is. a0: 0, or why it was not done
+    addi sp, sp, -16
+    sd   ra, 0(sp)
     li   a0, 0
     la   a1, directory
     li   a2, WRITE
-    j    transfer
+    call transfer
+    beqz a0, 1f
+    call read_directory
+    la   a0, text_failed
+1:  ld   ra, 0(sp)
+    addi sp, sp, 16
+    ret
 
 load_file:                          # a0: an entry. Its content to `program`; a0: its bytes
     addi sp, sp, -48
@@ -116,8 +140,7 @@ load_file:                          # a0: an entry. Its content to `program`; a0
 2:  blez s0, 3f
     mv   a0, s1
     mv   a1, s2
-    li   a2, READ
-    call transfer
+    call read_sector
     addi s1, s1, 1
     addi s2, s2, SECTOR
     addi s0, s0, -SECTOR
@@ -129,3 +152,9 @@ load_file:                          # a0: an entry. Its content to `program`; a0
     ld   a0, 32(sp)
     addi sp, sp, 48
     ret
+
+    .section .rodata
+text_full:
+    .asciz "the directory is full\n"
+text_no_room:
+    .asciz "the disk is full\n"

@@ -144,23 +144,29 @@ do_write:                           # a file of one line
     addi a2, a2, 1
     la   a1, sector
     call new_file
-    bnez a0, 4f
-    la   a0, text_full
-    j    5f
+    j    4f
 3:  la   a0, text_no_file
-5:  call print
-4:  ld   ra, 0(sp)
+4:  beqz a0, 5f
+    call print
+5:  ld   ra, 0(sp)
     addi sp, sp, 16
     ret
 
 do_erase:
     addi sp, sp, -16
     sd   ra, 0(sp)
+    sd   s0, 8(sp)
     call opened
-    beqz a0, 1f
-    sb   zero, 0(a0)
+    beqz a0, 2f
+    mv   s0, a0
+    call refusal
+    bnez a0, 1f
+    sb   zero, 0(s0)
     call save_directory
-1:  ld   ra, 0(sp)
+    beqz a0, 2f
+1:  call print
+2:  ld   ra, 0(sp)
+    ld   s0, 8(sp)
     addi sp, sp, 16
     ret
 
@@ -228,7 +234,5 @@ text_unknown:
     .asciz "unknown command: "
 text_no_file:
     .asciz "file not found\n"
-text_full:
-    .asciz "the directory is full\n"
 text_goodbye:
     .asciz "good bye\n"

@@ -150,9 +150,8 @@ do_receive:                         # the first deck in the reader becomes a fil
     j    1b
 2:  mv   a0, s0
     la   a1, program
-    call new_file
-    bnez a0, 3f
-    la   a0, text_full
+    call new_file                   # what the disk doesn't take is lost
+    beqz a0, 3f
     call print
 3:  ld   ra, 0(sp)
     ld   s0, 8(sp)
