@@ -69,6 +69,27 @@ def test_many_are_a_table(graded, capsys):
     ]
 
 
+def test_the_table_says_why_a_blank_was_not_run(graded, capsys):
+    refused = report(
+        "class/zoe.ipynb", 1, "refused", "07-1: line 2 is not plain Python:\n'(' was never closed.", 1
+    )
+    broken = report("class/max.ipynb", 1, "broken", "07-1: it does not come to an end in time.", 1)
+    graded[0][:] = [GOOD, refused, HALF, broken]
+    cli.main(["check", "."])
+    said = capsys.readouterr().out
+    assert "! was not run" in said
+    assert said.endswith(
+        "\n\nzoe.ipynb: 07-1: line 2 is not plain Python: '(' was never closed.\n"
+        "max.ipynb: 07-1: it does not come to an end in time.\n"
+    )
+
+
+def test_a_table_without_such_ends_with_its_signs(graded, capsys):
+    graded[0][:] = [GOOD, HALF]
+    cli.main(["check", "."])
+    assert capsys.readouterr().out.endswith("x ended in an error, or not at all\n")
+
+
 def test_all_unreadable_are_a_table_too(graded, capsys):
     graded[0][:] = [ODD, ODD]
     assert cli.main(["check", "."]) == 1

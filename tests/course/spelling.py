@@ -23,6 +23,7 @@ CODE = re.compile(
     r"|^\s*\*[^*\n]+\*,.*$|--?[a-z][\w-]*|\S*[\w)]\.[\w(]\S*|\w*[\d_/]\w*",
     re.DOTALL | re.MULTILINE,
 )
+EMPHASIS = re.compile(r"<em>.*?</em>")  # italics where Markdown has none: inside a line of HTML
 ITALICS = re.compile(r"(?<!\*)\*[^*\s][^*]*\*(?!\*)")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -53,6 +54,8 @@ def _is_verb(verb: str) -> bool:
 
 def unknown(text: str, language: str) -> list[str]:
     """The words of a text that nobody knows, in order."""
+    if language == "es":
+        text = EMPHASIS.sub(" ", text)
     prose = CODE.sub(" ", text)
     if language == "es":
         prose = ITALICS.sub(" ", prose)

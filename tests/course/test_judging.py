@@ -5,6 +5,7 @@ import pytest
 from vlab.course.asking import Reply
 from vlab.course.exercises import Exercise
 from vlab.course.judging import Key, Why, differences, judge
+from vlab.course.values import plain
 
 EXERCISE = Exercise("00-1", "double", lambda random: [(3,), (1,), (2,)], size=lambda case: case[0])
 TWICE = Why("It is twice as much.", "step 1")
@@ -79,3 +80,42 @@ def test_a_reply_of_another_shape_ends_in_words_too():
 def test_a_very_long_reply_is_cut():
     key = Key(lambda case: [0] * 5000, lambda case, right, given: Why("Too few."), lambda: "a list")
     assert max(map(len, judged(Reply("value", []), key=key).lines)) < 500
+
+
+def told(right, given):
+    """What a reader is told who returns this in place of that."""
+    key = Key(lambda case: right, lambda case, right, given: TWICE, lambda: "what is wanted")
+    return str(judged(*[Reply("value", given)] * 3, key=key))
+
+
+@pytest.mark.parametrize(
+    ("right", "given", "shown"),
+    [
+        (True, False, "expected    True\n  yours       False\n"),
+        ((1, "a"), [1, "b"], "expected    (1, 'a')\n  yours       [1, 'b']\n"),
+        ([("a", 1)], [("a", 2)], "expected    [('a', 1)]\n  yours       [('a', 2)]\n"),
+        ({1: "a"}, {1: "b", 2: ()}, "expected    {1: 'a'}\n  yours       {1: 'b', 2: ()}\n"),
+        ((0x1000,), (0x2000,), "expected    (0x1000,)\n  yours       (0x2000,)\n"),
+        ([1], {2}, "expected    [1]\n  yours       {2}\n"),
+        ([1], set(), "expected    [1]\n  yours       set()\n"),
+    ],
+)
+def test_what_is_shown_is_what_was_returned(right, given, shown):
+    assert shown in told(right, plain(given))
+
+
+@pytest.mark.parametrize("given", [2, None, 0, "True", 1.0, []])
+def test_a_truth_is_wanted_and_nothing_else_will_do(given):
+    assert f"returns {given!r}, which is not what is wanted" in told(True, given)
+
+
+@pytest.mark.parametrize("given", [1.0, "1", [1]])
+def test_a_number_is_wanted(given):
+    assert f"returns {given!r}, which is not what is wanted" in told(1, given)
+
+
+def test_keys_of_another_kind_are_the_first_to_be_told():
+    assert "rule      The keys of the dictionary are such as 1, not '1'." in told({1: "a"}, {"1": "a"})
+    assert "such as 1, not '1'" in told(([], {1: "a"}), [[], {"1": "a"}])
+    assert "It is twice as much" in told({1: "a", "b": 2}, {"1": "a"})
+    assert "It is twice as much" in told({}, {"1": "a"})

@@ -1,12 +1,13 @@
 """The lessons as files: each hole that nbval leaves open has its complaint, and the stored lessons have none."""
 
+import re
 from base64 import b64encode
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from vlab import magics
+from vlab import files, magics
 from vlab.course import notebooks
 from vlab.language import VlabError, set_language
 
@@ -179,3 +180,35 @@ def test_a_drawing_with_random_ids_is_seen(tmp_path, drawing):
 def test_complaints_are_in_the_readers_language(tmp_path):
     set_language("es")
     assert "celda" in "".join(notebooks.complaints(written(tmp_path, new_code_cell("1", execution_count=7))))
+
+
+# --- Hints: Markdown on the line of an HTML block is shown as it is written
+
+ONE_LINE = re.compile(r"<details>.*</details>")
+RAW = re.compile(r"`|\*|\b_\w|\]\(")
+
+
+def raw_markdown(path):
+    """The one-line `<details>` of a notebook that have Markdown in them, which no reader would see as such."""
+    cells = nbformat.read(path, as_version=4).cells
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    return [line for text in texts for line in ONE_LINE.findall(text) if RAW.search(line)]
+
+
+@pytest.mark.parametrize("line", ["a `b`", "*wrong for*", "**b**", "_b_", "[a](b)"])
+def test_markdown_in_a_hint_of_one_line_is_seen(tmp_path, line):
+    path = tmp_path / "07_test.ipynb"
+    bad = f"<details><summary>Hint</summary>{line}</details>"
+    good = f"<details><summary>Hint</summary>\n\n{line}\n\n</details>"
+    html_alone = "<details><summary>Hint</summary>a <code>b_c</code>, <em>d</em></details>"
+    nbformat.write(new_notebook(cells=[*map(new_markdown_cell, (bad, good, html_alone))]), path)
+    assert raw_markdown(path) == [bad]
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(files.folder("notebooks").rglob("*.ipynb")),
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+def test_no_hint_has_markdown_on_its_line(path):
+    assert raw_markdown(path) == []

@@ -409,6 +409,7 @@ def test_a_source_that_is_gone_leaves_nothing_at_the_target():
         migration.step()
     vm.hypervisor.remove(vm)
     assert "somebody else" in repr(migration.run())
+    assert repr(migration).endswith("It is no more where it was either.")
     assert not target.vms
 
 

@@ -149,3 +149,11 @@ def test_machines_are_several_and_times_are_numbers() -> None:
     for slice_ in wrong:
         with pytest.raises(VlabError, match="can't run together"):
             Together([one], slice_)
+
+
+def test_a_time_is_a_number_and_what_is_asked_can_be():
+    together = Together([Machine(memory="64K")])
+    with pytest.raises(VlabError, match="'x' is no whole number"):
+        together.run("x")  # type: ignore[arg-type]
+    with pytest.raises(VlabError, match="5 can't be asked"):
+        together.run(until=5)  # type: ignore[arg-type]

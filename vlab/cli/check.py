@@ -124,10 +124,19 @@ def _table(reports: list["Report"], marks: "Scale | None") -> list[str]:
         "wrong": _("wrong"),
         "pending": _("not written"),
         "missing": _("its cell is missing"),
-        "refused": _("uses what it may not"),
+        "refused": _("was not run"),
         "broken": _("ended in an error, or not at all"),
     }
-    return [*lines, "", "  ".join(f"{_MARKS[state]} {text}" for state, text in signs.items())]
+    lines += ["", "  ".join(f"{_MARKS[state]} {text}" for state, text in signs.items())]
+    told = [line for report in reports for line in _not_run(report, reports)]
+    return [*lines, *(["", *told] if told else [])]
+
+
+def _not_run(report: "Report", reports: list["Report"]) -> list[str]:
+    """Why blanks were not run, or not to their end, a line each: the signs alone can't say it."""
+    name, said = _name(report, reports), report.messages
+    lost = [exercise for exercise, state in report.states.items() if state in ("refused", "broken")]
+    return [f"{name}: {' '.join(said[exercise].split())}" for exercise in lost]
 
 
 def _cells(report: "Report", exercises: list[str], marks: "Scale | None") -> list[str]:

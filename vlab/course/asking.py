@@ -16,18 +16,13 @@ from typing import Any
 
 from vlab.course.exercises import Case, Changed, Exercise, Misused
 from vlab.course.limits import TimeUp, within
+from vlab.course.values import Strange, packed, plain, unpacked, written
 from vlab.language import VlabError, _
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
-_MOST = 50_000  # numbers and texts in one reply
-_LONGEST = 20_000  # characters of a text in it
-_LARGEST = 1 << 256
+KINDS = "\t"  # in a line of a transcript: what stands behind it is not compared
 _NOTE = 200  # characters of an error's message that are kept
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
-
-class Strange(Exception):
-    """A reply that is not made of plain values."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +37,18 @@ class Reply:
     value: Any = None
     note: str = ""
 
+    @property
+    def told(self) -> str:
+        """What counts of the reply, as text: two that are the same to a key are told alike."""
+        return _json([self.kind, written(self.value), self.note])
+
     def line(self) -> str:
-        """The reply as one line of text."""
-        return json.dumps([self.kind, self.value, self.note], sort_keys=True, separators=(",", ":"))
+        """The reply as one line of text: what counts, and behind a tab its value with all its kinds."""
+        return f"{self.told}{KINDS}{_json(packed(self.value))}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 class Kept(TextIOBase):
@@ -105,49 +109,6 @@ def _ask_one(exercise: Exercise, work: Any, case: Case) -> Reply:
         return Reply("raised", note=_told(error))
 
 
-def plain(value: Any) -> Any:
-    """A value as numbers, texts, lists and dictionaries alone, so that two can be compared and written as JSON.
-
-    Raises:
-        Strange: if it has anything else in it, or too much.
-    """
-    left = _MOST
-
-    def convert(item: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Strange(_("more than {most} values").format(most=_MOST))
-        if item is None:
-            return None
-        if isinstance(item, str):
-            return str.__str__(item)[:_LONGEST]
-        if isinstance(item, int):
-            return _number(int.__int__(item))
-        if isinstance(item, float):
-            return repr(float.__float__(item))
-        if isinstance(item, dict):
-            return {str(convert(key)): convert(content) for key, content in dict.items(item)}
-        if isinstance(item, list | tuple):
-            return [convert(part) for part in item]
-        if isinstance(item, set | frozenset):
-            return sorted(map(convert, item), key=repr)
-        if hasattr(type(item), "__index__"):
-            return _number(int(item.__index__()))
-        raise Strange(type(item).__name__)
-
-    try:
-        return convert(value)
-    except RecursionError:
-        raise Strange(_("values nested too deep")) from None
-
-
-def _number(number: int) -> int:
-    if abs(number) >= _LARGEST:
-        raise Strange(_("a number of more than 256 bits"))
-    return number
-
-
 def _told(error: BaseException) -> str:
     """An error of the reader's code in one line: its kind, its message, and the line of the cell that raised it."""
     try:
@@ -188,11 +149,12 @@ def read_transcript(text: str) -> list[Reply]:
 
 
 def _read_reply(line: str) -> Reply:
+    told, _tab, kinds = line.partition(KINDS)
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        found = None
+        found, value = json.loads(told), unpacked(json.loads(kinds))
+    except (ValueError, RecursionError, Strange):
+        found = value = None
     match found:
-        case [str(kind), value, str(note)]:
+        case [str(kind), _value, str(note)]:
             return Reply(kind, value, note[:_NOTE])
     return Reply("strange", note=_("no reply to a question"))

@@ -48,6 +48,10 @@ def shown(value: Any) -> str:
         return "{" + ", ".join(f"{key!r}: {shown(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(shown, value)) + "]"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(shown, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(sorted(map(shown, value))) + "}" if value else "set()"
     if type(value) is int and value >= _LARGE:
         return hex(value)
     return repr(value)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from vlab.course.asking import Reply, plain, transcript
+from vlab.course.asking import Reply
 from vlab.course.exercises import Case, Exercise, shown
+from vlab.course.values import listed, plain, same
 from vlab.language import _
 
 _LONGEST = 400  # characters of one line of an explanation
@@ -61,7 +62,7 @@ def judge(exercise: Exercise, key: Key, seed: int, replies: list[Reply]) -> Verd
     right = [plain(key.answer(case)) for case in cases]
     replies = [*replies, *[Reply("unasked")] * (len(cases) - len(replies))]
     pairs = enumerate(zip(right, replies, strict=False))
-    wrong = [at for at, (wanted, reply) in pairs if reply.kind != "value" or reply.value != wanted]
+    wrong = [at for at, (wanted, reply) in pairs if reply.kind != "value" or not same(wanted, reply.value)]
     if len(replies) > len(cases):
         said = _("{id} wrong: it gives more replies than there are cases.")
         return Verdict(exercise.id, "wrong", (said.format(id=exercise.id),))
@@ -73,7 +74,7 @@ def judge(exercise: Exercise, key: Key, seed: int, replies: list[Reply]) -> Verd
         at = wrong[0]
         rows = _rows(exercise, key, cases[at], right[at], replies[at])
         return Verdict(exercise.id, "wrong", (head, *rows), key.picture(cases[at]))
-    digest = sha256(transcript(replies).encode()).hexdigest()[:8]
+    digest = sha256("\n".join(reply.told for reply in replies).encode()).hexdigest()[:8]
     line = _("{id} right: {count} cases, answers {digest}").format(
         id=exercise.id, count=len(cases), digest=digest
     )
@@ -82,7 +83,7 @@ def judge(exercise: Exercise, key: Key, seed: int, replies: list[Reply]) -> Verd
 
 def _rows(exercise: Exercise, key: Key, case: Case, right: Any, reply: Reply) -> list[str]:
     """What a wrong case was, what was expected, what came, and why that is wrong."""
-    if reply.kind == "value" and _kind(reply.value) == _kind(right):
+    if reply.kind == "value" and _fits(right, reply.value):
         why, wanted, given = _explained(key, case, right, reply.value)
         more = [(_("differs at"), why.step), (_("rule"), why.rule)]
     else:
@@ -96,7 +97,8 @@ def _rows(exercise: Exercise, key: Key, case: Case, right: Any, reply: Reply) ->
 def _explained(key: Key, case: Case, right: Any, given: Any) -> tuple[Why, str, str]:
     """Why a reply is wrong, and the texts of the right one and the reader's. A reply may have any shape."""
     try:
-        return key.explain(case, right, given), *key.show(right, given)
+        why = _about_keys(right, given) or key.explain(case, listed(right), listed(given))
+        return why, *key.show(right, given)
     except (LookupError, TypeError, ValueError, AttributeError, StopIteration):
         return Why(_("It has not the shape of what was expected.")), shown(right), shown(given)
 
@@ -105,9 +107,31 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
+def _fits(right: Any, given: Any) -> bool:
+    """Whether a plain value is of the kind that is wanted, as far as it matters: None may stand beside any number."""
+    if isinstance(right, bool):
+        return isinstance(given, bool)
+    return _kind(listed(given)) == _kind(listed(right))
+
+
 def _kind(value: Any) -> str:
-    """The kind of a plain value, as far as it matters: None may stand beside anything."""
     return "one" if value is None or isinstance(value, int) else type(value).__name__
+
+
+def _about_keys(right: Any, given: Any) -> Why | None:
+    """Where a dictionary has keys of another kind than the right one, such as texts for numbers: that."""
+    if isinstance(right, dict) and isinstance(given, dict) and right:
+        wanted = next(iter(right))
+        other = next((key for key in given if _kind(key) != _kind(wanted)), None)
+        if other is not None and all(_kind(key) == _kind(wanted) for key in right):
+            said = _("The keys of the dictionary are such as {wanted}, not {other}.")
+            return Why(said.format(wanted=shown(wanted), other=shown(other)))
+        pairs = [(part, given[key]) for key, part in right.items() if key in given]
+    elif isinstance(right, list | tuple) and isinstance(given, list | tuple):
+        pairs = list(zip(right, given, strict=False))
+    else:
+        pairs = []
+    return next((why for one, other in pairs if (why := _about_keys(one, other))), None)
 
 
 def _trouble(key: Key, reply: Reply) -> str:
@@ -137,9 +161,13 @@ def _trouble(key: Key, reply: Reply) -> str:
 
 def differences(right: Any, given: Any) -> tuple[Any, Any]:
     """Two plain values, each reduced to where they differ: of dictionaries only those entries are kept."""
-    if not isinstance(right, dict) or not isinstance(given, dict) or right == given:
+    if not isinstance(right, dict) or not isinstance(given, dict) or same(right, given):
         return right, given
-    apart = [name for name in {**right, **given} if right.get(name, ...) != given.get(name, ...)]
+    apart = [
+        name
+        for name in {**right, **given}
+        if (name in right) != (name in given) or not same(right[name], given[name])
+    ]
     parts = {name: differences(right.get(name), given.get(name)) for name in apart}
     return tuple(
         {n: pair[at] for n, pair in parts.items() if n in side} for at, side in enumerate((right, given))

@@ -74,6 +74,13 @@ def load(name: str, **replaced: int) -> Program:
     for constant in replaced:
         what = _("The guest {name} has no constant {constant!r}.").format(name=name, constant=constant)
         _expect(constant, known, what)
+        if not isinstance(replaced[constant], int):
+            raise VlabError(
+                _("The constant {constant} can't be {value}.").format(
+                    constant=constant, value=repr(replaced[constant])[:40]
+                ),
+                mend=_("Give a whole number: {constant}=300.").format(constant=constant),
+            )
     return assemble_files(tuple(files(name).items()), symbols=replaced)
 
 

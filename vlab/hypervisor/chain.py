@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from vlab.display import Drawn
 from vlab.hypervisor.shadow import View
-from vlab.language import VlabError, _
+from vlab.language import _
+from vlab.machine.expecting import expect_address
 from vlab.machine.mmu import Key
-from vlab.machine.snapshot import WORD
 from vlab.paging import Walk, access_of, parse_satp, walk
 from vlab.riscv import Access
 
@@ -114,6 +114,5 @@ def _place(vm: "VirtualMachine", gpa: int | None) -> str:
 
 def _checked(address: int, access: Access | str) -> Access:
     """The access, if it is one and `address` is an address."""
-    if not 0 <= address < WORD:
-        raise VlabError(_("{address:#x} is not an address of 64 bits.").format(address=address))
+    expect_address(address)
     return access_of(access)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from vlab.language import VlabError, _
+from vlab.language import _
 from vlab.machine.computer import PhysicalMemory
-from vlab.machine.memory import NO_VIEWS, PAGE, RAM_BASE, Watches
+from vlab.machine.memory import NO_VIEWS, PAGE, RAM_BASE, Watches, no_memory
 from vlab.paging import size_text
 from vlab.riscv import Access, Trap
 from vlab.riscv.privilege import ACCESS_FAULT
@@ -134,12 +134,7 @@ class GuestMemory(Watches):
     def _pieces(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
         """The host-physical pieces of a range, none of which crosses a page: (address, offset, length)."""
         if not self.holds(address, size):
-            raise VlabError(
-                _("There is no memory at {address:#x} ({size} bytes).").format(address=address, size=size),
-                mend=_("RAM lies from {first:#x} to {last:#x}.").format(
-                    first=self.base, last=self.base + self.size - 1
-                ),
-            )
+            raise no_memory(address, size, self.base, self.size)
         offset = 0
         while offset < size:
             length = min(size - offset, PAGE - (address + offset) % PAGE)

@@ -19,6 +19,7 @@ from vlab.hypervisor.sharing import find_shared
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import _
 from vlab.machine import GATE, RESIDENTS, Computer
+from vlab.machine.expecting import expect_computer, in_charge
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Interrupt, Mode
 from vlab.riscv.csrs import CSRS
@@ -51,6 +52,7 @@ class Hypervisor(Inventory):
 
     def __init__(self, computer: Computer, *, power_on: bool = True, time_slice: int = SLICE):
         """`power_on` is false for one that will be restored."""
+        expect_computer(computer)
         self.computer = computer
         self.vms: list[VirtualMachine] = []
         self.schedule = Schedule(time_slice)
@@ -69,9 +71,12 @@ class Hypervisor(Inventory):
 
     def __repr__(self) -> str:
         names = ", ".join(vm.name for vm in self.vms)
-        return _("Hypervisor at level {level}: {vms}").format(
-            level=self.computer.level, vms=names or _("no virtual machines")
+        words = (
+            _("Hypervisor at level {level}: {vms}")
+            if self.present
+            else _("A hypervisor that no longer has its computer, at level {level}; it had: {vms}")
         )
+        return words.format(level=self.computer.level, vms=names or _("no virtual machines"))
 
     @property
     def running(self) -> VirtualMachine | None:
@@ -87,7 +92,7 @@ class Hypervisor(Inventory):
     @property
     def present(self) -> bool:
         """Whether its computer is still its own."""
-        return self in self.computer.residents.values()
+        return in_charge(self)
 
     def process_address(self, vm: VirtualMachine, gpa: int) -> int | None:
         """GPA → HVA, where a VM is a process of a host; there is none here."""

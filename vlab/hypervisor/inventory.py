@@ -18,6 +18,7 @@ from vlab.language import VlabError, _
 from vlab.machine import Computer, parse_size
 from vlab.machine.board import several
 from vlab.machine.bus import Device
+from vlab.machine.expecting import expect_in_charge
 from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
 
@@ -33,6 +34,11 @@ class Inventory(Drawn, ABC):
     computer: Computer
     vms: list[VirtualMachine]
     _frames: Frames
+
+    @property
+    @abstractmethod
+    def present(self) -> bool:
+        """Whether its computer is still its own."""
 
     @abstractmethod
     def wake(self) -> None:
@@ -64,6 +70,7 @@ class Inventory(Drawn, ABC):
             VlabError: if the computer has too little memory, the technique or the policy isn't there, a device
                 can't be attached, or the image doesn't fit; then there is no new virtual machine.
         """
+        expect_in_charge(self.present, "hypervisor")
         parts = chosen_technique(technique), chosen_policy(shadow)
         weight, size = checked_weight(weight), parse_size(memory)
         if size <= 0 or size % PAGE:

@@ -14,7 +14,8 @@ from vlab.hypervisor.sharing import SPARE
 from vlab.hypervisor.tables import Tables, tables_of
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Resident, Snapshot
-from vlab.machine.computer import standing
+from vlab.machine.computer import AnyDevice, standing
+from vlab.machine.expecting import expect_free, gone
 from vlab.machine.hart import Hart
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
@@ -58,7 +59,12 @@ class VirtualMachine(Computer):
         self._build(cached=False)
 
     def __repr__(self) -> str:
-        return _("VM {name}: level {level}, {size}, virtual {mode} mode at {pc:#x}, {exits} exits").format(
+        words = (
+            _("VM {name}: level {level}, {size}, virtual {mode} mode at {pc:#x}, {exits} exits")
+            if self.there
+            else _("VM {name} is no more: it was removed or moved away, or its computer runs something else")
+        )
+        return words.format(
             name=one_line(self.name),
             level=self.level,
             size=size_text(self.memory.size),
@@ -302,6 +308,12 @@ class VirtualMachine(Computer):
 
     # What readers do with it
 
+    def attach(self, device: AnyDevice, base: int | None = None, irq: int | None = None) -> AnyDevice:
+        """See `Computer.attach`. A device that another VM beside it has, is refused too."""
+        self._expect_by_hand()
+        expect_free(device, self.hypervisor.vms)
+        return super().attach(device, base, irq)
+
     def load(
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""
     ) -> Program:
@@ -344,14 +356,15 @@ class VirtualMachine(Computer):
 
     def expect_there(self) -> None:
         """VlabError if it is no more."""
+        if not self.there:
+            raise gone(self.name)
+
+    @property
+    def there(self) -> bool:
+        """Whether its hypervisor still has it, and a computer to run it on."""
         if self not in self.hypervisor.vms or not self.hypervisor.present:
-            raise VlabError(
-                _("This virtual machine is no more: its computer was rewound, or runs something else."),
-                where=self.name,
-                mend=_("Create another one."),
-            )
-        if isinstance(self.host, VirtualMachine):
-            self.host.expect_there()
+            return False
+        return not isinstance(self.host, VirtualMachine) or self.host.there
 
     def clone(self, name: str = "") -> "VirtualMachine":
         """Another virtual machine beside it, which goes on from where this one is: "vm" and a number if not named.
@@ -381,7 +394,8 @@ class VirtualMachine(Computer):
         return tables_of(self, root, mode)
 
     def memory_map(self) -> MemoryMap:
-        """Where its memory, and that of VMs inside it, lies, down to the machine."""
+        """Where its memory, and that of VMs inside it, lies, down to the machine. VlabError if it is no more."""
+        self.expect_there()
         return memory_map(self.host, [self])
 
     def raw_walk(self, address: int, access: Access | str = Access.LOAD) -> Walk | None:

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 from vlab.language import VlabError, _
 from vlab.machine.bus import Bus, BusMaster, Device, Interrupting
 from vlab.machine.devices import KINDS, Clint, Finisher, Plic, Uart
+from vlab.machine.memory import RAM_BASE
 from vlab.machine.snapshot import Checker
 
 CLINT_BASE, PLIC_BASE, UART_BASE, FINISHER_BASE = 0x0200_0000, 0x0C00_0000, 0x1000_0000, 0x0010_0000
 UART_SOURCE = 10
 SLOT_BASE, SLOT_SIZE, SLOTS = 0x1000_1000, 0x1000, 8
 SLOT_SOURCE = 1  # of the first slot; the next one's is the next
+_ALIGNED = 8  # bytes: the widest access, which must be aligned, to a register that is
 _MEMBERS = ("name", "size", "load", "store", "state", "restore")  # what each device must have
 
 
@@ -58,6 +60,7 @@ class Board:
         _expect_device(device)
         if base is None:
             base = self._free_slot(device)
+        self._expect_base(device, base)
         source = 0
         if isinstance(device, Interrupting):
             source = self._source(base) if irq is None else irq
@@ -71,6 +74,27 @@ class Board:
         if hasattr(device, "connect"):
             device.connect(self._memory)
         self.attached[device.name] = Attached(device, base, source, new)
+
+    def _expect_base(self, device: Device, base: object) -> None:
+        """VlabError for a base in memory, or at which registers would lie across what can be accessed."""
+        if not isinstance(base, int):
+            return  # the bus will say so
+        if base % _ALIGNED:
+            raise VlabError(
+                _("{base:#x} can't be a device's base: it is no multiple of {bytes}.").format(
+                    base=base, bytes=_ALIGNED
+                ),
+                where=device.name,
+            )
+        last = base + device.size - 1
+        if base < RAM_BASE <= last or self._memory.holds(base):
+            raise VlabError(
+                _("It would lie in the computer's memory, which begins at {start:#x}.").format(
+                    start=RAM_BASE
+                ),
+                where=device.name,
+                mend=_("Attach it at another base."),
+            )
 
     def _free_slot(self, device: Device) -> int:
         """The base of the first slot in which, and at whose source, there is nothing."""
@@ -128,7 +152,12 @@ class Board:
         for row in state.rows():
             kind, name = row.part("kind").state, row.part("name").state
             if not isinstance(kind, str) or kind not in KINDS or not isinstance(name, str):
-                raise row.bad(_("There is no kind {kind} of devices.").format(kind=repr(kind)[:40]))
+                raise row.bad(
+                    _("A device {name} of the kind {kind} can't be made anew.").format(
+                        name=repr(name)[:40], kind=repr(kind)[:40]
+                    ),
+                    mend=_("Give its class a `kind`, and enter the class: `vlab.machine.devices.KINDS[…]`."),
+                )
             base, irq = row.number("base"), row.number("irq")
             device: Any = KINDS[kind]()
             if device.name != name:

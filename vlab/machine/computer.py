@@ -187,6 +187,9 @@ class Computer(Drawn, ABC):
     def translations_changed(self, reason: str, address: int | None) -> None:
         """The hart fenced `address` (None: all), or changed its PMP. Who keeps shadows acts on it."""
 
+    def expect_there(self) -> None:
+        """VlabError if it is no more; a machine always is there."""
+
     def woken(self) -> None:
         """By hand, something was given to a resident of this computer to do. Who runs the computer acts on it."""
 
@@ -241,6 +244,7 @@ class Computer(Drawn, ABC):
                 where=self.name,
                 mend=_('Write b"…", or encode a text: text.encode().'),
             )
+        self.expect_there()
         self.history.arrived(self, device, data)
 
     def deliver(self, device: str, data: bytes) -> None:

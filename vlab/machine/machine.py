@@ -12,6 +12,7 @@ from vlab.machine.board import several
 from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
+from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.hart import MASK
 from vlab.machine.history import History
 from vlab.machine.interruptible import Interruptible
@@ -128,6 +129,8 @@ class Machine(Computer):
         then stays at the `wfi`. `until` is asked after each trap, each change of control and each device access,
         and now and then between. Ctrl-C stops between two instructions, with a KeyboardInterrupt.
         """
+        expect_whole(instructions, time)
+        expect_asked(until)
         stop = None if instructions is None else self.steps + instructions
         before, self._horizon = self._horizon, time
         try:
@@ -160,6 +163,7 @@ class Machine(Computer):
 
     def step(self, count: int = 1) -> "Machine":
         """Attempt `count` instructions (a resident's work counts as one step) and be the result."""
+        expect_whole(count)
         for _step in range(count):
             self.run(1)
         return self
@@ -307,9 +311,11 @@ class Machine(Computer):
 
     def goto(self, step: int) -> Stop:
         """Go to the state after `step` attempted instructions, back or forth, by replay from a checkpoint."""
+        expect_whole(step)
         with Interruptible():
             return self.history.goto(step)
 
     def back(self, steps: int = 1) -> Stop:
         """Go `steps` attempted instructions back."""
+        expect_whole(steps)
         return self.goto(max(0, self.steps - steps))

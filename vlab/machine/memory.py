@@ -111,12 +111,7 @@ class Memory(Watches):
 
     def _inside(self, address: int, size: int) -> int:
         if not self.holds(address, size):
-            raise VlabError(
-                _("There is no memory at {address:#x} ({size} bytes).").format(address=address, size=size),
-                mend=_("RAM lies from {first:#x} to {last:#x}.").format(
-                    first=self.base, last=self.base + self.size - 1
-                ),
-            )
+            raise no_memory(address, size, self.base, self.size)
         return address - self.base
 
     def _written(self, at: int, size: int) -> None:
@@ -184,3 +179,13 @@ def _allocate(size: int) -> bytearray:
         raise VlabError(
             _("This host does not have so much memory to give."), mend=_("Ask for less.")
         ) from None
+
+
+def no_memory(address: int, size: int, base: int, there: int) -> VlabError:
+    """What is said of a range that isn't all in a memory of `there` bytes at `base`."""
+    return VlabError(
+        _("There is no memory at {address:#x} ({size} bytes).").format(address=address, size=size),
+        mend=_("RAM lies from {first:#x} to {last:#x}.").format(first=base, last=base + there - 1)
+        if there
+        else _("There is none at all any more: its virtual machine was moved away, or removed."),
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vlab.language import _
+from vlab.language import VlabError, _
 from vlab.machine.computer import RESIDENTS, Computer
 from vlab.machine.snapshot import Checker, Snapshot, checked_pages, restore_hart, restore_tlb
 from vlab.riscv import Mode
@@ -20,6 +20,11 @@ def restore_computer(computer: Computer, snapshot: Snapshot) -> None:
     Raises:
         VlabError: if the state is damaged or doesn't fit; the computer is then as it was before.
     """
+    if not isinstance(snapshot, Snapshot):
+        raise VlabError(
+            _("{given} is no snapshot.").format(given=repr(snapshot)[:40]),
+            mend=_("Give what `snapshot()` returned. Those in a tree have names: `tree.restore(name)`."),
+        )
     before = computer.snapshot()
     try:
         restore_state(computer, Checker(snapshot.state))

@@ -111,11 +111,10 @@ class Checker:
     def __init__(self, state: Any, where: str = "snapshot"):
         self.state, self.where = state, where
 
-    def bad(self, what: str) -> VlabError:
-        """The error for a state that can't be a snapshot's."""
-        return VlabError(
-            what, where=self.where, mend=_("The snapshot is damaged, or was made by another version of vlab.")
-        )
+    def bad(self, what: str, mend: str = "") -> VlabError:
+        """The error for a state that can't be a snapshot's, or not this computer's."""
+        damaged = _("The snapshot is damaged, or was made by another version of vlab.")
+        return VlabError(what, where=self.where, mend=mend or damaged)
 
     def part(self, name: str) -> "Checker":
         """The part of that name, which must be there."""
@@ -204,7 +203,8 @@ def checked_pages(state: Checker, base: int, size: int) -> dict[int, bytes]:
         raise state.bad(
             _("It is of a computer with {there} bytes of memory, and this one has {here}.").format(
                 there=state.part("size").state, here=size
-            )
+            ),
+            mend=_("Restore it into a computer like the one that it was taken of."),
         )
     pages = state.part("pages")
     if not isinstance(pages.state, Mapping):

@@ -155,7 +155,11 @@ class Migration(Drawn):
                 "of {downtime} ticks, with the state: {last}."
             )
         elif self.reason is not None:
-            words = _("{vm} was not carried over: {reason}. It goes on where it was.")
+            words = (
+                _("{vm} was not carried over: {reason}. It goes on where it was.")
+                if self._there
+                else _("{vm} was not carried over: {reason}. It is no more where it was either.")
+            )
         else:
             words = _("{vm} is on its way: {rounds} rounds and {pages} pages so far.")
         return words.format(**facts)
@@ -214,7 +218,7 @@ class Migration(Drawn):
     @property
     def _there(self) -> bool:
         """Whether the source still has it."""
-        return self.vm in self.vm.hypervisor.vms and self.vm.hypervisor.present
+        return self.vm.there
 
     def run(self) -> "Migration":
         """Go on to the end."""

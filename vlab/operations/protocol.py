@@ -104,7 +104,7 @@ class Receiver:
 
     def give_up(self) -> None:
         """The source is gone, or refused: nothing is left of what was built."""
-        if self.vm is not None and self.vm in self.hypervisor.vms and self.hypervisor.present:
+        if self.vm is not None and self.vm.there:
             self.hypervisor.remove(self.vm)
         self.vm = None
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vlab.display import Drawn, one_line
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Snapshot
+from vlab.machine.expecting import expect_computer
 from vlab.machine.memory import PAGE
 from vlab.operations.files import Row, packed, read_tree, write_tree
 
@@ -63,11 +64,8 @@ class Snapshots(Drawn):
     """
 
     def __init__(self, computer: Computer):
-        if not isinstance(computer, Computer):
-            raise VlabError(
-                _("{given} is no computer.").format(given=repr(computer)[:60]),
-                mend=_("Give a machine, or a virtual machine."),
-            )
+        expect_computer(computer)
+        computer.expect_there()
         self.computer = computer
         self.here: str | None = None
         self._saved: dict[str, Saved] = {}

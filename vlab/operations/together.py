@@ -10,6 +10,7 @@ from typing import Any
 from vlab.display import Drawn
 from vlab.language import VlabError, _
 from vlab.machine import Machine, Stop
+from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.interruptible import Interruptible
 
 SLICE = 10_000  # of time: at 10 MHz, a millisecond
@@ -50,6 +51,8 @@ class Together(Drawn):
         One that is behind the others, because it was rewound, catches up first. `until` is asked as
         `Machine.run` does, and Ctrl-C stops as it does there.
         """
+        expect_whole(time)
+        expect_asked(until)
         end = None if time is None else self.time + time
         while True:
             if all(machine.status is not None for machine in self.machines):

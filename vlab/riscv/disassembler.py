@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.instructions import Instruction, Row, decode, encode
+from vlab.riscv.privilege import Cause
 from vlab.riscv.pseudo import ALIASES, Form, named_operands, slots
 from vlab.riscv.registers import ABI_NAMES
 
@@ -122,3 +123,10 @@ def _target(distance: int, pc: int | None, symbols: Mapping[str, int] | None) ->
     name = next(name for found, name in below if found == value)
     offset = f"+{address - value:#x}" if address > value else ""
     return f"{address:#x} <{name}{offset}>"
+
+
+def trap_value(cause: int, value: int) -> str:
+    """What `stval` says of an exception, in words that stay the same: an address, or the word that is illegal."""
+    if cause == Cause.ILLEGAL_INSTRUCTION:
+        return f"instruction {value:#x} ({disassemble(value)})"
+    return f"address {value:#x}"

@@ -3,6 +3,10 @@
 A hosted hypervisor is a module of the host's kernel: to install it takes the administrator (the capability
 CAP_SYS_MODULE); to use it takes only the right to open its device, which the administrator gives to a group. Nothing
 is ever loaded: the kernel is asked with an image that is none, and its error tells whether it looked at it.
+
+Many kernels, those of containers and small virtual machines above all, take no modules, and then their answer is the
+same for all who ask: it tells nothing. So something else is asked that is the administrator's alone, and that every
+kernel has: to set the computer's name, to the one that it has already.
 """
 
 from dataclasses import dataclass
@@ -14,15 +18,16 @@ from vlab.silicon.asking import Recorded, Unavailable, ask_child, label, live_or
 from vlab.silicon.fields import Fields
 from vlab.silicon.hosts import Host
 
-CALLS = ("init_module", "finit_module", "open")
+INSTALLING = ("init_module", "finit_module")
+CALLS = ("sethostname", *INSTALLING, "open")
 
 
 @dataclass(frozen=True, repr=False)
 class Request:
     """One thing that was asked of the host's kernel, by an administrator (`root`) or a plain user, and its error.
 
-    `call` is "init_module", "finit_module" or "open" (of /dev/kvm); `error` is errno's name ("": done), and
-    `capable` says whether the asker had CAP_SYS_MODULE.
+    `call` is "sethostname" (to the name that the computer has), "init_module", "finit_module" or "open" (of
+    /dev/kvm); `error` is errno's name ("": done), and `capable` says whether the asker had the capability for it.
     """
 
     root: bool
@@ -32,8 +37,15 @@ class Request:
 
     @property
     def allowed(self) -> bool:
-        """Whether the asker may: the device was opened; or the kernel looked at the image, and found it is none."""
-        return self.error in (("",) if self.call == "open" else ("ENOEXEC", "EBADF", "EFAULT", "EINVAL"))
+        """Whether the asker may: it was done; or the kernel looked at the image, and found it is none."""
+        if self.call in INSTALLING:
+            return self.error in ("ENOEXEC", "EBADF", "EFAULT", "EINVAL")
+        return self.error == ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the asker may not. Neither this nor `allowed`: the answer doesn't tell."""
+        return self.error in ("EPERM", "EACCES")
 
     @property
     def who(self) -> str:
@@ -51,13 +63,18 @@ class Request:
                 "ENOENT": _("there is no such device"),
             }.get(self.error, _("the device can't be used"))
         if self.allowed:
+            if self.call == "sethostname":
+                return _("the computer has the name that it had")
             return _("the kernel looked at the image, and it is no module")
         if self.error == "ENOSYS":
-            return _("this kernel takes no modules at all, from nobody")
+            if self.call == "sethostname":
+                return _("this kernel has no such call: it can't tell")
+            return _("this kernel takes no modules, from nobody: it can't tell")
         if self.error == "EPERM" and not self.capable:
+            right = "CAP_SYS_ADMIN" if self.call == "sethostname" else "CAP_SYS_MODULE"
             if self.root:
-                return _("root of a container: it was not given CAP_SYS_MODULE")
-            return _("only who has CAP_SYS_MODULE may")
+                return _("root of a container: it was not given {right}").format(right=right)
+            return _("only who has {right} may").format(right=right)
         return _("this host forbids it to everybody")
 
     def __repr__(self) -> str:
@@ -101,7 +118,12 @@ class Modules(Drawn):
     @property
     def installing(self) -> tuple[Request, ...]:
         """The requests to install a module."""
-        return tuple(one for one in self.requests if one.call != "open")
+        return tuple(one for one in self.requests if one.call in INSTALLING)
+
+    @property
+    def naming(self) -> tuple[Request, ...]:
+        """The requests to set the computer's name."""
+        return tuple(one for one in self.requests if one.call == "sethostname")
 
     @property
     def using(self) -> tuple[Request, ...]:
@@ -110,9 +132,15 @@ class Modules(Drawn):
 
     def __repr__(self) -> str:
         return _(
-            "A plain user asked the kernel of a real host to install a module, and was refused. To install is the "
-            "administrator's; to use what is installed takes only the right to open its device."
+            "A plain user asked the kernel of a real host to set the computer's name, and was refused: that is the "
+            "administrator's. By its manual, Linux has the same rule for installing a module; to use one takes only "
+            "the right to open its device."
         )
+
+    @property
+    def verdicts(self) -> tuple[str, str]:
+        """What the answers say of setting the computer's name, and of installing a module."""
+        return _said(_("The computer's name"), self.naming), _said(_("Modules"), self.installing)
 
     @property
     def particulars(self) -> str:
@@ -142,17 +170,40 @@ class Modules(Drawn):
         }
 
 
-def try_modules(*, live: bool = True) -> Modules:
-    """Ask the host's kernel to install a module (none is ever loaded), and to use the hypervisor that is there.
+def _said(what: str, requests: tuple[Request, ...]) -> str:
+    """What these answers say of who may: no more than what was seen."""
+    plain = [one for one in requests if not one.root]
+    roots = [one for one in requests if one.root]
+    if not any(one.allowed or one.refused for one in plain):
+        words = _("{what}: this host can't tell who may.")
+    elif any(one.allowed for one in plain):
+        words = _("{what}: the plain user may.")
+    elif any(one.allowed for one in roots):
+        words = _("{what}: the administrator may, and the plain user may not.")
+    elif not roots:
+        words = _("{what}: the plain user may not; nobody could ask as the administrator.")
+    else:
+        words = _(
+            "{what}: the plain user may not; and this administrator may not either, as the reason says."
+        )
+    return words.format(what=what)
 
-    A child process asks as this user; where this is root, also as a plain user. With live=False, or where this host
-    can't tell, the recorded answers are given.
+
+def try_modules(*, live: bool = True) -> Modules:
+    """Ask the host's kernel who may install a module (none is ever loaded), and who may use a hypervisor that is there.
+
+    It is also asked to set the computer's name, to the one that it has, as a kernel without modules can tell nothing
+    else. A child process asks as this user; where this is root, also as a plain user. With live=False, or where this
+    host can't tell, the recorded answers are given.
     """
 
     def try_it(host: Host) -> Modules:
         found = modules_from(ask_child("install", {}).part("answer"), host, live=True)
-        if not any(not one.root and not one.allowed for one in found.installing):
+        plain = [one for one in found.naming if not one.root]
+        if not plain:
             raise Unavailable(_("there is no plain user to ask as"))
+        if not all(one.refused for one in plain):
+            raise Unavailable(_("the answer to a plain user tells nothing"))
         return found
 
     def take(data: Recorded, why: str) -> Modules:

@@ -41,7 +41,7 @@ def test_overlays_are_the_packages_own():
             block: [data[2 * SECTOR * n :][:SECTOR].rstrip(b"\0").decode() for n in range(PER_BLOCK)]
             for block, data in overlay.own.items()
         }
-        assert key("01-2").answer((base, operations)) == [read, own]
+        assert key("01-2").answer((base, operations)) == (read, own)
 
 
 def test_the_control_program_does_the_same_with_each_deck():

@@ -125,6 +125,12 @@ def keeps_nothing(base, operations):
     return right("through", base, operations)[0], {}
 
 
+@wrong("01-2", "The keys of the dictionary are such as")
+def blocks_by_texts(base, operations):
+    read, own = right("through", base, operations)
+    return read, {str(block): sectors for block, sectors in own.items()}
+
+
 @wrong("01-2", "The second part is a dictionary")
 def a_list_of_blocks(base, operations):
     read, own = right("through", base, operations)
@@ -178,6 +184,12 @@ wrong("01-3", "A message may be empty")(
 wrong("01-3", "It goes to the user whom the first card names")(
     decks(lambda done, sender, deck: [(sender, *rest) for _user, *rest in done])
 )
+
+
+@wrong("01-3", "First the deck, then the word")
+def the_word_first(sender, there, deck):
+    return right("spooled", sender, there, deck)[::-1]
+
 
 # 01-4
 

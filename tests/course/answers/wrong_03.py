@@ -135,6 +135,11 @@ wrong("03-3", "one answer for each length")(
 )
 
 
+@wrong("03-3", "differs at  turn 0\n")
+def nobody_at_first(tasks, lengths):
+    return [None if turn == 0 else name for turn, name in enumerate(ordered(tasks, lengths))]
+
+
 @wrong("03-3", "It can't run yet")
 def all_of_them_once_one_can(tasks, lengths):
     first = min(since for _name, _weight, since in tasks)

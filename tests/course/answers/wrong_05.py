@@ -10,6 +10,13 @@ wrong = WRONG.wrong
 # 05-1
 
 
+wrong("05-1", "The keys of the dictionary are such as")(
+    lambda before, after: {
+        str(page): after.get(page) for page in {*before, *after} if before.get(page) != after.get(page)
+    }
+)
+
+
 @wrong("05-1", "the change is to None")
 def forgets_what_is_gone(before, after):
     return {page: after[page] for page in after if before.get(page) != after[page]}
@@ -148,3 +155,8 @@ def fears_every_bug(shared, attack):
 @wrong("05-5", "what this attack goes through")
 def trusts_everybody(shared, attack):
     return NEEDS[attack] == "kernel" and "kernel" in shared
+
+
+@wrong("05-5", "returns None, which is not True or False")
+def says_only_yes(shared, attack):
+    return True if NEEDS[attack] in shared else None

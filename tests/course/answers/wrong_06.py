@@ -137,6 +137,11 @@ for part, told in {
     wrong("06-3", told)(inhibiting(part))
 
 
+@wrong("06-3", "returns 2, which is not True or False")
+def the_bit_itself(word, x):
+    return 2 if word & 0x7F == 0x73 and word >> 20 == 0x100 else False
+
+
 # 06-4
 
 

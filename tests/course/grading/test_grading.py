@@ -67,7 +67,14 @@ def raising(name, expression):
 
 
 THEIR_KEYS = "from vlab.course.answers.lesson_07 import KEYS"
+LISTS = "\nin_pairs = decide\ndef decide(*a):\n    return list(in_pairs(*a))"
 QUICK = {
+    "lists for pairs": Attack({"x07_2": blanks(NAME)["07-2"] + LISTS}, "++++++"),
+    "wrong pairs": Attack(
+        {"x07_2": "def decide(*a):\n    return 'fill', None"},
+        "+-++++",
+        told={"07-2": "yours     ('fill', None)\n"},
+    ),
     "blank, wrong, crash, hard-coded": Attack(
         {
             "x07_1": "def deliverable(*a):\n    return None",

@@ -111,7 +111,7 @@ def test_a_line_is_cut_to_the_room_there_is():
 WRONGS = {
     0: "store page fault at pc 0x1002c, address 0x0",
     1: "store page fault at pc 0x10038, address 0xffffffc080000000",
-    2: "illegal instruction at pc 0x1003c, address 0x18001073",
+    2: "illegal instruction at pc 0x1003c, instruction 0x18001073 (csrw satp, zero)",
     3: "there is no system call 99, at pc 0x10044",
     4: "it wants to print from 0xffffffc080000000, which is not its to read, at pc 0x1005c",
     5: "instruction page fault at pc 0x0, address 0x0",

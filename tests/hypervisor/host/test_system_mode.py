@@ -37,7 +37,10 @@ def test_as_long_as_it_behaves_nothing_is_seen():
 CRASHES = [
     (guests.load("crash"), "store access fault in system mode, pc 0x80000074, address 0x0"),
     (guests.load("crash", WILD=HOST_MEMORY), "its own memory was overwritten"),
-    (guests.load("jump_nowhere"), "illegal instruction in system mode, pc 0x80000008, address 0x30529073"),
+    (
+        guests.load("jump_nowhere"),
+        "illegal instruction in system mode, pc 0x80000008, instruction 0x30529073 (csrw mtvec, t0)",
+    ),
     (assemble("ebreak"), "breakpoint in system mode, pc 0x80000000, address 0x80000000"),
     (assemble("ecall"), "ecall from S in system mode, pc 0x80000000, address 0x0"),
 ]

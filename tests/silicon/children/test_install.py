@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 
 from tests.silicon.hosts import LINUX
 from vlab.silicon.children import install
@@ -12,11 +13,25 @@ pytestmark = LINUX
 def test_every_call_has_its_answer_and_none_installs_anything():
     found = install.answer({})
     calls = [row["call"] for row in found["tries"]]
-    assert calls[:3] == ["init_module", "finit_module", "open"]
-    assert all(row["error"] for row in found["tries"] if row["call"] != "open")
+    assert calls[:4] == ["sethostname", "init_module", "finit_module", "open"]
+    assert all(row["error"] for row in found["tries"] if row["call"] in ("init_module", "finit_module"))
     plain = [row for row in found["tries"] if not row["root"]]
     if plain:
-        assert {row["error"] for row in plain[:2]} <= {"EPERM", "ENOSYS"}
+        assert plain[0]["error"] == "EPERM"
+        assert {row["error"] for row in plain[1:3]} <= {"EPERM", "ENOSYS"}
+
+
+def test_the_computer_keeps_its_name(monkeypatch):
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "sethostname", asked.append)
+    assert install._name_again() == ""
+    assert asked == [os.uname().nodename]
+
+    def refuse(_name):
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(socket, "sethostname", refuse)
+    assert install._name_again() == "EPERM"
 
 
 def test_what_the_kernel_answers_is_named(monkeypatch):
@@ -52,5 +67,5 @@ def test_the_device_is_opened_or_the_reason_given(tmp_path):
 
 def test_root_asks_as_a_plain_user_too_and_nobody_else_can():
     found = install._as_a_plain_user()
-    assert len(found) == (3 if os.geteuid() == 0 else 0)
+    assert len(found) == (4 if os.geteuid() == 0 else 0)
     assert not any(row["capable"] or row["root"] for row in found)

@@ -40,3 +40,25 @@ def test_every_request_has_its_row(code):
     words = all_text(RECORDED.details)
     assert [line for line in words if line in CALLS] == [one.call for one in RECORDED.requests]
     assert "EACCES" in words and "EACCES" not in all_text(modules_picture(RECORDED))
+
+
+@pytest.mark.parametrize(
+    ("requests", "marks"),
+    [
+        ((), ["sethostname() ?", "sethostname() ?", "init_module() ?", "open() ?"]),
+        (RECORDED.requests, ["sethostname() ✗", "sethostname() ✓", "init_module() ?", "open() ?"]),
+        (
+            (
+                Request(True, False, "sethostname", "EPERM"),
+                Request(True, True, "init_module", "ENOEXEC"),
+                Request(False, False, "open", ""),
+            ),
+            ["sethostname() ?", "sethostname() ✗", "init_module() ✓", "open() ✓"],
+        ),
+    ],
+)
+def test_an_arrow_claims_only_what_was_seen(requests, marks):
+    found = Modules(tuple(requests), None, (), RECORDED.host, why="x")
+    assert [line for line in all_text(found.details) if "() " in line and line[-1] in "✓✗?"] == marks
+    still = [line for line in all_text(modules_picture(found)) if "() " in line and line[-1] in "✓✗?"]
+    assert still == ["sethostname() ✗", "sethostname() ?", "init_module() ?", "open() ?"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vlab.course.exercises import Case, shown
+from vlab.course.exercises import Case
 from vlab.course.judging import Key, Why
 from vlab.course.questions.lesson_00 import after_its_run
 from vlab.events import Exit, Recording
@@ -11,10 +11,10 @@ from vlab.language import _
 # 00-1
 
 
-def _caught(case: Case) -> list[int]:
+def _caught(case: Case) -> tuple[int, int]:
     run: Recording = case[0]
     kinds = [event.kind for event in run]
-    return [kinds.count("Trap"), kinds.count("Injection")]
+    return kinds.count("Trap"), kinds.count("Injection")
 
 
 def _why_caught(case: Case, right: Any, given: Any) -> Why:
@@ -132,7 +132,6 @@ KEYS = {
         _why_caught,
         lambda: _("a pair of numbers"),
         picture=lambda case: case[0],
-        show=lambda right, given: (shown(tuple(right)), shown(tuple(given))),
     ),
     "00-2": Key(_first_difference, _why_difference, lambda: _("a pair such as (3, ['t0']) or (None, [])")),
     "00-3": Key(_greeting, _why_greeting, lambda: _("a text in assembly")),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vlab.course.exercises import Case, shown
+from vlab.course.exercises import Case
 from vlab.course.judging import Key, Why
 from vlab.course.questions.lesson_01 import CONDITIONS, FLAGS, OPERATIONS, PAGE, PER_BLOCK
 from vlab.language import _
@@ -12,17 +12,17 @@ _SIGN, _MASK = 1 << 31, (1 << 32) - 1
 # 01-1
 
 
-def _what_is_it(case: Case) -> list[str]:
+def _what_is_it(case: Case) -> tuple[str, str]:
     (host, there), (guest, wanted) = case
     return _kind((host, there.replace("g", "imafd")), (guest, wanted.replace("g", "imafd")))
 
 
-def _kind(host: tuple[str, str], guest: tuple[str, str]) -> list[str]:
+def _kind(host: tuple[str, str], guest: tuple[str, str]) -> tuple[str, str]:
     """Each letter taken as it is."""
     missing = "".join(letter for letter in guest[1] if letter not in host[1])
     if host[0] != guest[0]:
-        return ["emulation", ""]
-    return ["both", missing] if missing else ["virtualization", ""]
+        return "emulation", ""
+    return ("both", missing) if missing else ("virtualization", "")
 
 
 def _why_kind(case: Case, right: Any, given: Any) -> Why:
@@ -35,7 +35,7 @@ def _why_kind(case: Case, right: Any, given: Any) -> Why:
         return Why(
             _("Another base is another instruction set: no instruction of the guest can run directly.")
         )
-    if given == _kind(*case):
+    if tuple(given) == _kind(*case):
         return Why(_("The letter g stands for five: i, m, a, f, d."))
     if given[0] == right[0]:
         return Why(_("The letters that the guest has and the host has not, in the guest's order."))
@@ -47,7 +47,7 @@ def _why_kind(case: Case, right: Any, given: Any) -> Why:
 # 01-2
 
 
-def _through(case: Case) -> list[Any]:
+def _through(case: Case) -> tuple[list[str], dict[int, list[str]]]:
     base, operations = case
     own: dict[int, list[str]] = {}
     answers = []
@@ -57,7 +57,7 @@ def _through(case: Case) -> list[Any]:
             own.setdefault(block, list(base[block]))[at] = content[0]
         else:
             answers.append(own.get(block, base[block])[at])
-    return [answers, own]
+    return answers, own
 
 
 def _why_overlay(case: Case, right: Any, given: Any) -> Why:
@@ -111,6 +111,8 @@ def _why_spool(case: Case, right: Any, given: Any) -> Why:
         return Why(
             _("ID makes two things: the deck in the reader, and a line at the terminal. MSG makes one.")
         )
+    if sorted(map(repr, given)) == sorted(map(repr, right)):
+        return Why(_("First the deck, then the word: the order counts."))
     if order == "ID" and given[0][2] != right[0][2]:
         if first in given[0][2]:
             return Why(_("The first card was for the control program: it does not travel on."))
@@ -282,16 +284,6 @@ KEYS = {
     "01-2": Key(_through, _why_overlay, lambda: _("a pair: what was read, and the blocks of its own")),
     "01-3": Key(_spooled, _why_spool, lambda: _("a list of what CP does: (user, place, content)")),
     "01-4": Key(_ports, _why_ports, lambda: _("a list of names of ports")),
-    "01-5": Key(
-        _step,
-        _why_step,
-        lambda: _("a pair: the registers, and the flags"),
-        show=lambda right, given: (_shown_state(right), _shown_state(given)),
-    ),
+    "01-5": Key(_step, _why_step, lambda: _("a pair: the registers, and the flags")),
     "01-6": Key(_places, _why_places, lambda: _("a list of addresses")),
 }
-
-
-def _shown_state(state: Any) -> str:
-    """Registers and flags as they are written in Python, the numbers in hexadecimal where they are large."""
-    return f"({', '.join(map(shown, state))})"

@@ -6,7 +6,7 @@ Rights and turns are judged by the package's own host and scheduler.
 from types import SimpleNamespace
 from typing import Any
 
-from vlab.course.exercises import Case, shown
+from vlab.course.exercises import Case
 from vlab.course.judging import Key, Why
 from vlab.course.questions.lesson_03 import MEMORY, PAGE, SCOPES
 from vlab.hypervisor.host.users import ROOT, VM_GROUP, Users
@@ -64,12 +64,6 @@ def _why_may(case: Case, right: Any, given: Any) -> Why:
     return Why(
         _("A virtual machine belongs to who started it: to be in the group gives no right to another's.")
     )
-
-
-def _truths(right: Any, given: Any) -> tuple[str, str]:
-    """Both as Python writes a truth."""
-    words = {0: "False", 1: "True"}
-    return words[right], words.get(given, shown(given))
 
 
 # 03-2
@@ -143,7 +137,7 @@ def _why_order(case: Case, right: Any, given: Any) -> Why:
     if len(given) != len(lengths):
         return Why(_("There is one answer for each length: who has that turn."))
     at = next(at for at, (wanted, got) in enumerate(zip(right, given, strict=True)) if wanted != got)
-    step = _("turn {number}").format(number=at + 1)
+    step = _("turn {number}").format(number=at)
     since = {name: first for name, _weight, first in tasks}
     if right[at] is None:
         return Why(_("Nobody can run yet: the turn is nobody's."), step)
@@ -263,7 +257,7 @@ def _why_scope(case: Case, right: Any, given: Any) -> Why:
 
 
 KEYS = {
-    "03-1": Key(_may, _why_may, lambda: _("True or False"), show=_truths),
+    "03-1": Key(_may, _why_may, lambda: _("True or False")),
     "03-2": Key(_route, _why_route, lambda: _("a pair: to whom, and for which virtual machine")),
     "03-3": Key(_order, _why_order, lambda: _("a list of names, or None for a turn that is nobody's")),
     "03-4": Key(_host_address, _why_address, lambda: _("an address, or None")),

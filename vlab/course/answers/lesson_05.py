@@ -2,29 +2,17 @@
 
 from typing import Any
 
-from vlab.course.exercises import Case
+from vlab.course.exercises import Case, shown
 from vlab.course.judging import Key, Why
 from vlab.course.questions.lesson_05 import NEEDS
 from vlab.language import _
 
 # 05-1
 
-# Replies are judged as plain values, in which the keys of dictionaries are texts.
-
-
-def _plain(memory: dict[Any, Any]) -> dict[str, Any]:
-    return {str(page): content for page, content in memory.items()}
-
 
 def _pages(right: Any, given: Any) -> tuple[str, str]:
-    """Two memories as Python writes them."""
-    return _memory(right), _memory(given)
-
-
-def _memory(value: Any) -> str:
-    if not isinstance(value, dict):
-        return repr(value)
-    return "{" + ", ".join(f"{page}: {content!r}" for page, content in value.items()) + "}"
+    """Two whole memories: what is the same says something too."""
+    return shown(right), shown(given)
 
 
 def _changes(case: Case) -> dict[int, str | None]:
@@ -34,7 +22,7 @@ def _changes(case: Case) -> dict[int, str | None]:
 
 
 def _why_changes(case: Case, right: Any, given: Any) -> Why:
-    before, after = map(_plain, case)
+    before, after = case
     gone = [page for page in right if right[page] is None and page not in given]
     if gone:
         return Why(
@@ -62,7 +50,7 @@ def _restored(case: Case) -> dict[int, str]:
 
 
 def _why_restored(case: Case, right: Any, given: Any) -> Why:
-    chain = [_plain(part) for part in case[0]]
+    chain = case[0]
     if None in given.values():
         return Why(_("A page of zeros is not in a memory: None says that it is gone."))
     zeroed = [page for page in given if page not in right]

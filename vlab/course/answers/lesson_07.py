@@ -8,11 +8,11 @@ from functools import cache, lru_cache
 from itertools import zip_longest
 from typing import Any
 
-from vlab.course.asking import plain
 from vlab.course.exercises import Case, shown
 from vlab.course.judging import Key, Why, differences
 from vlab.course.questions import guests_07 as guests
 from vlab.course.questions.lesson_07 import PAGE_FAULTS
+from vlab.course.values import plain
 from vlab.events import Event, Exit, Injection, Recording
 from vlab.hypervisor import TrapAndEmulate
 from vlab.language import _
@@ -382,7 +382,6 @@ KEYS = {
         _decide,
         _why_decide,
         lambda: _('a pair such as ("inject", 13) or ("fill", None)'),
-        show=lambda right, given: (str(tuple(right)), str(tuple(given))),
     ),
     "07-3": Key(_emulate_csr, _why_csr, lambda: _("the old value, or None")),
     "07-4": Key(_take_trap, _why_trap, lambda: _("nothing: it changes the hart that it is given")),

@@ -6,10 +6,10 @@ The rights that a mode has are the machine's own rule, and the guests run under 
 from functools import lru_cache
 from typing import Any
 
-from vlab.course.asking import plain
 from vlab.course.exercises import Case, shown
 from vlab.course.judging import Key, Why, differences
 from vlab.course.questions import guests_08 as guests
+from vlab.course.values import plain
 from vlab.hypervisor import TrapAndEmulate
 from vlab.language import _
 from vlab.machine.mmu import Key as Context
@@ -127,14 +127,14 @@ def _translate(case: Case) -> dict[int, Any]:
 
 def _why_translate(case: Case, right: Any, given: Any) -> Why:
     table, _frames = case
-    page = min(int(p) for p in {**right, **given} if right.get(p, ...) != given.get(p, ...))
+    page = min(p for p in {**right, **given} if right.get(p, ...) != given.get(p, ...))
     step = _("page {page:#x}").format(page=page)
     start = next((start for start, (_place, size, _f) in table.items() if start <= page < start + size), None)
     if start is None:
         return Why(_("The guest's table does not have this page."), step)
     place, _size, flags = table[start]
     gpa = place + page - start
-    wanted, got = right.get(str(page)), given.get(str(page))
+    wanted, got = right.get(page), given.get(page)
     if wanted is None:
         if "U" not in flags:
             return Why(_("This is a process's shadow: the kernel's pages, without U, are not in it."), step)

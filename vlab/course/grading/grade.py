@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vlab.course import students
-from vlab.course.asking import Reply, plain, read_transcript, transcript
+from vlab.course.asking import Reply, read_transcript, transcript
 from vlab.course.checking import key
 from vlab.course.exercises import Exercise, find
 from vlab.course.grading.bank import Bank, blanks, given
@@ -16,6 +16,7 @@ from vlab.course.grading.runs import Confines, Run, run
 from vlab.course.grading.submissions import Cell, taken
 from vlab.course.grading.worker import Job
 from vlab.course.judging import judge
+from vlab.course.values import plain
 from vlab.language import _
 
 _CELL_SHARE = 4  # one cell may take this part of the time of all

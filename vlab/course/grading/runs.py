@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from vlab.course import students
+from vlab.course.asking import KINDS
 from vlab.course.checking import SEED
 from vlab.course.exercises import QUESTIONS
 from vlab.course.grading.kernel import CONFINES
@@ -64,6 +65,7 @@ def run(
         folder.mkdir(parents=True)
     (work / "notebook.ipynb").write_text(json.dumps(notebook))
     (private / "pytest.ini").write_text("[pytest]\n")
+    (private / "kinds").write_text(f"regex: {KINDS}.*\nreplace: \n")
     _install_kernel(private, work, seed, confines)
     watcher = _Watcher()
     options = ["--nbval", f"--nbval-kernel-name={_KERNEL}", f"--nbval-cell-timeout={confines.seconds}"]
@@ -73,6 +75,7 @@ def run(
         "-p",
         "no:cacheprovider",
         f"-c{private / 'pytest.ini'}",
+        f"--nbval-sanitize-with={private / 'kinds'}",
         f"--rootdir={work}",
     ]
     pytest.main([str(work / "notebook.ipynb"), *options], plugins=[watcher])

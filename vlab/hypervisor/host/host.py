@@ -23,6 +23,7 @@ from vlab.hypervisor.schedule import checked_weight
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import RESIDENTS, parse_size
+from vlab.machine.expecting import expect_in_charge, in_charge
 from vlab.machine.loading import load_image
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.network import Port, Switch
@@ -43,7 +44,12 @@ class Host(Kernel):
         alive = [process for process in self.processes if process.alive]
         vms = [process for process in alive if process.vm is not None]
         module = _("no hypervisor") if self.hypervisor is None else _("a hypervisor")
-        return _("Host at level {level}: {module}; programs: {programs}, virtual machines: {vms}").format(
+        words = (
+            _("Host at level {level}: {module}; programs: {programs}, virtual machines: {vms}")
+            if in_charge(self)
+            else _("A host that no longer has its computer, at level {level}")
+        )
+        return words.format(
             level=self.computer.level, programs=len(alive) - len(vms), module=module, vms=len(vms)
         )
 
@@ -63,6 +69,7 @@ class Host(Kernel):
         Raises:
             VlabError: if there is no such user or program, or not enough memory; then nothing was started.
         """
+        expect_in_charge(in_charge(self), self.kind)
         self.users[user]
         if isinstance(program, str):
             name, program = name or program, programs.load(program)
@@ -86,6 +93,7 @@ class Host(Kernel):
         Raises:
             VlabError: for anybody but the administrator; if the image doesn't fit.
         """
+        expect_in_charge(in_charge(self), self.kind)
         self.users.expect_administrator(user, _("run a kernel in system mode"))
         size = parse_size(memory)
         if size <= 0 or size % PAGE:
@@ -123,6 +131,7 @@ class Host(Kernel):
 
     def install_hypervisor(self, *, user: str = ROOT) -> Module:
         """Install the hypervisor as a module of the host's kernel: the administrator's affair. VlabError for others."""
+        expect_in_charge(in_charge(self), self.kind)
         self.users.expect_administrator(user, _("install modules in the host's kernel"))
         if self.hypervisor is not None:
             raise VlabError(_("The hypervisor is installed already."))
@@ -173,6 +182,7 @@ class Host(Kernel):
             VlabError: for anybody but the administrator; if there is no such card, or it is taken; if packets
                 would go round in a loop; without memory for the driver.
         """
+        expect_in_charge(in_charge(self), self.kind)
         self.users.expect_administrator(user, _("join networks"))
         bridge = self.bridges.get(device) or Bridge(self, device)
         new = bridge not in self.drivers

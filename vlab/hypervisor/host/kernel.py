@@ -23,8 +23,10 @@ from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import GATE, Computer, Resident, standing
 from vlab.machine.board import FINISHER_BASE
+from vlab.machine.expecting import expect_computer
 from vlab.riscv import Cause, Interrupt, Mode
 from vlab.riscv.csrs import CSRS
+from vlab.riscv.disassembler import trap_value
 from vlab.riscv.privilege import INTERRUPT_BIT, cause_key
 
 NEVER = (1 << 64) - 1
@@ -46,6 +48,7 @@ class Kernel(Drawn, Resident, ABC):
 
     def __init__(self, computer: Computer, *, power_on: bool = True):
         """`power_on` is false for one that will be restored."""
+        expect_computer(computer)
         self.computer = computer
         self.console = Console(self)
         self.controller = Controller(self)
@@ -147,11 +150,11 @@ class Kernel(Drawn, Resident, ABC):
             return
         self._route(cause, process.name, "host")
         if process.mode == Mode.S:
-            self._panic(f"{cause_key(cause)} in system mode, pc {process.pc:#x}, address {value:#x}")
+            self._panic(f"{cause_key(cause)} in system mode, pc {process.pc:#x}, {trap_value(cause, value)}")
         elif cause == Cause.ECALL_FROM_U:
             self._call(process)
         else:
-            self._kill(process, f"{cause_key(cause)} at pc {process.pc:#x}, address {value:#x}")
+            self._kill(process, f"{cause_key(cause)} at pc {process.pc:#x}, {trap_value(cause, value)}")
 
     def _call(self, process: Process) -> None:
         """A system call, or the end of who makes one that no good program makes."""

@@ -8,6 +8,7 @@ from vlab.hypervisor.host.users import ROOT
 from vlab.hypervisor.hypervisor import Hypervisor
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError
+from vlab.machine.expecting import in_charge
 from vlab.machine.memory import PAGE
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Module(Hypervisor):
     @property
     def present(self) -> bool:
         """Whether it is installed on the host, and that has the computer."""
-        return self.host.hypervisor is self and self.host in self.computer.residents.values()
+        return self.host.hypervisor is self and in_charge(self.host)
 
     @property
     def alarmed(self) -> bool:

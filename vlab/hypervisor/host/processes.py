@@ -7,6 +7,7 @@ from vlab.hypervisor.host.spaces import VM_OFFSET, Space
 from vlab.hypervisor.schedule import Account
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
+from vlab.machine.expecting import expect_address
 from vlab.machine.snapshot import Checker
 from vlab.paging import Walk
 from vlab.riscv import Access, Mode
@@ -91,6 +92,7 @@ class Process(Drawn):
 
     def address_of(self, gpa: int) -> int:
         """GPA → HVA: where the memory of its VM lies in its own virtual address space. VlabError if it has none."""
+        expect_address(gpa)
         if self.vm is None or not self.vm.memory.holds(gpa):
             raise VlabError(
                 _("{gpa:#x} is not in the memory of a virtual machine of this process.").format(gpa=gpa),
@@ -105,8 +107,7 @@ class Process(Drawn):
         """
         if self.space is None:
             raise VlabError(_("This process is over: it has no address space any more."), where=repr(self))
-        if not 0 <= address < 1 << 64:
-            raise VlabError(_("{address:#x} is not an address of 64 bits.").format(address=address))
+        expect_address(address)
         return self.space.walk(address, access, _MODES[self.kind])
 
     # Saving

@@ -47,7 +47,12 @@ class Users:
         """A new plain user; VlabError if the name is taken, or is none, or `groups` are no names."""
         if not isinstance(name, str) or not name or not name.isprintable():
             raise VlabError(_("{name!r} can't be a user's name.").format(name=name))
-        if isinstance(groups, str) or not all(isinstance(group, str) for group in groups):
+        given: Any = groups
+        if (
+            isinstance(given, str)
+            or not isinstance(given, Iterable)
+            or not all(isinstance(g, str) for g in given)
+        ):
             raise VlabError(
                 _("{groups} are no groups of users.").format(groups=repr(groups)[:40]),
                 where=name,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vlab.display import Drawn, one_line
 from vlab.language import VlabError, _
+from vlab.machine.expecting import expect_computer
 from vlab.machine.network.packets import BROADCAST, HEADER, LARGEST, Packet, mac_text
 from vlab.machine.network.tape import Capture, Sent, Tape
 
@@ -98,6 +99,8 @@ class Switch(Drawn):
         Raises:
             VlabError: if there is no such card, it has a cable, or its address is another port's.
         """
+        expect_computer(computer)
+        computer.expect_there()
         card = _card(computer, nic)
         others = [port for port in self.ports if port.nic.mac == card.mac]
         if others:
@@ -126,6 +129,7 @@ class Switch(Drawn):
 
     def unplug(self, computer: "Computer") -> None:
         """Pull the cables of a computer; what was under way to it is lost. VlabError if it has none here."""
+        expect_computer(computer)
         pulled = [port for port in self.ports if port.computer is computer]
         if not pulled:
             raise VlabError(_("It is not plugged into this switch."), where=computer.name)
@@ -234,7 +238,7 @@ def _card(computer: "Computer", wanted: Nic | str | None) -> Any:
     """The network card that is to be plugged in."""
     cards = [device for _base, device in computer.bus.devices.values() if isinstance(device, Nic)]
     if wanted is None:
-        found = [card for card in cards if card.wire is None][:1]
+        found = [card for card in cards if card.wire is None][:1] or cards[:1]
     else:
         found = [card for card in cards if card is wanted or card.name == wanted]
     if not found:
@@ -244,5 +248,9 @@ def _card(computer: "Computer", wanted: Nic | str | None) -> Any:
             mend=_("Give it one: devices=[VirtioNet(…)]."),
         )
     if found[0].wire is not None:
-        raise VlabError(_("There is a cable in it already."), where=found[0].name)
+        raise VlabError(
+            _("There is a cable in it already."),
+            where=computer.name or found[0].name,
+            mend=_("Pull that first: `switch.unplug(…)`. Or give the computer one more network card."),
+        )
     return found[0]

@@ -1,7 +1,9 @@
-"""Ask the host's kernel to install a module, as this user and as a plain one, with images that no kernel takes.
+"""Ask the host's kernel for what is the administrator's, as this user and as a plain one; nothing is ever changed.
 
-The kernel looks first at whether the asker may, and then at the image (init_module(2)): so the error tells the two
-apart, and nothing is ever loaded: the image is empty, and the file is none.
+To set the computer's name (sethostname(2)), to the name that it has already: every kernel can tell by it who may do
+what. And to install a module (init_module(2)): the kernel looks first at whether the asker may, and then at the image,
+so the error tells the two apart. Nothing is ever loaded: the image is empty, and the file is none. A kernel that takes
+no modules looks at neither.
 """
 
 import ctypes
@@ -27,7 +29,13 @@ _HYPERVISORS = (
 )
 _MODULES = Path("/sys/module")
 _DEVICE = Path("/dev/kvm")
-_MAY_INSTALL = 16  # CAP_SYS_MODULE
+# Which capability each call takes of who asks (capabilities(7)).
+_TAKES = {
+    "sethostname": 21,  # CAP_SYS_ADMIN
+    "init_module": 16,  # CAP_SYS_MODULE
+    "finit_module": 16,  # CAP_SYS_MODULE
+    "open": 1,  # CAP_DAC_OVERRIDE: to open a file whatever its rights are
+}
 _PLAIN = 65534  # nobody
 
 _Fields = dict[str, Any]
@@ -46,12 +54,16 @@ def ask(*, root: bool) -> list[_Fields]:
     init, finit = _CALLS[platform.machine()]
     image = ctypes.create_string_buffer(1)
     asked = (
+        ("sethostname", _name_again()),
         ("init_module", _call(init, ctypes.addressof(image), 0, ctypes.addressof(image))),
         ("finit_module", _call(finit, -1, ctypes.addressof(image), 0)),
         ("open", _open(_DEVICE)),
     )
-    capable = bool(_capabilities() >> _MAY_INSTALL & 1)
-    return [{"root": root, "capable": capable, "call": call, "error": error} for call, error in asked]
+    can = _capabilities()
+    return [
+        {"root": root, "capable": bool(can >> _TAKES[call] & 1), "call": call, "error": error}
+        for call, error in asked
+    ]
 
 
 def modules(folder: Path) -> list[str]:
@@ -88,6 +100,17 @@ def _call(number: int, *arguments: int) -> str:
     if libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments)) >= 0:
         return ""
     return _error(ctypes.get_errno())
+
+
+def _name_again() -> str:
+    """The error of setting the computer's name to the one that it has; "" where there was none."""
+    import socket
+
+    try:
+        socket.sethostname(os.uname().nodename)
+    except OSError as error:
+        return _error(error.errno or 0)
+    return ""
 
 
 def _open(path: Path) -> str:
