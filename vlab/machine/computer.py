@@ -124,6 +124,7 @@ class Computer(Drawn, ABC):
     skipped: int  # time that wfi jumped over
     reservation: tuple[int, int] | None  # what lr reserved: physical address and size
     program: Program | None = None  # what was loaded last
+    quirks: tuple[str, ...] = ()  # what its hart gets wrong on purpose: see `vlab.machine.quirks`
     issued = 0  # the word that its resident issued last: it stands in no memory
 
     def _build(self, *, cached: bool) -> None:

@@ -12,10 +12,10 @@ from vlab.events import CsrWrite, DeviceAccess, Return
 from vlab.events import Trap as TrapEvent
 from vlab.language import _
 from vlab.machine.bus import BusError
-from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Mmu
+from vlab.machine.quirks import csr_file
 from vlab.riscv import Access, Cause, Mode, Trap
 from vlab.riscv.csrs import CSRS, Csr
 from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, Interrupt
@@ -60,7 +60,7 @@ class Hart(Drawn):
     def __init__(self, computer: "Computer", *, cached: bool):
         self.computer = computer
         self.memory = computer.memory
-        self.csr = CsrFile(self)
+        self.csr = csr_file(self, computer.quirks)
         self.x = [0] * 33
         self.mode = Mode.M
         self.pc = 0

@@ -18,6 +18,7 @@ from vlab.machine.history import History
 from vlab.machine.interruptible import Interruptible
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
+from vlab.machine.quirks import chosen_quirks
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
 from vlab.machine.tlb import Tlb, TlbRun
@@ -53,10 +54,12 @@ class Stop(Enum):
 class Machine(Computer):
     """A RISC-V computer: RV64IMA, M/S/U, Sv39, a console, a timer. `memory`: bytes, or a text such as "64M".
 
-    `devices` are attached, each to the next slot, before the image is loaded.
+    `devices` are attached, each to the next slot, before the image is loaded. `quirks` are names of faults that
+    its hart has on purpose, and with it every virtual machine on it (`vlab.machine.quirks.QUIRKS`).
 
     Raises:
-        VlabError: if such a memory can't be built, or a device can't be attached, or the image loaded.
+        VlabError: if such a memory can't be built, or a device can't be attached, or the image loaded; if there is
+            no such quirk.
     """
 
     level = 0
@@ -69,7 +72,9 @@ class Machine(Computer):
         devices: Iterable[Device] = (),
         dtb: bytes | None = None,
         bootargs: str = "",
+        quirks: str | Iterable[str] = (),
     ):
+        self.quirks = chosen_quirks(quirks)
         self._goal = 0
         self._attempts: Iterator[None] = repeat(None, 0)
         self.events = EventSource(lambda: self.time, lambda: self._hart.x[2])

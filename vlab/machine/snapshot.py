@@ -87,6 +87,7 @@ def hart_state(hart: "Hart") -> dict[str, Any]:
         "waiting": hart.waiting,
         "unretired": hart.unretired,
         "csr": dict(hart.csr.values),
+        "quirks": list(hart.computer.quirks),
     }
 
 
@@ -171,7 +172,9 @@ def restore_hart(hart: "Hart", state: Checker) -> None:
     """Set a hart to a checked state; its TLB is empty afterwards."""
     x, mode = state.numbers("x", 32), state.mode()
     pc, unretired, waiting = state.number("pc"), state.number("unretired"), state.flag("waiting")
-    csr = state.part("csr")
+    csr, quirks = state.part("csr"), state.part("quirks")
+    if quirks.state != list(hart.computer.quirks):
+        raise quirks.bad(_("It is of a computer with other quirks than this one's."))
     if x[0] or pc % 4 or not isinstance(csr.state, Mapping) or set(csr.state) != set(STORED):
         raise state.bad(_("These are not the registers of a hart."))
     values = {name: csr.number(name) for name in STORED}
