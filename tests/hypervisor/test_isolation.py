@@ -12,7 +12,7 @@ from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.towers import tower
 from vlab import guests
-from vlab.hypervisor import Hypervisor, StaleSatp, TrapAndEmulate
+from vlab.hypervisor import Hypervisor, LostInterrupt, MissingFlush, StaleSatp, TrapAndEmulate
 from vlab.machine import Machine, Stop
 from vlab.paging import PageTable
 from vlab.riscv import Program, assemble
@@ -163,7 +163,11 @@ def test_wild_code_with_wild_tables(image):
     survives(image, 1, steps=4000, looks=10)
 
 
-@given(wild(), st.sampled_from(("eager", "traced")), st.sampled_from((TrapAndEmulate, StaleSatp)))
+@given(
+    wild(),
+    st.sampled_from(("eager", "traced")),
+    st.sampled_from((TrapAndEmulate, StaleSatp, MissingFlush, LostInterrupt)),
+)
 @settings(max_examples=60)
 def test_wild_code_with_wild_tables_under_every_policy(image, shadow, technique):
     survives(image, 1, steps=4000, looks=10, shadow=shadow, technique=technique)

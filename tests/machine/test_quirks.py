@@ -152,6 +152,16 @@ def test_under_trap_and_emulate_the_kernel_prints_something_else(depth):
     assert built.guest.console != right.guest.console
 
 
+@pytest.mark.parametrize(
+    ("technique", "switches"),
+    [("binary-translation", {}), ("call-outs-only", {}), ("paravirtual", {"PARAVIRTUAL": 1})],
+)
+def test_techniques_that_do_not_wait_for_a_trap_are_right(technique, switches):
+    image = guests.load("kernel", TICK=300, LETTERS=2, PRIMES=100, **switches)
+    built = quirky_tower(image, 1, technique=technique).run()
+    assert built.guest.console == finished(KERNEL, 0).guest.console
+
+
 # In S mode, with an alarm set: what BEFORE did lasts while s1 is counted, and what AFTER did, while s2 is.
 SECTION = f"""
     la   t0, tick
@@ -205,10 +215,16 @@ tick:
 ON, OFF_AGAIN, SIE = "csrsi sstatus, 2", "csrci sstatus, 2", 2
 
 
+def ticks_source(before, after, status):
+    """The program above: what it does before it counts, and after, and its mstatus at first."""
+    source = SECTION.replace("BEFORE", before).replace("AFTER", after).replace("STATUS", str(status))
+    return assemble(source)
+
+
 def ticks(before, after, status, depth, *, quirk=True):
     """The ticks that come in a section of a small kernel, and until its end, so many levels deep."""
-    source = SECTION.replace("BEFORE", before).replace("AFTER", after).replace("STATUS", str(status))
-    built = quirky_tower(assemble(source), depth) if quirk else tower(assemble(source), depth)
+    image = ticks_source(before, after, status)
+    built = quirky_tower(image, depth) if quirk else tower(image, depth)
     built.machine.run(MOST // 10)
     assert built.guest.status == 0
     return built.guest.hart.x[9], built.guest.hart.x[18]
@@ -228,8 +244,7 @@ def test_interrupts_stay_enabled_in_a_critical_section():
 
 def test_a_guest_sees_that_it_is_in_u():
     """`sstatus` as a monitor left it for its guest, in place of the guest's own."""
-    look = "csrr s3, sstatus"
-    image = assemble(SECTION.replace("BEFORE", look).replace("AFTER", "").replace("STATUS", str(1 << 19)))
+    image = ticks_source("csrr s3, sstatus", "", 1 << 19)
     seen = [quirky_tower(image, depth).run().guest.hart.x[19] for depth in (0, 1)]
     assert [bool(value >> 19 & 1) for value in seen] == [True, False]  # MXR, which this kernel has set
 

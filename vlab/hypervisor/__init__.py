@@ -4,7 +4,7 @@ from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.hypervisor import Hypervisor
 from vlab.hypervisor.policies import Eager, Lazy, Traced
 from vlab.hypervisor.shadow import ShadowTables
-from vlab.hypervisor.techniques import StaleSatp, TrapAndEmulate
+from vlab.hypervisor.techniques import LostInterrupt, MissingFlush, StaleSatp, TrapAndEmulate
 from vlab.hypervisor.virtualmachine import VirtualMachine
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "Eager",
     "Hypervisor",
     "Lazy",
+    "LostInterrupt",
+    "MissingFlush",
     "ShadowTables",
     "StaleSatp",
     "Traced",

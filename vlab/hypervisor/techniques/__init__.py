@@ -1,13 +1,26 @@
 """The techniques, one file each: how a guest enters, and what its exits mean."""
 
+from vlab.hypervisor.techniques.lost_interrupt import LostInterrupt
+from vlab.hypervisor.techniques.missing_flush import MissingFlush
 from vlab.hypervisor.techniques.stale_satp import StaleSatp
 from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
 from vlab.language import VlabError, _
 
 TECHNIQUES = {TrapAndEmulate.name: TrapAndEmulate}
-BROKEN = {StaleSatp.name: StaleSatp}  # on purpose, each with a famous bug: to see it, and to mend it
+# On purpose, each with a famous bug: to see it, and to mend it.
+BROKEN: dict[str, type[TrapAndEmulate]] = {
+    technique.name: technique for technique in (StaleSatp, MissingFlush, LostInterrupt)
+}
 
-__all__ = ["BROKEN", "TECHNIQUES", "StaleSatp", "TrapAndEmulate", "chosen_technique"]
+__all__ = [
+    "BROKEN",
+    "TECHNIQUES",
+    "LostInterrupt",
+    "MissingFlush",
+    "StaleSatp",
+    "TrapAndEmulate",
+    "chosen_technique",
+]
 
 
 def chosen_technique(wanted: object) -> type[TrapAndEmulate]:
