@@ -19,8 +19,8 @@ PARTS = [(chapter, label) for chapter, labels in CHAPTERS.items() for label in l
 
 
 NAMES = tuple(
-    "arm bank careless cms containers crash device_noise disk hello jump_nowhere kernel ping sbi_hello tiny "
-    "trap_forever virtio_console virus visor".split()
+    "arm bank careless cms containers crash device_noise disk forkwait hello jump_nowhere kernel pages "
+    "ping sbi_hello tiny trap_forever virtio_console virus visor".split()
 )
 ALL = f"There are: {', '.join(NAMES)}."
 

@@ -20,6 +20,7 @@ from vlab.machine.look import Look
 from vlab.machine.network import Capture, Switch
 from vlab.machine.tlb import Tlb, TlbRun
 from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Together, probe_isolation
+from vlab.operations.costs import Costs, ParameterSet, WalkCounts, compare_paging, count_walks, parameter_set
 from vlab.paging import GuestRam, PageTable, Walk
 from vlab.riscv import Mode
 from vlab.silicon import Attempt, Attempts, Modules, SignalRun, run_signals, try_all, try_modules
@@ -82,6 +83,9 @@ def kinds() -> dict[type, Any]:
         Farm: farm,
         Inventory: farm.inventory(),
         Migration: farm.move("mail", "south"),
+        ParameterSet: parameter_set("paging"),
+        Costs: compare_paging("many edits"),
+        WalkCounts: count_walks(),
         IsolationMatrix: matrix,
         Cell: matrix["overwrite", "processes"],
         Attempt: try_all(live=False)["cli"],

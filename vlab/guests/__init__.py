@@ -2,7 +2,7 @@
 
 `hello` prints a line. `kernel` is a small operating system: a folder whose files are its chapters, in order.
 `tiny` is the shortest way through all three modes. `disk` counts on its disk how often it was booted.
-`containers` is a kernel with an attacker and a victim on it.
+`containers` is a kernel with an attacker and a victim on it. `pages` and `forkwait` are workloads, to measure.
 `careless` runs what is typed at its console, and `virus` is what one shouldn't type there. `visor` is a hypervisor
 with one guest in it (`inside`), `arm` an emulator of another processor (`emulated`). The others go wrong on
 purpose.

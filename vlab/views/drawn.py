@@ -20,6 +20,7 @@ from vlab.machine.look import Look, look
 from vlab.machine.network import Capture, Switch
 from vlab.machine.tlb import Tlb, TlbRun
 from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Snapshots, Together
+from vlab.operations.costs import Costs, ParameterSet, WalkCounts
 from vlab.paging import PageTable, Walk
 from vlab.riscv import Csr, Program
 from vlab.views.addresses.chain import chain_picture, walk_picture
@@ -38,8 +39,10 @@ from vlab.views.computers.sidebyside import compare_picture
 from vlab.views.computers.snapshots import snapshots_picture
 from vlab.views.computers.state import state_picture
 from vlab.views.drawing.picture import Picture
+from vlab.views.operations.costs import costs_picture
 from vlab.views.operations.farm import farm_picture, inventory_picture
 from vlab.views.operations.migration import migration_picture
+from vlab.views.operations.published import parameters_picture, walk_counts_picture
 from vlab.views.runs.ladder import ladder_picture
 from vlab.views.silicon.shown import SHOWN, silicon_bundle
 from vlab.views.words import event_html
@@ -72,6 +75,9 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
     Farm: farm_picture,
     Inventory: inventory_picture,
     Migration: migration_picture,
+    ParameterSet: parameters_picture,
+    Costs: costs_picture,
+    WalkCounts: walk_counts_picture,
     IsolationMatrix: matrix_picture,
     Cell: cell_picture,
     **SHOWN,
@@ -79,7 +85,22 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
 
 
 # They never change, so they can be drawn later than they were given.
-_VALUES = (Walk, Chain, Tables, MemoryMap, Tlb, TlbRun, Look, IsolationMatrix, Cell, Inventory, Capture)
+_VALUES = (
+    Walk,
+    Chain,
+    Tables,
+    MemoryMap,
+    Tlb,
+    TlbRun,
+    Look,
+    IsolationMatrix,
+    Cell,
+    Inventory,
+    Capture,
+    Costs,
+    ParameterSet,
+    WalkCounts,
+)
 
 
 def picture_of(thing: Any) -> Picture:
