@@ -1,5 +1,6 @@
 """What the specification leaves open: each row of the table holds, and each row has its test here."""
 
+from tests.machine.h_extension.choices import H_TESTS
 from tests.machine.programs import MASK, cause, do, machine, mode, paged, register, write
 from tests.machine.test_virtio import BUFFER, Driver, lie
 from vlab.machine.choices import CHOICES, TLB_ENTRIES, tlb_index
@@ -207,6 +208,7 @@ TESTS = {
     "what a virtio driver must not do": virtio_rules,
     "DMA and lr": dma_and_lr,
     "vectored traps": vectored,
+    **H_TESTS,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from elftools.elf.elffile import ELFFile
 
 LAYOUT = Path(__file__).parent / "layout.ld"
-ASSEMBLER = "riscv64-linux-gnu-as -march=rv64ima_zicsr_zifencei -mabi=lp64 -mno-relax".split()
+ASSEMBLER = "riscv64-linux-gnu-as -march=rv64imah_zicsr_zifencei -mabi=lp64 -mno-relax".split()
 LINKER = f"riscv64-linux-gnu-ld --no-relax -T{LAYOUT} --entry=0x80000000".split()
 OBJDUMP = "riscv64-linux-gnu-objdump -D -z -b binary -m riscv:rv64".split()
 

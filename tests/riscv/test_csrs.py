@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from vlab.language import VlabError
 from vlab.riscv import CSRS, Csr, Mode
-from vlab.riscv.csrs import BY_NUMBER, RESET
+from vlab.riscv.csrs import ALL_CSRS, BY_NUMBER, H_REGISTERS, RESET
 
 registers = st.integers(0, (1 << 64) - 1)
-every_csr = pytest.mark.parametrize("csr", CSRS.values(), ids=lambda csr: csr.name)
+EXTENDED = [csr for csr in H_REGISTERS if csr not in CSRS.values()]
+every_csr = pytest.mark.parametrize("csr", [*CSRS.values(), *EXTENDED], ids=lambda csr: csr.name)
 
 
 def owner(csr: Csr) -> Csr:
@@ -22,7 +23,7 @@ def holds_legal_values(csr: Csr, value: int) -> bool:
 
 
 def at_reset(csr: Csr) -> int:
-    return RESET.get(csr.name, csr.fixed)
+    return (H_REGISTERS.reset if csr in EXTENDED else RESET).get(csr.name, csr.fixed)
 
 
 def reachable(csr: Csr, written: list[int]) -> int:
@@ -105,8 +106,8 @@ def test_mpp_never_holds_the_reserved_mode(new: int) -> None:
 
 
 def test_numbers_are_distinct_and_tell_privilege_and_access() -> None:
-    assert len(BY_NUMBER) == len(CSRS)
-    assert all(BY_NUMBER[csr.number] is csr for csr in CSRS.values())
+    assert len(BY_NUMBER) == len(ALL_CSRS) == len(H_REGISTERS.by_number)
+    assert all(BY_NUMBER[csr.number] is csr for csr in (*CSRS.values(), *ALL_CSRS.values()))
     privileges = {name: CSRS[name].privilege for name in ("mstatus", "satp", "cycle")}
     assert privileges == {"mstatus": Mode.M, "satp": Mode.S, "cycle": Mode.U}
     some = ("cycle", "time", "mhartid", "mstatus", "satp", "stimecmp")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.riscv.gnu import disassembled
 from vlab.riscv import ROWS, assemble, decode, disassemble
 from vlab.riscv.csrs import BY_NUMBER
+from vlab.riscv.instructions import OPTIONAL
 
 any_word = st.integers(0, (1 << 32) - 1)
 any_row = st.sampled_from([*ROWS.values()])
@@ -108,7 +109,10 @@ def sample(count: int) -> list[int]:
 @pytest.mark.requires("binutils")
 @pytest.mark.parametrize("aliases", [True, False])
 def test_objdump_says_the_same(aliases: bool, tmp_path: Path) -> None:
-    sampled = [word for word in sample(100) if decode(word)]  # objdump knows more instructions
+    # objdump knows more instructions; but those of H not in plain bytes, which say nothing of extensions.
+    sampled = [
+        word for word in sample(100) if (found := decode(word)) and found.row.extension not in OPTIONAL
+    ]
     theirs = disassembled(tmp_path, sampled, *([] if aliases else ["-M", "no-aliases"]))
     for place, (word, text) in enumerate(zip(sampled, theirs, strict=True)):
         ours = disassemble(word, 4 * place, aliases=aliases)

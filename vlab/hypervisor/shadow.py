@@ -16,7 +16,7 @@ from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import R, W, X
-from vlab.machine.snapshot import Checker
+from vlab.machine.snapshot import Checker, key_state
 from vlab.paging import SV39, Flags, Mapping, PageTable, Walk, make_satp
 from vlab.riscv import Access, Mode, Trap
 
@@ -32,10 +32,14 @@ _SPANS = tuple(SV39.page_size(level) for level in range(SV39.levels))  # the siz
 
 
 class View(NamedTuple):
-    """What one shadow shows: the guest's mode and settings, and its own `satp` (0 if unpaged)."""
+    """What one shadow shows: the guest's mode and settings, and its own `satp` (0 if unpaged).
+
+    If the guest is a hypervisor that runs a guest of its own with V = 1, `root` is `vsatp` and `host` is `hgatp`.
+    """
 
     key: Key
     root: int
+    host: int = 0
 
 
 class Place(NamedTuple):
@@ -224,11 +228,9 @@ class ShadowTables(ABC):
             "free": list(self._frames.free),
             "shadows": [
                 {
-                    "mode": int(view.key.mode),
-                    "paged": view.key.paged,
-                    "sum": view.key.sum,
-                    "mxr": view.key.mxr,
+                    **key_state(view.key),
                     "root": view.root,
+                    **({"host": view.host} if view.key.virtual else {}),
                     "tables": [shadow.table.root, *shadow.table.tables],
                     "filled": [[*page, sorted(parts)] for page, parts in shadow.filled.items()],
                 }
@@ -247,7 +249,7 @@ class ShadowTables(ABC):
         self.shadows, self._frames.free = dict(found), free
 
     def _restored(self, row: Checker) -> tuple[View, Shadow]:
-        key = Key(row.mode(), row.flag("paged"), row.flag("sum"), row.flag("mxr"))
+        key = row.key()
         root, *tables = _numbers(row.part("tables")) or [0]
         shadow = Shadow(PageTable(self._host, root=root, frames=self._frames))
         shadow.table.tables = dict.fromkeys(tables, PAGE)
@@ -257,7 +259,7 @@ class ShadowTables(ABC):
                 raise page.bad(_("This is no page of a shadow."))
             start, span = Checker(page.state[:2], page.where).all_numbers(2)
             shadow.filled[start, span] = set(_numbers(parts[2]))
-        return View(key, row.number("root")), shadow
+        return View(key, row.number("root"), row.number("host") if key.virtual else 0), shadow
 
 
 def _numbers(part: Checker) -> list[int]:

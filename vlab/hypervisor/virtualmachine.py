@@ -47,7 +47,7 @@ class VirtualMachine(Computer):
         self.hypervisor, self.name = hypervisor, name
         self.host = hypervisor.computer
         self.level = self.host.level + 1
-        self.quirks = self.host.quirks  # it is the very same hart
+        self.quirks, self.extensions = self.host.quirks, self.host.extensions  # it is the very same hart
         self.events = self.host.events
         self.ram = self.memory = GuestMemory(self.host.memory, frames)
         self.memory.on_shared_write = lambda page: hypervisor.unshare(self, page)

@@ -52,4 +52,18 @@ CHOICES: tuple[Choice, ...] = (
     ),
     Choice("DMA and lr", "a device's write to reserved bytes makes the sc fail"),
     Choice("vectored traps", "supported: MODE 0 and 1; other modes leave MODE as it was"),
+    Choice("misa", "says what the computer was built with; no write changes it"),
+    Choice("H: VMIDLEN and GEILEN", "0: VMID and VGEIN read as zero, there are no guest external interrupts"),
+    Choice("H: hgatp", "Bare or Sv39x4, whose root has PPN[1:0] read as zero"),
+    Choice("H: wfi in VS under VTW", "a virtual instruction, always"),
+    Choice("H: fences", "each forgets all translations, of every guest"),
+    Choice("H: hlvx", "walks the tables each time, and never asks the TLB"),
+    Choice(
+        "H: htval, mtval2", "the guest-physical address of every guest-page fault, never zero in its place"
+    ),
+    Choice(
+        "H: htinst, mtinst",
+        "for a load, store or atomic that faults it, transformed, if it can still be read; the pseudoinstruction "
+        "where the guest's own tables fault; else zero",
+    ),
 )

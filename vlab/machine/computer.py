@@ -21,6 +21,7 @@ from vlab.machine.bus import Device, Receiving
 from vlab.machine.choices import GATE
 from vlab.machine.devicetree import device_tree, with_bootargs
 from vlab.machine.dma import Dma
+from vlab.machine.h_extension import HypervisorHart
 from vlab.machine.hart import Hart
 from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
@@ -125,6 +126,7 @@ class Computer(Drawn, ABC):
     reservation: tuple[int, int] | None  # what lr reserved: physical address and size
     program: Program | None = None  # what was loaded last
     quirks: tuple[str, ...] = ()  # what its hart gets wrong on purpose: see `vlab.machine.quirks`
+    extensions = ""  # what its hart has beyond RV64IMA: "H" or nothing
     issued = 0  # the word that its resident issued last: it stands in no memory
 
     def _build(self, *, cached: bool) -> None:
@@ -136,7 +138,7 @@ class Computer(Drawn, ABC):
         self.bus = self.board.bus
         self.clint, self.uart, self.finisher = self.board.clint, self.board.uart, self.board.finisher
         self.htif = Htif(self)
-        self._hart = Hart(self, cached=cached)
+        self._hart = (HypervisorHart if "H" in self.extensions else Hart)(self, cached=cached)
         self._hart.reset(GATE)
 
     @property
@@ -161,6 +163,11 @@ class Computer(Drawn, ABC):
     @abstractmethod
     def mode(self) -> Mode:
         """The hart's mode."""
+
+    @property
+    def virtual(self) -> bool:
+        """The hart's virtualization mode V: whether it is in VS or VU mode."""
+        return self._hart.virtual
 
     @property
     @abstractmethod
@@ -345,7 +352,7 @@ class Computer(Drawn, ABC):
         if dtb is None:
             board = self.board
             memory = self.memory.base, self.memory.size
-            return device_tree(*memory, bootargs, board.bus.devices, board.sources)
+            return device_tree(*memory, bootargs, board.bus.devices, board.sources, self.extensions)
         return with_bootargs(dtb, bootargs)
 
 
@@ -353,15 +360,15 @@ def gate(computer: Computer) -> Resident | None:
     """Whose Python the hart stands in, if it stands at GATE: follow the chain of virtual modes.
 
     A resident sits behind the vector of a mode. If the computer is in a mode that has one, it's that. If it
-    is in U and a resident runs a VM there, look at the VM's own, virtual, mode; and so on.
+    is in U (or with V = 1) and a resident runs a VM there, look at the VM's own, virtual, mode; and so on.
     """
     inner: Computer | None = computer
     while inner is not None:
-        mode = inner.mode
-        if mode in inner.residents:
+        mode, virtual = inner.mode, inner.virtual
+        if mode in inner.residents and not virtual:
             return inner.residents[mode]
         supervisor = inner.residents.get(Mode.S)
-        inner = supervisor.running if supervisor is not None and mode == Mode.U else None
+        inner = supervisor.running if supervisor is not None and (mode == Mode.U or virtual) else None
     return None
 
 

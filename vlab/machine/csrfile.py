@@ -1,12 +1,12 @@
 """The CSRs of one hart: may it be touched, what does a read give, what does a write change."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vlab.display import Drawn
 from vlab.language import _
 from vlab.machine.pmp import LOCKED, TOR, Pmp, legal_config, matching
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import BY_NUMBER, CSRS, PMP_ENTRIES, RESET, STORED, Csr, unknown
+from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, unknown
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -19,12 +19,13 @@ LONGEST_SLEEP = (
 STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
-_COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
+COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
 _TM = CSRS["mcounteren"]["TM"].mask
 
 # A write to one of these changes nothing that the hart has to look at before its next instruction.
 QUIET = frozenset(
-    {"mscratch", "sscratch", "mepc", "sepc", "mcause", "scause", "mtval", "stval", "mtvec", "stvec"}
+    {f"{level}{name}" for level in ("m", "s", "vs") for name in ("scratch", "epc", "cause", "tval", "tvec")}
+    | {"mtval2", "mtinst", "htval", "htinst"}
 )
 
 
@@ -35,13 +36,15 @@ class CsrFile(Drawn):
     `minstret` are kept as offsets to the computer's clock.
     """
 
+    registers: ClassVar[Registers] = BASE_REGISTERS
+
     def __init__(self, hart: "Hart"):
         self._hart = hart
         self.reset()
 
     def reset(self) -> None:
         """Be as at power-on."""
-        self.values = {name: RESET[name] for name in STORED}
+        self.values = {name: self.registers.reset[name] for name in self.registers.stored}
         self.rebuild_pmp()
 
     def __repr__(self) -> str:
@@ -52,9 +55,10 @@ class CsrFile(Drawn):
 
     def __getitem__(self, name: str) -> int:
         """A debugger's read, by name: no privilege is checked. VlabError where there is no such CSR."""
-        if name not in CSRS:
-            raise unknown(_("There is no CSR {name!r}.").format(name=name), name, list(CSRS))
-        return self.read(CSRS[name])
+        if name not in self.registers.by_name:
+            known = list(self.registers.by_name)
+            raise unknown(_("There is no CSR {name!r}.").format(name=name), name, known)
+        return self.read(self.registers.by_name[name])
 
     def touch(self, number: int, writes: bool) -> Csr:
         """The CSR of this number, if the hart's mode may read it (and write it, if `writes`).
@@ -62,7 +66,7 @@ class CsrFile(Drawn):
         Raises:
             Trap: illegal instruction, if it doesn't exist or isn't allowed (Privileged ISA, 2.1).
         """
-        csr = BY_NUMBER.get(number)
+        csr = self.registers.by_number.get(number)
         allowed = csr is not None and self._hart.mode >= csr.privilege and not (writes and csr.read_only)
         if csr is None or not allowed or not self._enabled(csr):
             raise Trap(Cause.ILLEGAL_INSTRUCTION, self._hart.word)
@@ -77,7 +81,7 @@ class CsrFile(Drawn):
             return not values["mstatus"] & _TVM
         if csr.name == "stimecmp":
             return bool(values["menvcfg"] & STCE and values["mcounteren"] & _TM)
-        if bit := _COUNTERS.get(csr.number, 0):
+        if bit := COUNTERS.get(csr.number, 0):
             return bool(values["mcounteren"] & bit and (mode == Mode.S or values["scounteren"] & bit))
         return True
 
@@ -94,10 +98,14 @@ class CsrFile(Drawn):
             case "mip":
                 return self.pending()
             case "sip":
-                return self.pending() & values["mideleg"]
+                return self.pending() & values["mideleg"] & csr.visible
             case "sie":
-                return values["mie"] & values["mideleg"]
+                return values["mie"] & values["mideleg"] & csr.visible
         return csr.read(values.get(csr.view_of or csr.name, csr.fixed))
+
+    def base(self, csr: Csr, read: int) -> int:
+        """What a set or clear starts from: of mip and sip only what software set (3.1.9)."""
+        return self.values["mip"] if csr.name in ("mip", "sip") else read
 
     def write(self, csr: Csr, value: int) -> None:
         """What a write does to a CSR that may be written; the table's WARL rules and the rest."""
@@ -167,9 +175,9 @@ class CsrFile(Drawn):
         self.pmp = Pmp(self._pmp_configs(), [self.values[f"pmpaddr{i}"] for i in range(PMP_ENTRIES)])
 
 
-def restorable(name: str, value: int) -> bool:
+def restorable(name: str, value: int, registers: Registers = BASE_REGISTERS) -> bool:
     """Whether software could have left this value in the storage of that name."""
-    csr = CSRS[name]
     if name.startswith("pmpcfg"):
-        return all(legal_config(0, part.get(value)) == part.get(value) for part in csr.fields)
-    return csr.legalize(csr.fixed, value) == value
+        fields = registers.by_name[name].fields
+        return all(legal_config(0, part.get(value)) == part.get(value) for part in fields)
+    return registers.holds(name, value)

@@ -10,7 +10,7 @@ from typing import Any
 from vlab.language import VlabError, _
 from vlab.machine.bus import Device, Phandle
 
-ISA = "rv64ima_zicsr_zifencei_sstc"
+ISA = "rv64ima{more}_zicsr_zifencei_sstc"  # with single letters of what a computer has beyond this
 TIMEBASE = 10_000_000  # how many counts of mtime software is to take for a second
 
 # A node: its properties and, as dicts, its children. None is a property without a value.
@@ -23,15 +23,18 @@ def device_tree(
     bootargs: str = "",
     devices: Mapping[str, tuple[int, Device]] | None = None,
     interrupts: Mapping[str, int] | None = None,
+    extensions: str = "",
 ) -> bytes:
     """The flattened tree of a computer with one hart, this RAM, and the devices of a bus (`bus.devices`).
 
     What it says of a device is in the device's class: `node` (a name) and `properties`; one without is left
-    out. `interrupts` are the sources of those with a pin, by name. The same arguments give the same bytes.
+    out. `interrupts` are the sources of those with a pin, by name; `extensions` what the hart has beyond RV64IMA
+    ("H"). The same arguments give the same bytes.
     VlabError if `bootargs` has a character that it can't hold.
     """
     names = bytearray()
-    tree = _computer(memory_base, memory_size, bootargs, devices or {}, interrupts or {})
+    isa = ISA.format(more=extensions.lower())
+    tree = _computer(memory_base, memory_size, bootargs, devices or {}, interrupts or {}, isa)
     nodes = _node("", tree, names) + struct.pack(">I", _END)
     return _assembled(0, bytes(16), nodes, bytes(names))
 
@@ -42,6 +45,7 @@ def _computer(
     bootargs: str,
     devices: Mapping[str, tuple[int, Device]],
     interrupts: Mapping[str, int],
+    isa: str,
 ) -> Node:
     """The root node, for RAM of `size` bytes at `base`."""
     chosen: Node = {"bootargs": bootargs} if bootargs else {}
@@ -53,7 +57,7 @@ def _computer(
         "model": "vlab computer",
         "chosen": chosen,
         f"memory@{base:x}": {"device_type": "memory", "reg": _place(base, size)},
-        "cpus": _cpus(),
+        "cpus": _cpus(isa),
         "soc": soc,
     }
     for name, (place, device) in devices.items():
@@ -74,7 +78,7 @@ def _computer(
     return root
 
 
-def _cpus() -> Node:
+def _cpus(isa: str) -> Node:
     """The one hart, and its own interrupt controller: `mip` and `mie`, to which the CLINT's lines go."""
     controller = {
         "compatible": "riscv,cpu-intc",
@@ -88,7 +92,7 @@ def _cpus() -> Node:
         "reg": 0,
         "status": "okay",
         "compatible": "riscv",
-        "riscv,isa": ISA,
+        "riscv,isa": isa,
         "mmu-type": "riscv,sv39",
         "interrupt-controller": controller,
     }

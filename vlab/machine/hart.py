@@ -5,20 +5,22 @@ is this hart executing that row of the table. A real hart has a TLB and is drive
 virtual one has none.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from vlab.display import Drawn
 from vlab.events import CsrWrite, DeviceAccess, Return
 from vlab.events import Trap as TrapEvent
 from vlab.language import _
 from vlab.machine.bus import BusError
+from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Mmu
 from vlab.machine.quirks import csr_file
 from vlab.riscv import Access, Cause, Mode, Trap
 from vlab.riscv.csrs import CSRS, Csr
-from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, Interrupt
+from vlab.riscv.instructions import OPTIONAL, Instruction, decode
+from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, Interrupt, mode_name
 
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer
@@ -29,8 +31,9 @@ MASK = (1 << 64) - 1
 
 
 class Stack(NamedTuple):
-    """Where `mstatus` keeps what a trap into a mode sets aside, and which CSRs tell of it (3.1.6.1)."""
+    """Where a status register keeps what a trap into a mode sets aside, and which CSRs tell of it (3.1.6.1)."""
 
+    status: str
     enabled: int  # xIE: the mode's interrupts are on
     before: int  # xPIE: they were, before the trap
     origin: int  # xPP: the mode that trapped
@@ -45,22 +48,27 @@ def _stack(mode: Mode) -> Stack:
     letter, prefix = mode.name, mode.name.lower()
     origin = CSRS["mstatus"][f"{letter}PP"]
     csrs = (prefix + name for name in ("epc", "cause", "tval", "tvec"))
-    return Stack(_STATUS[f"{letter}IE"], _STATUS[f"{letter}PIE"], origin.mask, origin.low, *csrs)
+    return Stack("mstatus", _STATUS[f"{letter}IE"], _STATUS[f"{letter}PIE"], origin.mask, origin.low, *csrs)
 
 
-_STACKS = {mode: _stack(mode) for mode in (Mode.S, Mode.M)}
+STACKS = {mode: _stack(mode) for mode in (Mode.S, Mode.M)}
 
 
 class Hart(Drawn):
     """The state of one hart: registers `x`, `pc`, `mode`, CSRs, and the TLB if it is a real one (`cached`).
 
     `x` has a 33rd place, where writes to x0 go. `word` is the instruction being executed, where that matters.
+    `virtual` is the virtualization mode V: only a hart with the H extension (`h_extension`) ever sets it.
     """
+
+    lacking: ClassVar[frozenset[str]] = frozenset(OPTIONAL)  # extensions whose instructions are illegal
+    interrupts: ClassVar[tuple[int, ...]] = tuple(Interrupt)
+    virtual = False
 
     def __init__(self, computer: "Computer", *, cached: bool):
         self.computer = computer
         self.memory = computer.memory
-        self.csr = csr_file(self, computer.quirks)
+        self.csr = self._csr_file()
         self.x = [0] * 33
         self.mode = Mode.M
         self.pc = 0
@@ -69,18 +77,29 @@ class Hart(Drawn):
         self.changed = False
         self.unretired = 0
         self.interpreter = Interpreter(self)
-        self.mmu = Mmu(self, cached)
+        self.mmu = self._mmu(cached)
+
+    def _csr_file(self) -> CsrFile:
+        return csr_file(self, self.computer.quirks)
+
+    def _mmu(self, cached: bool) -> Mmu:
+        return Mmu(self, cached)
 
     def __repr__(self) -> str:
         return _("Hart in {mode} mode at {pc:#x}, {retired} instructions completed").format(
-            mode=self.mode, pc=self.pc, retired=self.retired
+            mode=self.mode_name, pc=self.pc, retired=self.retired
         )
+
+    @property
+    def mode_name(self) -> str:
+        """The mode as it is called: "U", "S", "M"; with V = 1, "VU" or "VS"."""
+        return mode_name(self.mode, self.virtual)
 
     def reset(self, pc: int, a0: int = 0, a1: int = 0, a2: int = 0) -> None:
         """Power on: M mode at `pc`, with a0, a1 and a2 as given, everything else 0."""
         self.x[:] = [0] * 33
         self.x[10:13] = a0, a1, a2
-        self.mode, self.pc = Mode.M, pc
+        self.mode, self.virtual, self.pc = Mode.M, False, pc
         self.waiting = self.changed = False
         self.unretired = 0
         self.csr.reset()
@@ -116,41 +135,52 @@ class Hart(Drawn):
             ready = pending & delegated
         return next((INTERRUPT_BIT | code for code in _PRIORITY if ready >> code & 1), None)
 
-    def trap(self, cause: int, value: int = 0, kind: type[TrapEvent] = TrapEvent) -> None:
-        """Enter the handler of an exception, or of an interrupt, in the mode that it is delegated to."""
+    def trap(
+        self,
+        cause: int,
+        value: int = 0,
+        kind: type[TrapEvent] = TrapEvent,
+        raised: Trap | None = None,
+        guest: Stack | None = None,
+    ) -> None:
+        """Enter the handler of an exception, or of an interrupt, in the mode that it is delegated to.
+
+        What was `raised`, if anything, tells the H extension more; with it, a `guest` may have a handler of its own.
+        """
         cause = int(cause)
-        interrupt, code = bool(cause & INTERRUPT_BIT), cause & ~INTERRUPT_BIT
-        values, origin = self.csr.values, self.mode
+        interrupt, code = cause & INTERRUPT_BIT, cause & ~INTERRUPT_BIT
+        values, origin, virtual = self.csr.values, self.mode, guest is not None
         delegated = values["mideleg" if interrupt else "medeleg"] >> code & 1
-        target = Mode.S if delegated and origin != Mode.M else Mode.M
+        target = Mode.S if virtual or (delegated and origin != Mode.M) else Mode.M
+        stack = guest or STACKS[target]
         if self.computer.events.on:
-            self.emit(kind, cause, value, self.pc, str(origin), str(target))
+            self.emit(kind, cause, value, self.pc, self.mode_name, mode_name(target, virtual))
         if not interrupt:
             self.unretired += 1
-        stack, status = _STACKS[target], values["mstatus"]
+        status = values[stack.status]
         before = stack.before if status & stack.enabled else 0
         cleared = status & ~(stack.enabled | stack.before | stack.origin)
-        values["mstatus"] = cleared | before | origin << stack.shift
+        values[stack.status] = cleared | before | origin << stack.shift
         values[stack.epc], values[stack.cause], values[stack.tval] = self.pc, cause, value
         vector = values[stack.tvec]
         self.pc = (vector & ~3) + (4 * code if interrupt and vector & 1 else 0) & MASK
-        self.mode = target
+        self.mode, self.virtual = target, virtual
         self.waiting = False
         self.mmu.select()
 
-    def _return(self, source: Mode) -> int:
-        """Leave a handler that ran in `source`: the pc to go on at."""
-        values, origin, stack = self.csr.values, self.mode, _STACKS[source]
-        status = values["mstatus"]
-        self.mode = Mode((status & stack.origin) >> stack.shift)
+    def _return(self, stack: Stack, instruction: str, virtual: bool = False) -> int:
+        """Leave a handler of which `stack` tells, to a mode with this V: the pc to go on at."""
+        values, origin, before = self.csr.values, self.mode, self.virtual
+        status = values[stack.status]
+        self.mode, self.virtual = Mode((status & stack.origin) >> stack.shift), virtual
         enabled = stack.enabled if status & stack.before else 0
         # The mode before becomes U.
         status = status & ~(stack.enabled | stack.origin) | stack.before | enabled
-        values["mstatus"] = status if self.mode == Mode.M else status & ~_STATUS["MPRV"]
+        values[stack.status] = status if self.mode == Mode.M else status & ~_STATUS["MPRV"]
         there = values[stack.epc]
         self.control_changed("mstatus")
         if self.computer.events.on:
-            self.emit(Return, f"{source.name.lower()}ret", there, str(origin), str(self.mode))
+            self.emit(Return, instruction, there, mode_name(origin, before), self.mode_name)
         return there
 
     # What the table's meanings call
@@ -164,12 +194,12 @@ class Hart(Drawn):
     def sret(self) -> int:
         """`sret`: the pc to go on at. Illegal in U, and in S under TSR."""
         self._need(Mode.S, "TSR")
-        return self._return(Mode.S)
+        return self._return(STACKS[Mode.S], "sret")
 
     def mret(self) -> int:
         """`mret`: the pc to go on at. Illegal below M."""
         self._need(Mode.M)
-        return self._return(Mode.M)
+        return self._return(STACKS[Mode.M], "mret")
 
     def ecall(self) -> None:
         """`ecall`: always a trap, whose cause says from where."""
@@ -200,17 +230,13 @@ class Hart(Drawn):
         """`csrrs`: the old value."""
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
-        return self._write_csr(csr, self._base(csr, old) | bits, old) if writes else old
+        return self._write_csr(csr, self.csr.base(csr, old) | bits, old) if writes else old
 
     def csr_clear(self, number: int, bits: int, writes: bool) -> int:
         """`csrrc`: the old value."""
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
-        return self._write_csr(csr, self._base(csr, old) & ~bits, old) if writes else old
-
-    def _base(self, csr: Csr, read: int) -> int:
-        """What a set or clear starts from: of mip and sip only what software set (3.1.9)."""
-        return self.csr.values["mip"] if csr.name in ("mip", "sip") else read
+        return self._write_csr(csr, self.csr.base(csr, old) & ~bits, old) if writes else old
 
     def _read_csr(self, csr: Csr) -> int:
         """What software reads: an instruction that reads minstret is attempted, but not retired yet."""
@@ -269,9 +295,7 @@ class Hart(Drawn):
 
     def _pieces(self, address: int, size: int, access: Access) -> list[tuple[int, int]]:
         """The two parts of an access across pages, (place, size); both checked before either is used."""
-        length = PAGE - address % PAGE
-        parts = (address, length), (address + length & MASK, size - length)
-        return [(self._in_ram(start, part, access), part) for start, part in parts]
+        return [(self._in_ram(start, part, access), part) for start, part in parts(address, size)]
 
     def _device_load(self, address: int, physical: int, size: int) -> int:
         try:
@@ -321,6 +345,11 @@ class Hart(Drawn):
 
     # Instructions
 
+    def decode(self, word: int) -> Instruction | None:
+        """The instruction that a word is, or None where this hart knows none."""
+        found = decode(word)
+        return None if found is not None and found.row.extension in self.lacking else found
+
     def fetch(self, pc: int) -> int:
         """The word of the instruction at a virtual address; traps as the fetch deserves."""
         return self.memory.load(self.fetch_address(pc), 4)
@@ -347,3 +376,11 @@ class Hart(Drawn):
             self.changed = False
             raise Leave(pc)
         return pc
+
+
+def parts(address: int, size: int) -> list[tuple[int, int]]:
+    """The parts of an access that lie in one page each, as (address, size)."""
+    length = PAGE - address % PAGE
+    if size <= length:
+        return [(address, size)]
+    return [(address, length), (address + length & MASK, size - length)]

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from vlab.events import InterruptChange
-from vlab.riscv import Interrupt, Mode
+from vlab.riscv import Mode
 from vlab.riscv.csrs import CSRS
-from vlab.riscv.privilege import INTERRUPT_BIT
+from vlab.riscv.privilege import INTERRUPT_BIT, GuestInterrupt
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -25,7 +25,7 @@ def tell_interrupts(hart: "Hart") -> None:
     computer = hart.computer
     told = computer.events.told(computer.level, hart)
     pending, taken = hart.csr.pending(), hart.interrupt()
-    for code in Interrupt:
+    for code in hart.interrupts:
         cause, before = INTERRUPT_BIT | code, told.get(code)
         if not pending >> code & 1:
             if before is not None:
@@ -41,15 +41,20 @@ def tell_interrupts(hart: "Hart") -> None:
 def held_by(hart: "Hart", code: int) -> str:
     """What keeps a pending interrupt from being delivered; nothing: "" (Privileged ISA, 3.1.6.1, 3.1.9).
 
-    "mie" or "sie": its own enable bit is off; "mstatus.MIE" or "sstatus.SIE": all are off in this mode;
-    "mode": the hart is in a higher mode than the interrupt's handler.
+    "mie" or "sie" ("hie", "vsie"): its own enable bit is off; "mstatus.MIE" or "sstatus.SIE" ("vsstatus.SIE"): all
+    are off in this mode; "mode": the hart is in a higher mode than the interrupt's handler.
     """
     values = hart.csr.values
-    delegated = values["mideleg"] >> code & 1
+    delegated, of_guest = values["mideleg"] >> code & 1, code in list(GuestInterrupt)
+    lent = of_guest and values["hideleg"] >> code & 1
     if not values["mie"] >> code & 1:
-        return "sie" if delegated else "mie"
+        return ("vsie" if lent else "hie") if of_guest else "sie" if delegated else "mie"
+    if lent:
+        off = hart.mode == Mode.S and not values["vsstatus"] & _ENABLED[Mode.S][1]
+        return "mode" if not hart.virtual else "vsstatus.SIE" if off else ""
     target = Mode.S if delegated else Mode.M
-    if hart.mode > target:
+    mode = Mode.U if hart.virtual else hart.mode  # VS mode is below HS mode too
+    if mode > target:
         return "mode"
     name, enabled = _ENABLED[target]
-    return name if hart.mode == target and not values["mstatus"] & enabled else ""
+    return name if mode == target and not values["mstatus"] & enabled else ""

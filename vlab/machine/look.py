@@ -9,7 +9,7 @@ from vlab.language import VlabError, _
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED
 from vlab.riscv import Access, Mode, Program, Trap
-from vlab.riscv.csrs import CSRS
+from vlab.riscv.csrs import ALL_CSRS
 from vlab.riscv.registers import ABI_NAMES, NUMBERS
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Look(Drawn):
             return self.pc
         if name in NUMBERS:
             return self.x[NUMBERS[name]]
-        csr = CSRS.get(name)
+        csr = ALL_CSRS.get(name)
         held = None if csr is None else self.csrs.get(csr.view_of or name, csr.fixed)
         if csr is None or held is None:
             raise VlabError(

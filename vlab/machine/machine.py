@@ -13,6 +13,7 @@ from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
 from vlab.machine.expecting import expect_asked, expect_whole
+from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK
 from vlab.machine.history import History
 from vlab.machine.interruptible import Interruptible
@@ -54,12 +55,13 @@ class Stop(Enum):
 class Machine(Computer):
     """A RISC-V computer: RV64IMA, M/S/U, Sv39, a console, a timer. `memory`: bytes, or a text such as "64M".
 
+    With `extensions="H"` its hart, and with it that of every virtual machine on it, has the hypervisor extension.
     `devices` are attached, each to the next slot, before the image is loaded. `quirks` are names of faults that
     its hart has on purpose, and with it every virtual machine on it (`vlab.machine.quirks.QUIRKS`).
 
     Raises:
         VlabError: if such a memory can't be built, or a device can't be attached, or the image loaded; if there is
-            no such quirk.
+            no such quirk or extension.
     """
 
     level = 0
@@ -73,8 +75,9 @@ class Machine(Computer):
         dtb: bytes | None = None,
         bootargs: str = "",
         quirks: str | Iterable[str] = (),
+        extensions: str = "",
     ):
-        self.quirks = chosen_quirks(quirks)
+        self.quirks, self.extensions = chosen_quirks(quirks), chosen_extensions(extensions)
         self._goal = 0
         self._attempts: Iterator[None] = repeat(None, 0)
         self.events = EventSource(lambda: self.time, lambda: self._hart.x[2])
@@ -95,9 +98,13 @@ class Machine(Computer):
             self.load(image, dtb=dtb, bootargs=bootargs)
 
     def __repr__(self) -> str:
-        return _(
-            "Machine: RV64IMA, {size}, in {mode} mode at {pc:#x}, {steps} instructions attempted"
-        ).format(size=size_text(self.memory.size), mode=self.mode, pc=self._hart.pc, steps=self.steps)
+        return _("Machine: {isa}, {size}, in {mode} mode at {pc:#x}, {steps} instructions attempted").format(
+            isa=f"RV64IMA{self.extensions}",
+            size=size_text(self.memory.size),
+            mode=self._hart.mode_name,
+            pc=self._hart.pc,
+            steps=self.steps,
+        )
 
     @property
     def mode(self) -> Mode:
@@ -270,7 +277,7 @@ class Machine(Computer):
             if word not in _RETURNS:
                 hart.pc = GATE
         except Trap as trap:
-            hart.trap(trap.cause, trap.value)
+            hart.trap(trap.cause, trap.value, raised=trap)
             while (outer := gate(self)) is not None and outer.computer.level < issuer.computer.level:
                 if hart.waiting:
                     break  # the levels outside have nothing to run, so this was the issuer's last act

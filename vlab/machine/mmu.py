@@ -16,7 +16,7 @@ from vlab.machine.pmp import NEEDED, R, W, X
 from vlab.paging import Flags, Walk, walk
 from vlab.riscv import Access, Mode, Trap
 from vlab.riscv.csrs import CSRS
-from vlab.riscv.privilege import ACCESS_FAULT
+from vlab.riscv.privilege import ACCESS_FAULT, mode_name
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -27,16 +27,29 @@ _FLAG_R, _FLAG_W, _FLAG_X, _FLAG_U, _FLAG_D = (int(Flags[name]) for name in "RWX
 
 
 class Key(NamedTuple):
-    """What a context is known by: the mode, and the settings that matter in it."""
+    """What a context is known by: the mode, and the settings that matter in it.
+
+    In a `virtual` one (V = 1) `paged` is about the VS-stage, and `nested` tells whether there is a G-stage, of which
+    `host_mxr` is the setting.
+    """
 
     mode: Mode
     paged: bool = False
     sum: bool = False
     mxr: bool = False
+    virtual: bool = False
+    nested: bool = False
+    host_mxr: bool = False
 
     def __str__(self) -> str:
-        settings = [name for name, on in (("SUM", self.sum), ("MXR", self.mxr)) if on]
-        return "+".join([self.mode.name if self.paged else f"{self.mode.name} unpaged", *settings])
+        name = mode_name(self.mode, self.virtual)
+        shown = ("SUM", self.sum), ("MXR", self.mxr), ("G", self.nested), ("G-MXR", self.host_mxr)
+        return "+".join([name if self.paged else f"{name} unpaged", *(text for text, on in shown if on)])
+
+    @property
+    def walked(self) -> bool:
+        """Whether there is any table to walk."""
+        return self.paged or self.nested
 
 
 class Entry(NamedTuple):
@@ -121,9 +134,10 @@ class Mmu:
 
     def context(self, key: Key) -> Context:
         """The context of this key."""
-        if key not in self.contexts:
-            self.contexts[key] = Context(key)
-        return self.contexts[key]
+        found = self.contexts.get(key)
+        if found is None:
+            found = self.contexts[key] = Context(key)
+        return found
 
     def translate(self, address: int, access: Access, size: int = 1) -> int:
         """The physical address behind a virtual one, for `size` bytes that don't cross a page.
@@ -156,17 +170,27 @@ class Mmu:
 
     def _look_up(self, key: Key, address: int, access: Access, touch: bool) -> tuple[int, int, int]:
         """The physical address, the context's rights to its page before PMP, and the page's size."""
-        if not key.paged:
+        if not key.walked:
             if address >> PHYSICAL_BITS:
                 raise Trap(ACCESS_FAULT[access], address)
             return address, R | W | X, PAGE
         found = self.walk(address, access, key)
+        physical = self._settled(found, touch)
+        assert found.page_size is not None
+        return physical, self._rights(found, key), found.page_size
+
+    def _settled(self, found: Walk, touch: bool) -> int:
+        """The physical address that a walk found, its A and D set; or the trap for its fault."""
         if found.physical is None:
             assert found.fault is not None
-            raise Trap(found.fault, address)
+            raise Trap(found.fault, found.address)
         self._set_accessed_and_dirty(found, touch)
-        assert found.flags is not None and found.page_size is not None
-        return found.physical, rights(found.flags, key), found.page_size
+        return found.physical
+
+    def _rights(self, found: Walk, key: Key) -> int:
+        """What a context may do where a walk has led."""
+        assert found.flags is not None
+        return rights(found.flags, key)
 
     def walk(self, address: int, access: Access, key: Key) -> Walk:
         """The walk of the page table that `satp` names, seen from a context; nothing is written."""
@@ -179,14 +203,13 @@ class Mmu:
         return self._hart.memory.load(address, size)
 
     def _set_accessed_and_dirty(self, found: Walk, touch: bool) -> None:
-        if found.update is None:
-            return
-        at, _old, new = found.update
         size = found.scheme.entry_size
-        if not self._hart.csr.pmp.allowed(at, size, Mode.S) & W:
-            raise Trap(ACCESS_FAULT[found.access], found.address)
+        for at, _old, _new in found.updates:
+            if not self._hart.csr.pmp.allowed(at, size, Mode.S) & W:
+                raise Trap(ACCESS_FAULT[found.access], found.address)
         if touch:
-            self._hart.memory.store(at, size, new)
+            for at, _old, new in found.updates:
+                self._hart.memory.store(at, size, new)
 
     def _remember(self, context: Context, entry: Entry) -> None:
         index = tlb_index(entry.page)

@@ -44,8 +44,13 @@ def chosen_quirks(wanted: str | Iterable[str]) -> tuple[str, ...]:
 
 def csr_file(hart: "Hart", quirks: Iterable[str]) -> CsrFile:
     """The CSRs of a hart with these quirks. One without any has the plain ones, and pays nothing."""
-    silent = frozenset(CSRS[csr].number for name in quirks for csr in QUIRKS[name])
+    silent = silent_csrs(quirks)
     return SilentCsrFile(hart, silent) if silent else CsrFile(hart)
+
+
+def silent_csrs(quirks: Iterable[str]) -> frozenset[int]:
+    """The numbers of the CSRs that these quirks are about."""
+    return frozenset(CSRS[csr].number for name in quirks for csr in QUIRKS[name])
 
 
 class SilentCsrFile(CsrFile):

@@ -16,7 +16,6 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import PHYSICAL_BITS, Entry, Key
 from vlab.machine.pmp import R, W, X
 from vlab.riscv import Mode
-from vlab.riscv.csrs import STORED
 
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer
@@ -79,8 +78,8 @@ def residents_state(computer: "Computer") -> dict[str, Any]:
 
 
 def hart_state(hart: "Hart") -> dict[str, Any]:
-    """Registers, pc, mode, CSRs."""
-    return {
+    """Registers, pc, mode, CSRs; V of a hart that has it."""
+    state = {
         "x": hart.x[:32],
         "pc": hart.pc,
         "mode": int(hart.mode),
@@ -89,21 +88,22 @@ def hart_state(hart: "Hart") -> dict[str, Any]:
         "csr": dict(hart.csr.values),
         "quirks": list(hart.computer.quirks),
     }
+    return state | {"virtual": hart.virtual} if "H" in hart.computer.extensions else state
 
 
 def tlb_state(hart: "Hart") -> list[Any]:
     """What the TLB remembers: of each context its key, and its entries as (page, frame, rights)."""
     return [
-        {
-            "mode": int(key.mode),
-            "paged": key.paged,
-            "sum": key.sum,
-            "mxr": key.mxr,
-            "entries": [list(entry) for _index, entry in sorted(context.entries.items())],
-        }
+        key_state(key) | {"entries": [list(entry) for _index, entry in sorted(context.entries.items())]}
         for key, context in sorted(hart.mmu.contexts.items())
         if context.entries
     ]
+
+
+def key_state(key: Key) -> dict[str, Any]:
+    """A context's key, as plain data."""
+    told = {"mode": int(key.mode), "paged": key.paged, "sum": key.sum, "mxr": key.mxr}
+    return told | {"nested": key.nested, "host_mxr": key.host_mxr} if key.virtual else told
 
 
 class Checker:
@@ -167,6 +167,13 @@ class Checker:
             raise self.bad(_("There is no mode {number}.").format(number=number))
         return Mode(number)
 
+    def key(self) -> Key:
+        """The context's key of this part."""
+        known = Key(self.mode(), self.flag("paged"), self.flag("sum"), self.flag("mxr"))
+        if "nested" not in self.state:
+            return known
+        return known._replace(virtual=True, nested=self.flag("nested"), host_mxr=self.flag("host_mxr"))
+
 
 def restore_hart(hart: "Hart", state: Checker) -> None:
     """Set a hart to a checked state; its TLB is empty afterwards."""
@@ -175,14 +182,20 @@ def restore_hart(hart: "Hart", state: Checker) -> None:
     csr, quirks = state.part("csr"), state.part("quirks")
     if quirks.state != list(hart.computer.quirks):
         raise quirks.bad(_("It is of a computer with other quirks than this one's."))
-    if x[0] or pc % 4 or not isinstance(csr.state, Mapping) or set(csr.state) != set(STORED):
+    virtual = "virtual" in state.state and state.flag("virtual")
+    if ("virtual" in state.state) != ("H" in hart.computer.extensions):
+        raise state.bad(_("It is of a computer with other extensions than this one's."))
+    known = hart.csr.registers
+    right = isinstance(csr.state, Mapping) and set(csr.state) == set(known.stored)
+    if x[0] or pc % 4 or not right or (virtual and mode == Mode.M):
         raise state.bad(_("These are not the registers of a hart."))
-    values = {name: csr.number(name) for name in STORED}
+    values = {name: csr.number(name) for name in known.stored}
     for name, value in values.items():
-        if not restorable(name, value):
+        if not restorable(name, value, known):
             raise csr.bad(_("{name} can never hold {value:#x}.").format(name=name, value=value))
     hart.x[:] = [*x, 0]
     hart.pc, hart.mode, hart.waiting, hart.unretired, hart.changed = pc, mode, waiting, unretired, False
+    hart.virtual = virtual
     hart.csr.values = values
     hart.csr.rebuild_pmp()
     hart.mmu.flush("restore")
@@ -192,7 +205,7 @@ def restore_hart(hart: "Hart", state: Checker) -> None:
 def restore_tlb(hart: "Hart", state: Checker) -> None:
     """Put remembered translations back."""
     for row in state.rows():
-        context = hart.mmu.context(Key(row.mode(), row.flag("paged"), row.flag("sum"), row.flag("mxr")))
+        context = hart.mmu.context(row.key())
         for entry in row.part("entries").rows():
             page, frame, rights = entry.all_numbers(3)
             if page >= WORD // PAGE or frame >= 1 << PHYSICAL_BITS - 12 or rights > R | W | X:

@@ -19,7 +19,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Context
 from vlab.machine.pmp import NEEDED
 from vlab.riscv import Access, Trap
-from vlab.riscv.instructions import Row, decode
+from vlab.riscv.instructions import Row
 from vlab.riscv.meaning import MEMORY, meaning
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _accesses(hart: Hart) -> Iterator[Wanted]:
     mmu, pc = hart.mmu, hart.pc
     yield Wanted(mmu.fetches, pc, Access.FETCH)
     try:
-        instruction = decode(hart.memory.load(mmu.resolve(pc, Access.FETCH, 4, touch=False).physical, 4))
+        instruction = hart.decode(hart.memory.load(mmu.resolve(pc, Access.FETCH, 4, touch=False).physical, 4))
     except Trap:
         return
     use = None if instruction is None else _memory_use(instruction.row)

@@ -113,7 +113,15 @@ class Walk(_Walk, Drawn):
         """The leaf's flags, the update included; None after a fault. Of two stages, the guest's leaf's."""
         if self.fault is not None:
             return None
-        leaf = self.steps[-1] if self.host is None else self._guest_leaf
+        return self._after(self.steps[-1] if self.host is None else self._guest_leaf)
+
+    @property
+    def host_flags(self) -> IntFlag | None:
+        """Of two stages, the flags of the host's leaf, the update included; None after a fault, and of one stage."""
+        return None if self.fault is not None or self.host is None else self._after(self.steps[-1])
+
+    def _after(self, leaf: Step) -> IntFlag | None:
+        """A leaf's flags, the update included."""
         at, table, mask = leaf.hpa or leaf.address, self.scheme.format.table, self.scheme.format.mask
         for update in self.updates:
             if update.address == at:

@@ -1,5 +1,7 @@
 """The one table of control and status registers: number, fields, and what a write may change (WARL).
 
+`CSRS` are those of every computer here; one with the hypervisor extension has `H_REGISTERS`.
+
 A row is `name | number | view of | fields`. A field is `NAME[high:low]`, followed by its rule:
 
     nothing       any value may be written
@@ -11,8 +13,8 @@ Bits that no field covers read as zero. A register that is a *view of* another h
 that register's. Privilege and read-only-ness stand in the number (bits 9:8 and 11:10; Privileged ISA, 2.1).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 
@@ -57,6 +59,43 @@ satp       | 0x180 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8}
 cycle      | 0xc00 | mcycle  | VALUE[63:0]
 time       | 0xc01 |         | VALUE[63:0]!
 instret    | 0xc02 | minstret | VALUE[63:0]
+"""
+
+# What the hypervisor extension adds (chapter "H"): registers, and fields of those that are there already. Of `mip`
+# software sets three bits by `hvip`, and one of them by `mip` and `hip` too.
+_HYPERVISOR = """
+mstatus    | 0x300 |         | GVA[38] MPV[39]
+misa       | 0x301 |         | H[7]=1
+medeleg    | 0x302 |         | ECALL_FROM_VS[10] GUEST_PAGE_FAULTS[21:20] VIRTUAL_INSTRUCTION[22] STORE_GUEST_PAGE_FAULT[23]
+mideleg    | 0x303 |         | VSSI[2]=1 VSTI[6]=1 VSEI[10]=1
+mie        | 0x304 |         | VSSIE[2] VSTIE[6] VSEIE[10]
+mip        | 0x344 |         | VSSIP[2] VSTIP[6]! VSEIP[10]!
+mtinst     | 0x34a |         | INSTRUCTION[31:0]
+mtval2     | 0x34b |         | VALUE[63:0]
+hstatus    | 0x600 |         | GVA[6] SPV[7] SPVP[8] HU[9] VGEIN[17:12]=0 VTVM[20] VTW[21] VTSR[22] VSXL[33:32]=2
+hedeleg    | 0x602 |         | EXCEPTIONS[8:0] PAGE_FAULTS[13:12] STORE_PAGE_FAULT[15]
+hideleg    | 0x603 |         | VSSI[2] VSTI[6] VSEI[10]
+hie        | 0x604 | mie     | VSSIE[2] VSTIE[6] VSEIE[10]
+htimedelta | 0x605 |         | DELTA[63:0]
+hcounteren | 0x606 |         | CY[0] TM[1] IR[2]
+hgeie      | 0x607 |         |
+henvcfg    | 0x60a |         | FIOM[0] STCE[63]
+htval      | 0x643 |         | VALUE[63:0]
+hip        | 0x644 | mip     | VSSIP[2] VSTIP[6]! VSEIP[10]!
+hvip       | 0x645 | mip     | VSSIP[2] VSTIP[6] VSEIP[10]
+htinst     | 0x64a |         | INSTRUCTION[31:0]
+hgatp      | 0x680 |         | PPN[43:2] VMID[57:44]=0 MODE[63:60]{0,8}
+hgeip      | 0xe12 |         |
+vsstatus   | 0x200 |         | SIE[1] SPIE[5] SPP[8] SUM[18] MXR[19] UXL[33:32]=2
+vsie       | 0x204 | mie     | SSIE[1] STIE[5] SEIE[9]
+vstvec     | 0x205 |         | MODE[1:0]{0,1} BASE[63:2]
+vsscratch  | 0x240 |         | VALUE[63:0]
+vsepc      | 0x241 |         | PC[63:2]
+vscause    | 0x242 |         | CODE[62:0] INTERRUPT[63]
+vstval     | 0x243 |         | VALUE[63:0]
+vsip       | 0x244 | mip     | SSIP[1] STIP[5]! SEIP[9]!
+vstimecmp  | 0x24d |         | TIME[63:0]
+vsatp      | 0x280 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8}
 """
 
 PMP_ENTRIES = 16
@@ -132,8 +171,13 @@ class Csr(Drawn):
 
     @cached_property
     def privilege(self) -> Mode:
-        """The lowest mode that may touch it."""
-        return Mode.M if self.number >> 8 & 3 == 3 else Mode(self.number >> 8 & 1)
+        """The lowest mode that may touch it. With the H extension S mode is HS mode, to which 2 belongs."""
+        return (Mode.U, Mode.S, Mode.S, Mode.M)[self.number >> 8 & 3]
+
+    @cached_property
+    def hypervisor(self) -> bool:
+        """Whether it is a hypervisor's, or a VS register under its own name: for HS mode, and not for VS mode."""
+        return self.number >> 8 & 3 == 2
 
     @cached_property
     def read_only(self) -> bool:
@@ -165,7 +209,7 @@ class Csr(Drawn):
         writable = self.writable
         for mask, low, legal in self._choosy:
             if (new & mask) >> low not in legal:
-                if self.name == "satp":
+                if self.name in ("satp", "vsatp"):
                     return old  # an unsupported MODE makes the whole write have no effect (4.1.11)
                 writable &= ~mask
         return (old & ~writable | new & writable) & ~self.fixed_mask | self.fixed
@@ -199,8 +243,8 @@ def unknown(what: str, name: object, known: Sequence[str]) -> VlabError:
     return VlabError(what, mend=_("There are: {known}.").format(known=", ".join(known) or _("none")))
 
 
-def _rows() -> Iterator[Csr]:
-    for line in [*_TABLE.strip().splitlines(), *_generated()]:
+def _rows(lines: Iterable[str]) -> Iterator[Csr]:
+    for line in lines:
         name, number, view_of, fields = (part.strip() for part in line.split("|"))
         yield Csr(name, int(number, 16), view_of, tuple(_field(text) for text in fields.split()))
 
@@ -214,9 +258,45 @@ def _field(text: str) -> Field:
     return Field(name, int(high), int(low or high), legal, fixed, rule == "!")
 
 
-CSRS: dict[str, Csr] = {csr.name: csr for csr in _rows()}
-BY_NUMBER: dict[int, Csr] = {csr.number: csr for csr in CSRS.values()}
-# At power-on; no alarm rings before software sets one.
-RESET: dict[str, int] = {csr.name: csr.fixed for csr in CSRS.values() if not csr.view_of}
-RESET["stimecmp"] = (1 << 64) - 1
-STORED = tuple(name for name in RESET if CSRS[name].writable)  # the registers that are more than constants
+class Registers:
+    """The registers of one kind of hart: by name and by number; their values at `reset`, and what is `stored`."""
+
+    def __init__(self, rows: Iterable[Csr]):
+        self.by_name: dict[str, Csr] = {csr.name: csr for csr in rows}
+        self.by_number: dict[int, Csr] = {csr.number: csr for csr in self.by_name.values()}
+        self.reset: dict[str, int] = {csr.name: csr.fixed for csr in self if not csr.view_of}
+        for alarm in self.reset.keys() & {"stimecmp", "vstimecmp"}:
+            self.reset[alarm] = (1 << 64) - 1  # none rings before software sets one
+        # The registers that are more than constants.
+        self.stored = tuple(name for name in self.reset if self.by_name[name].writable)
+
+    def __iter__(self) -> Iterator[Csr]:
+        return iter(self.by_name.values())
+
+    def holds(self, name: str, value: int) -> bool:
+        """Whether software could have left this value in the storage of that name, itself or by a view."""
+        csr = self.by_name[name]
+        by_views = 0
+        for view in self:
+            by_views |= view.writable & ~csr.writable if view.view_of == name else 0
+        return csr.legalize(csr.fixed, value) == value & ~by_views
+
+
+def _extended() -> Iterator[Csr]:
+    """The rows with those of the hypervisor extension: new ones at the end, new fields behind the others."""
+    more = {csr.name: csr for csr in _rows(_HYPERVISOR.strip().splitlines())}
+    for csr in BASE_REGISTERS:
+        added = more.pop(csr.name, None)
+        yield csr if added is None else replace(csr, fields=csr.fields + added.fields)
+    yield from more.values()
+
+
+BASE_REGISTERS = Registers(_rows([*_TABLE.strip().splitlines(), *_generated()]))
+H_REGISTERS = Registers(_extended())
+
+CSRS: dict[str, Csr] = BASE_REGISTERS.by_name
+RESET: dict[str, int] = BASE_REGISTERS.reset
+STORED = BASE_REGISTERS.stored
+# Whatever has a name or a number; what all computers have is as they all have it.
+ALL_CSRS: dict[str, Csr] = {**H_REGISTERS.by_name, **CSRS}
+BY_NUMBER: dict[int, Csr] = {csr.number: csr for csr in ALL_CSRS.values()}

@@ -1,4 +1,4 @@
-"""The one table of instructions: RV64I, M, A, Zicsr, Zifencei and the privileged ones.
+"""The one table of instructions: RV64I, M, A, Zicsr, Zifencei, the privileged ones, and the hypervisor's.
 
 A row says everything about an instruction, once. Decoder, assembler, disassembler and every engine are made
 from it.
@@ -136,6 +136,24 @@ mret       | 001100000010 00000 000 00000 1110011           |                | p
 wfi        | 000100000101 00000 000 00000 1110011           |                | wfi()
 sfence.vma | 0001001 rs2 rs1 000 00000 1110011              | rs1, rs2       | sfence_vma(rs1, rs2, source == 0)
 """
+
+_HYPERVISOR = """
+hlv.b       | 0110000 00000 rs1 100 rd 1110011              | rd, (rs1)      | rd = byte(hlv(rs1, 1))
+hlv.bu      | 0110000 00001 rs1 100 rd 1110011              | rd, (rs1)      | rd = hlv(rs1, 1)
+hlv.h       | 0110010 00000 rs1 100 rd 1110011              | rd, (rs1)      | rd = half(hlv(rs1, 2))
+hlv.hu      | 0110010 00001 rs1 100 rd 1110011              | rd, (rs1)      | rd = hlv(rs1, 2)
+hlvx.hu     | 0110010 00011 rs1 100 rd 1110011              | rd, (rs1)      | rd = hlvx(rs1, 2)
+hlv.w       | 0110100 00000 rs1 100 rd 1110011              | rd, (rs1)      | rd = word(hlv(rs1, 4))
+hlv.wu      | 0110100 00001 rs1 100 rd 1110011              | rd, (rs1)      | rd = hlv(rs1, 4)
+hlvx.wu     | 0110100 00011 rs1 100 rd 1110011              | rd, (rs1)      | rd = hlvx(rs1, 4)
+hlv.d       | 0110110 00000 rs1 100 rd 1110011              | rd, (rs1)      | rd = hlv(rs1, 8)
+hsv.b       | 0110001 rs2 rs1 100 00000 1110011             | rs2, (rs1)     | hsv(rs1, 1, rs2)
+hsv.h       | 0110011 rs2 rs1 100 00000 1110011             | rs2, (rs1)     | hsv(rs1, 2, rs2)
+hsv.w       | 0110101 rs2 rs1 100 00000 1110011             | rs2, (rs1)     | hsv(rs1, 4, rs2)
+hsv.d       | 0110111 rs2 rs1 100 00000 1110011             | rs2, (rs1)     | hsv(rs1, 8, rs2)
+hfence.vvma | 0010001 rs2 rs1 000 00000 1110011             | rs1, rs2       | hfence_vvma(rs1, rs2, source == 0)
+hfence.gvma | 0110001 rs2 rs1 000 00000 1110011             | rs1, rs2       | hfence_gvma(rs1, rs2, source == 0)
+"""
 # fmt: on
 
 EXTENSIONS = {
@@ -145,7 +163,9 @@ EXTENSIONS = {
     "A": _A,
     "Zicsr": _ZICSR,
     "privileged": _PRIVILEGED,
+    "H": _HYPERVISOR,
 }
+OPTIONAL = ("H",)  # extensions that a computer has only if it was built so
 
 _ONE_BIT = ("aq", "rl")
 _FIVE_BITS = ("rd", "rs1", "rs2", "source", "dest")

@@ -39,6 +39,11 @@ CONTROL = {
     "mret": "return from a trap taken into M; the new pc",
     "wfi": "wait for an interrupt",
     "sfence_vma": "order page-table writes before later walks",
+    "hlv": "`load` as the guest's modes do it (see `hstatus.SPVP`)",
+    "hlvx": "the same of what a guest may execute",
+    "hsv": "`store` as the guest's modes do it",
+    "hfence_vvma": "order writes of a guest's tables before later walks",
+    "hfence_gvma": "order writes of guest-physical tables before later walks",
     "fence": "order memory accesses",
     "fence_i": "order stores before later fetches",
 }

@@ -16,6 +16,11 @@ class Mode(IntEnum):
         return self.name
 
 
+def mode_name(mode: Mode, virtual: bool) -> str:
+    """What a mode is called: "U", "S", "M"; with the virtualization mode V = 1, "VU" and "VS" (chapter H)."""
+    return f"V{mode.name}" if virtual else mode.name
+
+
 class Access(Enum):
     """What an instruction wants from an address. An AMO or `sc` counts as a store."""
 
@@ -50,12 +55,14 @@ class Cause(IntEnum):
     STORE_ACCESS_FAULT = 7
     ECALL_FROM_U = 8
     ECALL_FROM_S = 9
+    ECALL_FROM_VS = 10
     ECALL_FROM_M = 11
     INSTRUCTION_PAGE_FAULT = 12
     LOAD_PAGE_FAULT = 13
     STORE_PAGE_FAULT = 15
     INSTRUCTION_GUEST_PAGE_FAULT = 20
     LOAD_GUEST_PAGE_FAULT = 21
+    VIRTUAL_INSTRUCTION = 22
     STORE_GUEST_PAGE_FAULT = 23
 
     @property
@@ -72,6 +79,7 @@ class Cause(IntEnum):
 _KEYS = {
     Cause.ECALL_FROM_U: "ecall from U",
     Cause.ECALL_FROM_S: "ecall from S",
+    Cause.ECALL_FROM_VS: "ecall from VS",
     Cause.ECALL_FROM_M: "ecall from M",
     Cause.INSTRUCTION_GUEST_PAGE_FAULT: "instruction guest-page fault",
     Cause.LOAD_GUEST_PAGE_FAULT: "load guest-page fault",
@@ -102,6 +110,24 @@ class Interrupt(IntEnum):
         return _titles()[self.key]
 
 
+class GuestInterrupt(IntEnum):
+    """Interrupt codes that the H extension adds: for VS mode, where each counts as the code one below."""
+
+    VSSI = 2
+    VSTI = 6
+    VSEI = 10
+
+    @property
+    def key(self) -> str:
+        """The interrupt in words that stay the same in every language."""
+        return f"virtual {Interrupt(self - 1).key}"
+
+    @property
+    def title(self) -> str:
+        """The interrupt in the reader's language."""
+        return _titles()[self.key]
+
+
 def _titles() -> dict[str, str]:
     """Exceptions and interrupts in the reader's language, by their key."""
     return {
@@ -115,12 +141,14 @@ def _titles() -> dict[str, str]:
         "store access fault": _("store access fault"),
         "ecall from U": _("ecall from U"),
         "ecall from S": _("ecall from S"),
+        "ecall from VS": _("ecall from VS"),
         "ecall from M": _("ecall from M"),
         "instruction page fault": _("instruction page fault"),
         "load page fault": _("load page fault"),
         "store page fault": _("store page fault"),
         "instruction guest-page fault": _("instruction guest-page fault"),
         "load guest-page fault": _("load guest-page fault"),
+        "virtual instruction": _("virtual instruction"),
         "store guest-page fault": _("store guest-page fault"),
         "supervisor software interrupt": _("supervisor software interrupt"),
         "supervisor timer interrupt": _("supervisor timer interrupt"),
@@ -128,6 +156,9 @@ def _titles() -> dict[str, str]:
         "machine software interrupt": _("machine software interrupt"),
         "machine timer interrupt": _("machine timer interrupt"),
         "machine external interrupt": _("machine external interrupt"),
+        "virtual supervisor software interrupt": _("virtual supervisor software interrupt"),
+        "virtual supervisor timer interrupt": _("virtual supervisor timer interrupt"),
+        "virtual supervisor external interrupt": _("virtual supervisor external interrupt"),
     }
 
 
@@ -154,7 +185,15 @@ GUEST_PAGE_FAULT = {
 
 
 class Trap(Exception):
-    """An exception raised by the instruction being executed: its cause and what `xtval` will hold."""
+    """An exception raised by the instruction being executed: its cause and what `xtval` will hold.
+
+    The H extension tells more: what `htval` and `htinst` (or `mtval2` and `mtinst`) will hold, and whether
+    `value` is an address of a guest's that software outside it named (`hlv`).
+    """
+
+    second = 0
+    instruction = 0
+    guest = False
 
     def __init__(self, cause: Cause, value: int = 0):
         super().__init__(cause, value)
@@ -174,8 +213,7 @@ def cause_title(cause: int) -> str:
     return _("cause {code}").format(code=cause & ~INTERRUPT_BIT) if known is None else known.title
 
 
-def _known(cause: int) -> Cause | Interrupt | None:
+def _known(cause: int) -> Cause | Interrupt | GuestInterrupt | None:
     """The exception or interrupt; None for a code that the specification leaves open."""
-    kind: type[Cause] | type[Interrupt] = Interrupt if cause & INTERRUPT_BIT else Cause
-    code = cause & ~INTERRUPT_BIT
-    return kind(code) if code in list(kind) else None
+    kinds = (Interrupt, GuestInterrupt) if cause & INTERRUPT_BIT else (Cause,)
+    return next((one for kind in kinds for one in kind if one == cause & ~INTERRUPT_BIT), None)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vlab.riscv.csrs import CSRS
+from vlab.riscv.csrs import ALL_CSRS
 from vlab.riscv.instructions import ROWS, Row
 from vlab.riscv.registers import NUMBERS
 
@@ -54,6 +54,10 @@ csrci      | csr, zimm    | csrrci zero, csr, zimm
 fence      |              | fence iorw, iorw
 sfence.vma |              | sfence.vma zero, zero
 sfence.vma | rs1          | sfence.vma rs1, zero
+hfence.vvma |             | hfence.vvma zero, zero
+hfence.vvma | rs1         | hfence.vvma rs1, zero
+hfence.gvma |             | hfence.gvma zero, zero
+hfence.gvma | rs1         | hfence.gvma rs1, zero
 """
 
 _SHORTHANDS = """
@@ -170,7 +174,7 @@ def _constant(operand: str, word: str) -> int | str:
         return NUMBERS[word]
     if operand in ("pred", "succ"):
         return fence_set(word) or 0
-    return CSRS[word].number if word in CSRS else word
+    return ALL_CSRS[word].number if word in ALL_CSRS else word
 
 
 ALIASES: tuple[Form, ...] = tuple(_form(line) for line in _ALIASES.strip().splitlines())

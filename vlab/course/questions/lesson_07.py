@@ -132,7 +132,7 @@ _TRAP_CSRS = (
     *("mtvec", "mepc", "mcause", "mtval"),
     *("stvec", "sepc", "scause", "stval"),
 )
-_ECALLS = (Cause.ECALL_FROM_U, Cause.ECALL_FROM_S, Cause.ECALL_FROM_M)
+_ECALLS = tuple(cause for cause in Cause if cause.name.startswith("ECALL"))
 _CAUSES = tuple(int(cause) for cause in Cause if cause not in _ECALLS and cause < 16)
 
 

@@ -36,7 +36,7 @@ class Eager(ShadowTables):
 
     def satp(self, view: View) -> int:
         """The real `satp` for a view; its table is made, and filled with all that the guest's has, if need be."""
-        if view.key.paged and view not in self.shadows:
+        if view.key.paged and not view.key.virtual and view not in self.shadows:
             self._translate(view)
         return super().satp(view)
 

@@ -73,7 +73,8 @@ class Traced(ShadowTables):
 
     def _trace(self, place: Place) -> None:
         """Remember the guest entries that this translation comes from, and write-protect their pages."""
-        if not place.view.key.paged or place in self._sources:
+        # What comes from two stages of tables isn't traced: a guest's fences drop it.
+        if not place.view.key.paged or place.view.key.virtual or place in self._sources:
             return
         root = parse_satp(place.view.root).root  # which entries are read, does not depend on the mode
         steps = walk(self._memory.load, root, place.start, Access.LOAD, mode=Mode.S).steps

@@ -18,7 +18,7 @@ from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import W
 from vlab.machine.snapshot import Checker
 from vlab.paging import Flags
-from vlab.riscv import Access, Cause, Interrupt, Mode, Trap, decode, disassemble
+from vlab.riscv import Access, Cause, Interrupt, Mode, Trap, disassemble
 from vlab.riscv.instructions import ROWS
 from vlab.riscv.privilege import INTERRUPT_BIT, PAGE_FAULT, cause_key
 from vlab.riscv.registers import ABI_NAMES
@@ -66,7 +66,7 @@ class TrapAndEmulate:
         mode = self.vm.mode
         match cause:
             case Cause.ILLEGAL_INSTRUCTION:
-                known = mode != Mode.U and decode(value) is not None
+                known = mode != Mode.U and self.vm.hart.decode(value) is not None
                 return "privileged instruction" if known else "illegal instruction"
             case Cause.ECALL_FROM_U:
                 return "system call" if mode == Mode.U else "ecall"
@@ -127,7 +127,7 @@ class TrapAndEmulate:
             if pc == GATE and word not in (_SRET, _MRET):
                 hart.pc = GATE  # issued by a resident: it stays behind its vector until it returns
         except Trap as trap:
-            hart.trap(trap.cause, trap.value, Injection)
+            hart.trap(trap.cause, trap.value, Injection, trap)
             return
         if self.table() != table:
             self.shadow.switched()
@@ -150,7 +150,7 @@ class TrapAndEmulate:
         try:
             word = hart.fetch(hart.pc) if issuer is None else issuer.computer.issued
         except Trap as trap:
-            hart.trap(trap.cause, trap.value, Injection)
+            hart.trap(trap.cause, trap.value, Injection, trap)
             return
         self._emulate(word)
 
@@ -221,6 +221,9 @@ class TrapAndEmulate:
         if hart.mmu.fetches is not hart.mmu.data:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
         key = hart.mmu.fetches.key
+        if key.virtual:
+            roots = hart.csr.values["vsatp"] if key.paged else 0, hart.csr.values["hgatp"] if key.nested else 0
+            return View(key, *roots)
         return View(key, self.table() if key.paged else 0)
 
     def satp(self) -> int:
@@ -229,7 +232,7 @@ class TrapAndEmulate:
 
     def translations_changed(self, reason: str, address: int | None) -> None:
         """The guest fenced one address, or (None) all; or something else changed what all its shadows say."""
-        if reason == "sfence.vma":
+        if reason == "sfence.vma" and not self.vm.virtual:
             self.shadow.fenced(address)
         else:
             self.shadow.drop_all(reason)

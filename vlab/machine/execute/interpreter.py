@@ -13,7 +13,6 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Context, Entry, Key
 from vlab.machine.pmp import X
 from vlab.riscv import Cause, Trap
-from vlab.riscv.instructions import decode
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -66,7 +65,7 @@ class Interpreter:
         return found
 
     def _build(self, word: int, pc: int, data: Context) -> Operation:
-        instruction = decode(word)
+        instruction = self._hart.decode(word)
         if instruction is None:
             return _illegal(word)
         hart, values = self._hart, instruction.values
@@ -100,7 +99,7 @@ class Interpreter:
             hart.pc = leave.pc
         except Trap as trap:
             hart.pc = pc
-            hart.trap(trap.cause, trap.value)
+            hart.trap(trap.cause, trap.value, raised=trap)
 
     def _miss(self, pc: int, uncount: Callable[[], None]) -> None:
         """Decode what stands at `pc`: no attempt yet, unless the fetch traps or the TLB can't keep the page."""
@@ -113,7 +112,7 @@ class Interpreter:
             else:
                 hart.execute(hart.memory.load(physical, 4))
         except Trap as trap:
-            hart.trap(trap.cause, trap.value)
+            hart.trap(trap.cause, trap.value, raised=trap)
 
     def _keep(self, pc: int, physical: int) -> None:
         """Put the operation at `pc` where the loop finds it, and others of its page decoded before."""

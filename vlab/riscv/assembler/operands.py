@@ -7,7 +7,7 @@ from vlab.language import _
 from vlab.riscv.assembler.expressions import Cursor, Expression, Scope, parse
 from vlab.riscv.assembler.lines import Token
 from vlab.riscv.assembler.problems import Mistake, suggestion
-from vlab.riscv.csrs import CSRS
+from vlab.riscv.csrs import ALL_CSRS
 from vlab.riscv.pseudo import FORMS, Form, fence_set
 from vlab.riscv.registers import NUMBERS
 
@@ -168,11 +168,11 @@ def _refuse_number(place: Operand) -> None:
 
 def _csr(operand: Given, scope: Scope) -> Operand:
     first = operand.tokens[0]
-    if len(operand.tokens) == 1 and first.text in CSRS:
-        return CSRS[first.text].number
+    if len(operand.tokens) == 1 and first.text in ALL_CSRS:
+        return ALL_CSRS[first.text].number
     immediate = _immediate(operand.tokens, operand.end, scope)
     if not isinstance(immediate.value, int):
-        near = suggestion(first.text, CSRS)
+        near = suggestion(first.text, ALL_CSRS)
         raise Mistake(_("There is no CSR `{name}`.").format(name=first.text[:40]), first.column, near)
     return immediate
 

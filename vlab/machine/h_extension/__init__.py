@@ -1,0 +1,19 @@
+"""The hypervisor extension, H: what a hart with it does otherwise (Privileged ISA, chapter "H").
+
+A hart gets a virtualization mode, V. With V = 1 it is in VS or VU mode: a guest's S and U, in which the VS
+registers stand in for the supervisor's, and every address is translated twice.
+"""
+
+from vlab.language import _
+from vlab.machine.h_extension.hart import HypervisorHart
+from vlab.riscv.csrs import unknown
+from vlab.riscv.instructions import OPTIONAL
+
+__all__ = ["HypervisorHart", "chosen_extensions"]
+
+
+def chosen_extensions(wanted: object) -> str:
+    """The extensions that a computer is to have: "" or "H"; VlabError for any other."""
+    if wanted == "" or wanted in OPTIONAL:
+        return str(wanted)
+    raise unknown(_("There is no extension {name!r}.").format(name=wanted), wanted, OPTIONAL)
