@@ -19,7 +19,17 @@ from vlab.machine.hart import Hart
 from vlab.machine.look import Look
 from vlab.machine.network import Capture, Switch
 from vlab.machine.tlb import Tlb, TlbRun
-from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Together, probe_isolation
+from vlab.operations import (
+    Cell,
+    Farm,
+    Inventory,
+    IsolationMatrix,
+    Migration,
+    Pair,
+    Together,
+    classify,
+    probe_isolation,
+)
 from vlab.operations.costs import Costs, ParameterSet, WalkCounts, compare_paging, count_walks, parameter_set
 from vlab.paging import GuestRam, PageTable, Walk
 from vlab.riscv import Mode
@@ -83,6 +93,7 @@ def kinds() -> dict[type, Any]:
         Farm: farm,
         Inventory: farm.inventory(),
         Migration: farm.move("mail", "south"),
+        Pair: classify(lambda: Machine(memory="128K", quirks="silent-sstatus"))["U", "S"],
         ParameterSet: parameter_set("paging"),
         Costs: compare_paging("many edits"),
         WalkCounts: count_walks(),

@@ -85,19 +85,22 @@ def too_deep(depth: int) -> str:
     ).format(depth=depth, deepest=DEEPEST)
 
 
-def build(memory: int, techniques: Sequence[str], shadows: Sequence[str]) -> "tuple[Machine, list[Computer]]":
+def build(
+    memory: int, techniques: Sequence[str], shadows: Sequence[str], quirks: Sequence[str] = ()
+) -> "tuple[Machine, list[Computer]]":
     """A machine, and the computers from it to the guest's, each in a hypervisor on the one before.
 
     The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides.
     """
     from vlab.hypervisor import Hypervisor
     from vlab.machine import Machine
+    from vlab.machine.quirks import chosen_quirks
 
-    sizes = [memory]
+    sizes, faults = [memory], chosen_quirks(quirks)
     for _level in techniques:
         sizes.append(Hypervisor.memory_for(sizes[-1]))
     try:
-        machine = Machine(memory=sizes.pop())
+        machine = Machine(memory=sizes.pop(), quirks=faults)
         computers: list[Computer] = [machine]
         for technique, shadow in zip(techniques, shadows, strict=True):
             hypervisor = Hypervisor(computers[-1])

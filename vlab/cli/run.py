@@ -129,6 +129,13 @@ def _add_computer(parser: ArgumentParser) -> None:
         ),
     )
     group.add_argument(
+        "--quirk",
+        metavar=_("NAME"),
+        action="append",
+        default=[],
+        help=_("a fault that the processor has, such as silent-sstatus; see `vlab classify`"),
+    )
+    group.add_argument(
         "--engine",
         choices=("interpreter", "native"),
         default="interpreter",
@@ -185,7 +192,7 @@ def main(args: Namespace) -> int:
     shadows = chosen_shadows(args.shadow, len(techniques))
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
     check_apart(results, [name for name in (args.image, args.bios, args.dtb) if name is not None])
-    machine, computers = build(args.memory, techniques, shadows)
+    machine, computers = build(args.memory, techniques, shadows, args.quirk)
     guest = computers[-1]
     program = _load(guest, args)
     run = Run(machine, guest, args.expect, args.max_instructions)

@@ -33,7 +33,7 @@ def quirk_title(name: str) -> str:
     }[name]
 
 
-def chosen_quirks(wanted: str | Iterable[str]) -> tuple[str, ...]:
+def chosen_quirks(wanted: object) -> tuple[str, ...]:
     """The names of quirks, in order and each once, from one name or more; VlabError if there is none such."""
     names = list(wanted) if isinstance(wanted, Iterable) and not isinstance(wanted, str) else [wanted]
     for name in names:

@@ -1,5 +1,6 @@
 """What virtualizing is good for: a computer's state is a value, to be kept, gone back to, and carried away."""
 
+from vlab.operations.classification import Classification, Classified, Evidence, Kind, Pair, classify
 from vlab.operations.failover import Epoch, Failure, Protected, Watchdog
 from vlab.operations.farm import Farm, Inventory, Move, Server
 from vlab.operations.isolation import Cell, IsolationMatrix, Verdict, probe_isolation
@@ -10,13 +11,18 @@ from vlab.operations.together import Together
 __all__ = [
     "Cable",
     "Cell",
+    "Classification",
+    "Classified",
     "Epoch",
+    "Evidence",
     "Failure",
     "Farm",
     "Inventory",
     "IsolationMatrix",
+    "Kind",
     "Migration",
     "Move",
+    "Pair",
     "Protected",
     "Round",
     "Saved",
@@ -25,6 +31,7 @@ __all__ = [
     "Together",
     "Verdict",
     "Watchdog",
+    "classify",
     "migrate",
     "probe_isolation",
 ]

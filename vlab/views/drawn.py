@@ -19,7 +19,18 @@ from vlab.machine.hart import Hart
 from vlab.machine.look import Look, look
 from vlab.machine.network import Capture, Switch
 from vlab.machine.tlb import Tlb, TlbRun
-from vlab.operations import Cell, Farm, Inventory, IsolationMatrix, Migration, Snapshots, Together
+from vlab.operations import (
+    Cell,
+    Classification,
+    Classified,
+    Farm,
+    Inventory,
+    IsolationMatrix,
+    Migration,
+    Pair,
+    Snapshots,
+    Together,
+)
 from vlab.operations.costs import Costs, ParameterSet, WalkCounts
 from vlab.paging import PageTable, Walk
 from vlab.riscv import Csr, Program
@@ -39,6 +50,7 @@ from vlab.views.computers.sidebyside import compare_picture
 from vlab.views.computers.snapshots import snapshots_picture
 from vlab.views.computers.state import state_picture
 from vlab.views.drawing.picture import Picture
+from vlab.views.operations.classification import classification_html, classified_html, pair_picture
 from vlab.views.operations.costs import costs_picture
 from vlab.views.operations.farm import farm_picture, inventory_picture
 from vlab.views.operations.migration import migration_picture
@@ -75,6 +87,7 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
     Farm: farm_picture,
     Inventory: inventory_picture,
     Migration: migration_picture,
+    Pair: pair_picture,
     ParameterSet: parameters_picture,
     Costs: costs_picture,
     WalkCounts: walk_counts_picture,
@@ -97,6 +110,7 @@ _VALUES = (
     Cell,
     Inventory,
     Capture,
+    Pair,
     Costs,
     ParameterSet,
     WalkCounts,
@@ -145,6 +159,16 @@ def _csrs_bundle(csrs: CsrFile) -> Bundle:
 @renders(Processes)
 def _processes_bundle(processes: Processes) -> Bundle:
     return {"text/html": processes_html(processes)}, {}
+
+
+@renders(Classification)
+def _classification_bundle(found: Classification) -> Bundle:
+    return {"text/html": classification_html(found)}, {}
+
+
+@renders(Classified)
+def _classified_bundle(row: Classified) -> Bundle:
+    return {"text/html": classified_html(row)}, {}
 
 
 @renders(Csr)
