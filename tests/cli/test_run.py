@@ -446,7 +446,11 @@ MISTAKES = [
     (["hello", "--depth", "one"], "--depth: 'one' is not a depth", ""),
     (["hello", "--technique", "trap-emulate"], "--technique: There is no technique", f"Did you mean {TRAP}?"),
     (["hello", "--technique", "magic"], "--technique: There is no technique 'magic'.", "There are: trap-and"),
-    (["hello", "--technique", "paravirtual"], "--technique: The technique paravirtual isn't there yet.", ""),
+    (
+        ["hello", "--technique", "hardware-assisted"],
+        "--technique: The technique hardware-assisted isn't there yet.",
+        "",
+    ),
     (["hello", "--technique", f"{TRAP},"], "--technique: There is no technique ''.", ""),
     (["hello", "--technique", TRAP, "--depth", "0"], "--technique, --depth: 1 levels have", "--depth out"),
     (["hello", "--technique", f"{TRAP},{TRAP}", "--depth", "3"], "--technique, --depth: 2 levels have", ""),

@@ -22,14 +22,15 @@ BOARD = split(
 )
 
 
-def build(folder: Path, name: str, **constants: int) -> Path:
+def build(folder: Path, guest: str, **constants: int) -> Path:
     """The ELF file that GNU tools make of a guest, some of its constants replaced."""
-    return build_files(folder, paths(name), **constants)
+    switched = {name: value for name, value in constants.items() if name in guests.switches(guest)}
+    return build_files(folder, paths(guest, **switched), **constants)
 
 
-def paths(name: str) -> list[Path]:
-    """The files of a guest, in order."""
-    return [Path(guests.__file__).parent / file for file in guests.files(name)]
+def paths(name: str, **switched: int) -> list[Path]:
+    """The files of a guest, in order, with those that come with a switch."""
+    return [Path(guests.__file__).parent / file for file in guests.files(name, **switched)]
 
 
 def build_files(folder: Path, sources: Iterable[Path], **constants: int) -> Path:

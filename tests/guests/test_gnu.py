@@ -37,7 +37,13 @@ def test_gnu_as_takes_each_guest_and_code_shares_no_page_with_data(name: str, tm
 
 @pytest.mark.requires("binutils")
 @pytest.mark.parametrize(
-    ("name", "constants"), [*((name, {}) for name in guests.names()), ("kernel", {"TICK": 300, "WORK": 2})]
+    ("name", "constants"),
+    [
+        *((name, {}) for name in guests.names()),
+        ("kernel", {"TICK": 300, "WORK": 2}),
+        ("kernel", {"PARAVIRTUAL": 1, "TICK": 300}),
+        ("paravirtual", {"FIRST": 1, "OTHER": 5}),
+    ],
 )
 def test_gnu_makes_the_same_bytes(name: str, constants: dict[str, int], tmp_path: Path) -> None:
     program = guests.load(name, **constants)

@@ -1,5 +1,7 @@
 """The guests as the package hands them out."""
 
+import re
+
 import pytest
 
 from vlab import guests
@@ -19,7 +21,7 @@ PARTS = [(chapter, label) for chapter, labels in CHAPTERS.items() for label in l
 
 
 NAMES = tuple(
-    "arm bank careless cms containers crash device_noise disk forkwait hello jump_nowhere kernel pages "
+    "arm bank careless cms containers crash device_noise disk forkwait hello jump_nowhere kernel pages paravirtual "
     "ping sbi_hello tiny trap_forever virtio_console virus visor".split()
 )
 ALL = f"There are: {', '.join(NAMES)}."
@@ -79,6 +81,49 @@ def test_constants() -> None:
     assert guests.load("kernel").symbols["TICK"] == 1500
 
 
+SENSITIVE = re.compile(r"\b(csr\w+|[ms]ret|wfi|sfence\.vma|rdtime)\b")
+
+
+def test_a_switch_builds_another_guest_from_the_same_source() -> None:
+    assert guests.switches("kernel") == ("PARAVIRTUAL",)
+    assert guests.switches("tiny") == ()
+    plain, switched = guests.files("kernel"), guests.files("kernel", PARAVIRTUAL=1)
+    assert list(switched) == ["paravirtual/1_hypercalls.s", *plain]
+    assert guests.files("kernel", PARAVIRTUAL=0) == plain
+    assert guests.load("kernel", PARAVIRTUAL=0).segments == guests.load("kernel").segments
+    assert guests.load("kernel", PARAVIRTUAL=1, TICK=300).symbols["TICK"] == 300
+    for text in (*plain.values(), *switched.values()):
+        assert "ARAVIRTUAL" not in text
+
+
+def test_the_switched_kernel_has_no_sensitive_instruction() -> None:
+    def sensitive(**switched: int) -> list[str]:
+        lines = guests.source("kernel", **switched).splitlines()
+        return [line for line in lines if SENSITIVE.search(line.split("#")[0])]
+
+    assert len(sensitive()) > 25
+    assert sensitive(PARAVIRTUAL=1) == []
+
+
+def test_the_difference_that_a_switch_makes() -> None:
+    text = guests.difference("kernel", PARAVIRTUAL=1)
+    assert "-    csrw satp, t1               # another page table: the kernel stays where it is,\n" in text
+    assert "+    switch_table t1\n" in text
+    assert text.count("+++ kernel/") == 4
+    changed = [line for line in text.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert len(changed) < 150
+    assert guests.difference("kernel") == guests.difference("kernel", PARAVIRTUAL=0) == ""
+    assert guests.difference("hello") == ""
+
+
+def test_conditions_on_other_things_stay() -> None:
+    inner = ".ifdef S\nc\n.if Y\nd\n.else\ne\n.endif\n.else\nf\n.endif\n"
+    text = f"a\n.if X\nb\n{inner}.else\n.ifndef S\ng\n.endif\n.endif\nh\n"
+    on = "a\n.if X\nb\nc\n.if Y\nd\n.else\ne\n.endif\n.else\n.endif\nh\n"
+    off = "a\n.if X\nb\nf\n.else\ng\n.endif\nh\n"
+    assert (guests._resolved(text, {"S": True}), guests._resolved(text, {"S": False})) == (on, off)
+
+
 @pytest.mark.parametrize(
     ("mistake", "what", "mend"),
     [
@@ -89,6 +134,11 @@ def test_constants() -> None:
             lambda: guests.load("kernel", TIK=3),
             "The guest kernel has no constant 'TIK'.",
             "Did you mean 'TICK'?",
+        ),
+        (
+            lambda: guests.files("kernel", PARAVIRTAL=1),
+            "The guest kernel has no switch 'PARAVIRTAL'.",
+            "Did you mean 'PARAVIRTUAL'?",
         ),
         (lambda: guests.load("hello", TICK=3), "The guest hello has no constant 'TICK'.", "There are: none."),
         (

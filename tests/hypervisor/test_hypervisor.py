@@ -40,7 +40,7 @@ def test_a_vm_in_five_lines(machine, hypervisor):
         ({"memory": 4097}, "A memory of 4097 bytes cannot be built."),
         ({"memory": "x"}, "'x' is not a size of memory."),
         ({"memory": None}, "None is not a size of memory."),
-        ({"technique": "magic"}, "There is no technique 'magic'.\nChoose one of: trap-and-emulate."),
+        ({"technique": "magic"}, "There is no technique 'magic'.\nChoose one of: trap-and-emulate"),
         ({"technique": dict}, "There is no technique <class 'dict'>."),
         ({"technique": None}, "There is no technique None."),
         (

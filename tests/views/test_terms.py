@@ -105,6 +105,7 @@ def test_what_is_shown_is_in_the_readers_language(in_spanish):
 
 def test_a_word_that_is_not_the_models_stays_as_it_is():
     assert term("satp") == "satp"
+    assert term("hypercall: return") == "hypercall: return"
     assert kind_title("Lamp") == "Lamp"
     assert cause_key(24) == cause_title(24) == "cause 24"
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vlab.riscv import Program
 
 DEEPEST = 8
-PLANNED = ("binary-translation", "paravirtual", "hardware-assisted")
+PLANNED = ("hardware-assisted",)
 
 
 def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) -> list[str]:

@@ -124,7 +124,15 @@ def ending(run: Run, end: End, program: "Program") -> str:
             return _("The guest {why}; it is at {place}.").format(why=run.why, place=place)
         case End.INTERRUPTED:
             return _("Interrupted; the guest is at {place}.").format(place=place)
-    return ""
+    return _stopped(run.guest)
+
+
+def _stopped(guest: "Computer") -> str:
+    """Why the guest's hypervisor has stopped it; nothing if it has not."""
+    from vlab.hypervisor import VirtualMachine
+
+    stopped = guest.technique.stopped if isinstance(guest, VirtualMachine) else ""
+    return _("The guest was {stopped}.").format(stopped=stopped) if stopped else ""
 
 
 def _place(guest: "Computer", program: "Program") -> str:

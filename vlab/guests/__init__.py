@@ -4,13 +4,14 @@
 `tiny` is the shortest way through all three modes. `disk` counts on its disk how often it was booted.
 `containers` is a kernel with an attacker and a victim on it. `pages` and `forkwait` are workloads, to measure.
 `careless` runs what is typed at its console, and `virus` is what one shouldn't type there. `visor` is a hypervisor
-with one guest in it (`inside`), `arm` an emulator of another processor (`emulated`). The others go wrong on
+with one guest in it (`inside`), `arm` an emulator of another processor (`emulated`). `paravirtual` rings the bell of
+another such guest, by hypercalls; `kernel` with the switch PARAVIRTUAL is built for them too. The others go wrong on
 purpose.
 """
 
 import re
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches, unified_diff
 from pathlib import Path
 
 from vlab.language import VlabError, _
@@ -19,7 +20,9 @@ from vlab.riscv import Program, assemble_files
 _HERE = Path(__file__).parent
 _DISK = ("disk/3_driver.s", "disk/4_console.s")
 _SHARED = {"bank": _DISK, "careless": _DISK}  # chapters of others that follow a guest's own
+_LIBRARIES = {"PARAVIRTUAL": ("paravirtual/1_hypercalls.s",)}  # chapters that come first if the switch is on
 _CONSTANT = re.compile(r"\.ifndef (\w+)\n\s*\.equ \1, (\w+)")
+_CONDITION = re.compile(r"\s*\.(if\w*|elseif|else|endif)\b *(\w*)")
 
 
 def names() -> tuple[str, ...]:
@@ -27,21 +30,74 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({path.relative_to(_HERE).parts[0].removesuffix(".s") for path in _HERE.rglob("*.s")}))
 
 
-def files(name: str) -> dict[str, str]:
+def files(name: str, **switched: int) -> dict[str, str]:
     """The files of a guest, by name, in the order in which they are read and assembled.
 
+    What is there for one of its `switches` only, stands in them if that is on: `files("kernel", PARAVIRTUAL=1)`.
+
     Raises:
-        VlabError: there is no such guest.
+        VlabError: there is no such guest, or it has no such switch.
     """
+    known = switches(name)
+    for switch in switched:
+        _expect(
+            switch, known, _("The guest {name} has no switch {switch!r}.").format(name=name, switch=switch)
+        )
+    on = {switch: bool(switched.get(switch)) for switch in known}
+    libraries = [chapter for switch in known if on[switch] for chapter in _LIBRARIES[switch]]
+    texts = {chapter: (_HERE / chapter).read_text(encoding="utf-8") for chapter in libraries}
+    return texts | {file: _resolved(text, on) for file, text in _texts(name).items()}
+
+
+def switches(name: str) -> tuple[str, ...]:
+    """What a guest can be built for instead of a bare computer, from the same source. VlabError for no guest."""
+    found = re.findall(r"\.ifn?def (\w+)", "\n".join(_texts(name).values()))
+    return tuple(switch for switch in _LIBRARIES if switch in found)
+
+
+def _texts(name: str) -> dict[str, str]:
+    """The files of a guest as they are stored: with all that its switches choose from."""
     _expect(name, names(), _("There is no guest {name!r}.").format(name=name))
     paths = sorted((_HERE / name).glob("*.s")) or [_HERE / f"{name}.s"]
     paths += [_HERE / chapter for chapter in _SHARED.get(name, ())]
     return {path.relative_to(_HERE).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
-def source(name: str) -> str:
-    """The whole source of a guest: its files as one text."""
-    return "\n".join(files(name).values())
+def _resolved(text: str, on: Mapping[str, bool]) -> str:
+    """A text without the conditions on these switches, and without what they leave out."""
+    lines: list[str] = []
+    open_: list[bool | None] = []  # whether this branch of it is read; None for a condition on something else
+    for line in text.splitlines(keepends=True):
+        found = _CONDITION.match(line)
+        word, switch = found.groups() if found else ("", "")
+        if word.startswith("if"):
+            ours = word in ("ifdef", "ifndef") and switch in on
+            open_.append(on[switch] == (word == "ifdef") if ours else None)
+        else:
+            ours = bool(word) and open_[-1] is not None
+        if not ours and False not in open_:
+            lines.append(line)
+        if word == "else" and ours:
+            open_[-1] = not open_[-1]
+        elif word == "endif":
+            open_.pop()
+    return "".join(lines)
+
+
+def source(name: str, **switched: int) -> str:
+    """The whole source of a guest: its files as one text, some of its `switches` on."""
+    return "\n".join(files(name, **switched).values())
+
+
+def difference(name: str, **switched: int) -> str:
+    """What these switches change in a guest's source, as `diff` shows it: `difference("kernel", PARAVIRTUAL=1)`.
+
+    Files that come with a switch are not in it. Raises VlabError as `files` does.
+    """
+    there, here = files(name), files(name, **switched)
+    texts = ((file, text.splitlines(), here[file].splitlines()) for file, text in there.items())
+    rows = [row for file, old, new in texts for row in unified_diff(old, new, file, file, n=1, lineterm="")]
+    return "".join(f"{row}\n" for row in rows)
 
 
 def part(name: str, label: str) -> str:
@@ -67,10 +123,12 @@ def constants(name: str) -> dict[str, int]:
 def load(name: str, **replaced: int) -> Program:
     """Assemble a guest, some of its `constants` replaced: `load("kernel", TICK=300)`.
 
+    A switch is set the same way: `load("kernel", PARAVIRTUAL=1)`.
+
     Raises:
         VlabError: there is no such guest, or it has no such constant.
     """
-    known = tuple(constants(name))
+    known = (*constants(name), *switches(name))
     for constant in replaced:
         what = _("The guest {name} has no constant {constant!r}.").format(name=name, constant=constant)
         _expect(constant, known, what)
@@ -81,7 +139,8 @@ def load(name: str, **replaced: int) -> Program:
                 ),
                 mend=_("Give a whole number: {constant}=300.").format(constant=constant),
             )
-    return assemble_files(tuple(files(name).items()), symbols=replaced)
+    switched = {switch: replaced.pop(switch) for switch in switches(name) if switch in replaced}
+    return assemble_files(tuple(files(name, **switched).items()), symbols=replaced)
 
 
 def as_typed(name: str, **replaced: int) -> str:

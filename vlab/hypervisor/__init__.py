@@ -4,7 +4,14 @@ from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.hypervisor import Hypervisor
 from vlab.hypervisor.policies import Eager, Lazy, Traced
 from vlab.hypervisor.shadow import ShadowTables
-from vlab.hypervisor.techniques import LostInterrupt, MissingFlush, StaleSatp, TrapAndEmulate
+from vlab.hypervisor.techniques import (
+    LostInterrupt,
+    MissingFlush,
+    Paravirtual,
+    StaleSatp,
+    TrapAndEmulate,
+    Trusting,
+)
 from vlab.hypervisor.virtualmachine import VirtualMachine
 
 __all__ = [
@@ -14,9 +21,11 @@ __all__ = [
     "Lazy",
     "LostInterrupt",
     "MissingFlush",
+    "Paravirtual",
     "ShadowTables",
     "StaleSatp",
     "Traced",
     "TrapAndEmulate",
+    "Trusting",
     "VirtualMachine",
 ]

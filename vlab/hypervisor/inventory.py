@@ -8,7 +8,7 @@ from typing import Any
 from vlab.display import Drawn
 from vlab.hypervisor.frames import Frames, too_little
 from vlab.hypervisor.memorymap import MemoryMap, Use, memory_map
-from vlab.hypervisor.policies import Lazy, chosen_policy
+from vlab.hypervisor.policies import chosen_policy
 from vlab.hypervisor.schedule import checked_weight
 from vlab.hypervisor.shadow import ShadowTables
 from vlab.hypervisor.sharing import SPARE, find_shared, left_alone, move_page
@@ -55,7 +55,7 @@ class Inventory(Drawn, ABC):
         memory: str | int = "8M",
         devices: Iterable[Device] = (),
         technique: str | type[TrapAndEmulate] = TrapAndEmulate,
-        shadow: str | type[ShadowTables] = Lazy,
+        shadow: str | type[ShadowTables] | None = None,
         name: str = "",
         weight: int = 1,
     ) -> VirtualMachine:
@@ -63,15 +63,16 @@ class Inventory(Drawn, ABC):
 
         `devices` are attached to it first, each to the next slot.
         `technique` and `shadow`, the policy of its shadow page tables, are names ("lazy", "eager", "traced"),
-        or classes of the reader's own. Of two guests that are busy, one of twice the `weight` (1 to 10,000) has
-        the hart for twice the time.
+        or classes of the reader's own; without a policy, the technique has the one that suits it. Of two guests
+        that are busy, one of twice the `weight` (1 to 10,000) has the hart for twice the time.
 
         Raises:
             VlabError: if the computer has too little memory, the technique or the policy isn't there, a device
                 can't be attached, or the image doesn't fit; then there is no new virtual machine.
         """
         expect_in_charge(self.present, "hypervisor")
-        parts = chosen_technique(technique), chosen_policy(shadow)
+        how = chosen_technique(technique)
+        parts = how, chosen_policy(how.policy if shadow is None else shadow)
         weight, size = checked_weight(weight), parse_size(memory)
         if size <= 0 or size % PAGE:
             raise VlabError(

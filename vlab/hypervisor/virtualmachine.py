@@ -331,8 +331,10 @@ class VirtualMachine(Computer):
         self._begin_anew()
 
     def settle(self, resident: Resident, *modes: Mode) -> None:
-        """See `Computer.settle`."""
-        self.stop_by_hand(self.hypervisor)
+        """See `Computer.settle`; VlabError where the guest's technique can't carry it."""
+        self._expect_by_hand()
+        self.technique.admit(resident)
+        self.stop()
         super().settle(resident, *modes)
         self._begin_anew()
 

@@ -7,6 +7,7 @@ everywhere, and only what is *shown* goes through `term`.
 from vlab.language import _
 from vlab.riscv.privilege import Cause, Interrupt
 
+_HYPERCALL = "hypercall: "
 _CAUSES = {cause.key: cause for kind in (Cause, Interrupt) for cause in kind}
 
 
@@ -14,6 +15,8 @@ def term(word: str) -> str:
     """A stable word in the reader's language; a word that isn't the model's (a CSR's name) as it is."""
     if (cause := _CAUSES.get(word)) is not None:
         return cause.title
+    if word.startswith(_HYPERCALL):  # their names are a programmer's words, as those of instructions
+        return _("hypercall: {name}").format(name=word.removeprefix(_HYPERCALL))
     return reasons().get(word) or kinds().get(word) or word
 
 
@@ -21,6 +24,7 @@ def reasons() -> dict[str, str]:
     """Every reason of an exit (beside the causes of traps) and of a flush that has words of its own."""
     return {
         "privileged instruction": _("privileged instruction"),
+        "missing instruction": _("missing instruction"),
         "system call": _("system call"),
         "ecall": _("ecall"),
         "timer": _("timer"),

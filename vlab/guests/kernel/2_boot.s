@@ -3,6 +3,9 @@
     .text
     .globl _start
 boot:
+    .ifdef PARAVIRTUAL
+_start:                         # there is no M mode: the hypervisor starts the kernel itself
+    .else
 _start:                         # M mode: give S mode what it needs, and go there
     la   t0, machine_trap
     csrw mtvec, t0
@@ -30,11 +33,16 @@ machine_trap:                   # no trap should come to M mode
     li   a0, FAIL
     j    power_off
 
+    .endif
 kernel:                         # S mode, no page table yet, interrupts off
     la   sp, idle_stack+STACK
     la   t0, trap_entry
+    .ifdef PARAVIRTUAL
+    set_traps t0
+    .else
     csrw stvec, t0
     csrw sscratch, zero         # "we are in the kernel": see trap_entry
+    .endif
     call map_kernel
     la   a0, process_1
     call build_page_table
@@ -45,14 +53,20 @@ kernel:                         # S mode, no page table yet, interrupts off
     la   a0, hello_text
     call print
     call set_timer
+    .ifndef PARAVIRTUAL
     li   t0, STIE
     csrs sie, t0                # of all interrupts, listen to the timer
+    .endif
 
 idle:                           # what the kernel does when no process can run
     call interrupts_off
     ld   t0, alive
     beqz t0, shutdown
+    .ifdef PARAVIRTUAL
+    wait_for_event
+    .else
     wfi                         # until an interrupt is pending: it need not be on for that
+    .endif
     call interrupts_on          # now it is taken, and leads to another process
     j    idle
 
@@ -74,8 +88,12 @@ shutdown:                       # the last words, and off
     li   a0, PASS
 
 power_off:                      # a0: PASS or FAIL
+    .ifdef PARAVIRTUAL
+    switch_off
+    .else
     li   t0, FINISHER
     sw   a0, 0(t0)
+    .endif
 1:  j    1b
 
     .section .rodata

@@ -7,10 +7,14 @@
     .text
     .balign 4                   # stvec wants it
 trap_entry:
+    .ifdef PARAVIRTUAL
+    addi sp, sp, -F_SIZE        # from a process, sp is the kernel's stack already
+    .else
     csrrw sp, sscratch, sp      # from a process: its stack goes, the kernel's comes
     bnez sp, 1f
     csrr sp, sscratch           # from the kernel: keep the stack we have
 1:  addi sp, sp, -F_SIZE
+    .endif
     sd   x1, 8*1(sp)
     sd   x3, 8*3(sp)
     sd   x4, 8*4(sp)
@@ -41,6 +45,16 @@ trap_entry:
     sd   x29, 8*29(sp)
     sd   x30, 8*30(sp)
     sd   x31, 8*31(sp)
+    .ifdef PARAVIRTUAL
+    info t0, INFO_SP            # the interrupted sp
+    sd   t0, F_SP(sp)
+    info t0, INFO_PC            # another trap would overwrite these two
+    sd   t0, F_SEPC(sp)
+    info t0, INFO_STATUS
+    sd   t0, F_SSTATUS(sp)
+
+    info t0, INFO_CAUSE
+    .else
     csrrw t0, sscratch, zero    # the interrupted sp; and from here on "we are in the kernel"
     sd   t0, F_SP(sp)
     csrr t0, sepc               # another trap would overwrite these two
@@ -49,20 +63,29 @@ trap_entry:
     sd   t0, F_SSTATUS(sp)
 
     csrr t0, scause
+    .endif
     bltz t0, timer_tick         # an interrupt: the timer's, we listen to no other
     li   t1, 8                  # ecall from U mode
     beq  t0, t1, system_call
     j    panic                  # the kernel expects nothing else
 
 trap_return:                    # sp: the frame to go back to; interrupts are off
+    .ifndef PARAVIRTUAL
     ld   t0, F_SEPC(sp)
     csrw sepc, t0
+    .endif
     ld   t0, F_SSTATUS(sp)
+    .ifndef PARAVIRTUAL
     csrw sstatus, t0
+    .endif
     andi t0, t0, SPP
     bnez t0, 1f
     addi t0, sp, F_SIZE         # to a process: its kernel stack is empty again
+    .ifdef PARAVIRTUAL
+    set_stack t0
+    .else
     csrw sscratch, t0
+    .endif
 1:  ld   x1, 8*1(sp)
     ld   x3, 8*3(sp)
     ld   x4, 8*4(sp)
@@ -93,21 +116,37 @@ trap_return:                    # sp: the frame to go back to; interrupts are of
     ld   x29, 8*29(sp)
     ld   x30, 8*30(sp)
     ld   x31, 8*31(sp)
+    .ifdef PARAVIRTUAL
+    return_from_trap
+    .else
     ld   x2, F_SP(sp)           # last: it is the way to all the others
     sret
+    .endif
 
 panic:                          # an unexpected trap: tell, and stop the computer
     la   a0, panic_scause
     call print
+    .ifdef PARAVIRTUAL
+    info a0, INFO_CAUSE
+    .else
     csrr a0, scause
+    .endif
     call print_hex
     la   a0, panic_sepc
     call print
+    .ifdef PARAVIRTUAL
+    info a0, INFO_PC
+    .else
     csrr a0, sepc
+    .endif
     call print_hex
     la   a0, panic_stval
     call print
+    .ifdef PARAVIRTUAL
+    info a0, INFO_VALUE
+    .else
     csrr a0, stval
+    .endif
     call print_hex
     li   a0, '\n'
     call console_put
@@ -115,11 +154,19 @@ panic:                          # an unexpected trap: tell, and stop the compute
     j    power_off
 
 interrupts_off:                 # a critical section begins: no tick until interrupts_on
+    .ifdef PARAVIRTUAL
+    mask_events
+    .else
     csrci sstatus, SIE
+    .endif
     ret
 
 interrupts_on:                  # it ends: a tick that had to wait comes now
+    .ifdef PARAVIRTUAL
+    unmask_events
+    .else
     csrsi sstatus, SIE
+    .endif
     ret
 
     .section .rodata

@@ -9,13 +9,20 @@ first_frame:                    # a0: a new process; as if a trap had stopped it
     sd   t1, F_SEPC(t0)
     li   t1, USER_DATA+PAGE     # its stack: the end of its page of data, downwards
     sd   t1, F_SP(t0)
+    .ifdef PARAVIRTUAL
+    li   t1, SPIE               # events unmasked, once it runs; not as the kernel
+    .else
     csrr t1, sstatus
     ori  t1, t1, SPIE           # interrupts on, once it runs
     andi t1, t1, ~SPP           # in U mode
+    .endif
     sd   t1, F_SSTATUS(t0)
     ret
 
 timer_tick:
+    .ifdef PARAVIRTUAL
+    take_events t1              # it is the alarm's: we have no channels
+    .endif
     ld   t1, ticks
     addi t1, t1, 1
     sd   t1, ticks, t0
@@ -43,18 +50,27 @@ context_switch:                 # t0: the process to run from here on
     sd   sp, P_FRAME(t2)        # the old one will go on from its frame,
     ld   sp, P_FRAME(t0)        # the new one from its own
     ld   t1, P_SATP(t0)
+    .ifdef PARAVIRTUAL
+    switch_table t1
+    .else
     csrw satp, t1               # another page table: the kernel stays where it is,
     sfence.vma                  # but what the TLB knows of user pages is no longer true
+    .endif
     ld   t1, switches
     addi t1, t1, 1
     sd   t1, switches, t0
     j    trap_return
 
 set_timer:
+    .ifdef PARAVIRTUAL
+    li   t1, TICK
+    set_alarm t1
+    .else
     rdtime t0
     li   t1, TICK
     add  t0, t0, t1
     csrw stimecmp, t0           # pending from when `time` reaches this
+    .endif
     ret
 
     .data

@@ -43,9 +43,8 @@ class Eager(ShadowTables):
     def _translate(self, view: View) -> None:
         """Fill a new shadow from the guest's whole table."""
         self._shadow(view)
-        guest = PageTable(_Reader(self._memory), root=parse_satp(view.root).root)
         written = 0
-        for page in _pages(guest, self._memory):
+        for page in mapped_pages(self._memory, view, used=True):
             found = self._found(page)
             if found is None:
                 continue
@@ -65,11 +64,12 @@ class Eager(ShadowTables):
         return None
 
 
-def _pages(table: PageTable, memory: GuestMemory) -> Iterator[int]:
-    """The guest-virtual pages that a guest's table maps to memory, of those that were used already."""
+def mapped_pages(memory: GuestMemory, view: View, *, used: bool) -> Iterator[int]:
+    """The guest-virtual pages that a view's table maps to memory; with `used`, those that were used already."""
+    table = PageTable(_Reader(memory), root=parse_satp(view.root).root)
     try:
         for leaf in table.entries():
-            if leaf.flags & Flags.A:
+            if leaf.flags & Flags.A or not used:
                 first = max(leaf.physical, memory.base)
                 end = min(leaf.physical + leaf.size, memory.base + memory.size)
                 yield from (leaf.address + place - leaf.physical for place in range(first, end, PAGE))

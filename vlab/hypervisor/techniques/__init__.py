@@ -2,14 +2,18 @@
 
 from vlab.hypervisor.techniques.lost_interrupt import LostInterrupt
 from vlab.hypervisor.techniques.missing_flush import MissingFlush
+from vlab.hypervisor.techniques.paravirtual import Paravirtual
 from vlab.hypervisor.techniques.stale_satp import StaleSatp
 from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
+from vlab.hypervisor.techniques.trusting import Trusting
 from vlab.language import VlabError, _
 
-TECHNIQUES = {TrapAndEmulate.name: TrapAndEmulate}
+TECHNIQUES: dict[str, type[TrapAndEmulate]] = {
+    technique.name: technique for technique in (TrapAndEmulate, Paravirtual)
+}
 # On purpose, each with a famous bug: to see it, and to mend it.
 BROKEN: dict[str, type[TrapAndEmulate]] = {
-    technique.name: technique for technique in (StaleSatp, MissingFlush, LostInterrupt)
+    technique.name: technique for technique in (StaleSatp, MissingFlush, LostInterrupt, Trusting)
 }
 
 __all__ = [
@@ -17,8 +21,10 @@ __all__ = [
     "TECHNIQUES",
     "LostInterrupt",
     "MissingFlush",
+    "Paravirtual",
     "StaleSatp",
     "TrapAndEmulate",
+    "Trusting",
     "chosen_technique",
 ]
 

@@ -12,7 +12,7 @@ from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import ShadowTables, View
 from vlab.language import _
-from vlab.machine import GATE, gate
+from vlab.machine import GATE, Resident, gate
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import W
@@ -39,15 +39,21 @@ class TrapAndEmulate:
     """
 
     name: ClassVar[str] = "trap-and-emulate"
+    policy: ClassVar[type[ShadowTables]] = Lazy  # of its shadows, where the reader names none
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
         self.vm = vm
         self._frames = list(frames)
-        pool = FramePool(vm.host.memory, self._frames)
-        self.shadow = policy(vm.host.memory, vm.memory, pool, self)
+        self._pool = FramePool(vm.host.memory, self._frames)
+        self.shadow = policy(vm.host.memory, vm.memory, self._pool, self)
 
     def __repr__(self) -> str:
         return _("Technique {name} for {vm}").format(name=self.name, vm=self.vm.name)
+
+    @property
+    def stopped(self) -> str:
+        """Why the hypervisor has stopped the guest for good, in a sentence; nothing if it has not."""
+        return ""
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -101,6 +107,10 @@ class TrapAndEmulate:
     def exit(self, cause: int, value: int) -> str:
         """Deal with one exit: the real `scause` and `stval`. Returns the reason, by which it is counted."""
         reason = self.reason(cause, value)
+        self._deal_with(reason, cause, value)
+        return reason
+
+    def _deal_with(self, reason: str, cause: int, value: int) -> None:
         match cause:
             case Cause.ILLEGAL_INSTRUCTION:
                 self._emulate(value)
@@ -113,8 +123,11 @@ class TrapAndEmulate:
                     self._interpret()
             case _ if not cause & INTERRUPT_BIT:
                 # A breakpoint, or an address that is misaligned for an atomic: the guest's own affair.
-                self.vm.hart.trap(cause, value, Injection)
-        return reason
+                self.inject(cause, value)
+
+    def inject(self, cause: int, value: int = 0, raised: Trap | None = None) -> None:
+        """Let the guest's own handler have a trap; see `Hart.trap`."""
+        self.vm.hart.trap(cause, value, Injection, raised)
 
     def _emulate(self, word: int) -> None:
         """Execute this row of the table on the virtual hart; if it traps, the guest's handler gets that."""
@@ -127,7 +140,7 @@ class TrapAndEmulate:
             if pc == GATE and word not in (_SRET, _MRET):
                 hart.pc = GATE  # issued by a resident: it stays behind its vector until it returns
         except Trap as trap:
-            hart.trap(trap.cause, trap.value, Injection, trap)
+            self.inject(trap.cause, trap.value, trap)
             return
         if self.table() != table:
             self.shadow.switched()
@@ -150,7 +163,7 @@ class TrapAndEmulate:
         try:
             word = hart.fetch(hart.pc) if issuer is None else issuer.computer.issued
         except Trap as trap:
-            hart.trap(trap.cause, trap.value, Injection, trap)
+            self.inject(trap.cause, trap.value, trap)
             return
         self._emulate(word)
 
@@ -198,8 +211,23 @@ class TrapAndEmulate:
 
     # Entries
 
+    def admit(self, resident: Resident) -> None:
+        """Software in Python is about to be put into the guest's computer; VlabError where it can't run there."""
+
     def prepare(self) -> bool:
         """Deliver a virtual interrupt if the guest has it enabled; say whether the guest can run at all."""
+        hart = self.vm.hart
+        if not self.awake():
+            return False
+        if self.vm.events.on:
+            tell_interrupts(hart)
+        cause = hart.interrupt()
+        if cause is not None:
+            self.inject(cause)
+        return True
+
+    def awake(self) -> bool:
+        """Let the time of a guest in a `wfi` pass; False if that will not end by itself."""
         vm, hart = self.vm, self.vm.hart
         while hart.waiting:
             if hart.csr.pending() & hart.csr.values["mie"]:
@@ -208,11 +236,6 @@ class TrapAndEmulate:
                 vm.sleep_until(deadline)
             else:
                 return False
-        if vm.events.on:
-            tell_interrupts(hart)
-        cause = hart.interrupt()
-        if cause is not None:
-            hart.trap(cause, 0, Injection)
         return True
 
     def view(self) -> View:
