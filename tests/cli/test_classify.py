@@ -20,7 +20,7 @@ def test_the_plain_machine_has_no_culprit(capsys):
 def test_the_quirky_one_has(capsys):
     assert cli.main(["classify", "--quirk", "silent-sstatus"]) == 1
     out = capsys.readouterr().out
-    assert out.startswith("silent-sstatus: in U mode, a write of sstatus does nothing")
+    assert out.startswith("silent-sstatus: in U mode, a write of `sstatus` does nothing")
     assert "  ✗ changes the control state, depends on control registers (6)\n        csr… sstatus\n" in out
     assert "doesn't trap there" in out.splitlines()[-1]
 

@@ -27,8 +27,8 @@ def quirk_title(name: str) -> str:
     """What a machine with this quirk does, in the reader's language."""
     return {
         "silent-sstatus": _(
-            "in U mode, a write of sstatus does nothing and a read gives its value: neither traps (after x86's "
-            "popf and pushf)"
+            "in U mode, a write of `sstatus` does nothing and a read gives its value: neither traps (after x86's "
+            "`popf` and `pushf`)"
         ),
     }[name]
 

@@ -8,6 +8,9 @@ The mode is the only difference between two states that are compared for it: the
 to the same bytes with the same rights. Sv39 gives no page to both U and S, so the U bits of the table's entries
 go with the mode; the table isn't mapped, so no program sees that. M mode isn't translated at all, and is
 compared where the others aren't either.
+
+Of a hart with the H extension the modes with V = 0 are tried, and what it would translate for a guest isn't
+translated: so nothing is found of `hlv` and its like, which go by that.
 """
 
 from collections.abc import Iterator, Mapping
