@@ -133,7 +133,7 @@ def _add_computer(parser: ArgumentParser) -> None:
         metavar=_("NAME"),
         action="append",
         default=[],
-        help=_("a fault that the processor has, such as silent-sstatus; see `vlab classify`"),
+        help=_("a fault that the processor has, such as `silent-sstatus`; see `vlab classify`"),
     )
     group.add_argument(
         "--engine",
