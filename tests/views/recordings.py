@@ -129,6 +129,7 @@ _RESTS: dict[type[Event], tuple[object, ...]] = {
     ev.TlbFlush: ("sfence.vma",),
     ev.ShadowFill: (0x1_0000, 0x8000_0000, 0x8010_0000, "RWU", "store"),
     ev.ShadowFlush: ("satp", 7),
+    ev.Translation: (0x8000_0000, 12, 2, 3),
     ev.DeviceAccess: ("uart", 0, 1, 0x41, True),
     ev.InterruptChange: (INTERRUPT_BIT | Interrupt.STI, True, "sstatus.SIE", "vm1"),
     ev.Routing: (INTERRUPT_BIT | Interrupt.STI, "timer", "hypervisor", "vm1"),

@@ -24,6 +24,7 @@ from vlab.events.records import ShadowFill as ShadowFill
 from vlab.events.records import ShadowFlush as ShadowFlush
 from vlab.events.records import TlbFill as TlbFill
 from vlab.events.records import TlbFlush as TlbFlush
+from vlab.events.records import Translation as Translation
 from vlab.events.records import Trap as Trap
 from vlab.events.records import kind_title as kind_title
 from vlab.events.source import EventSource as EventSource

@@ -156,6 +156,16 @@ class ShadowFlush(Event):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Translation(Event):
+    """A hypervisor translated `words` of its guest's code from `pc` on; of these so many were in-lined, called out."""
+
+    pc: int
+    words: int
+    in_lined: int
+    called_out: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class DeviceAccess(Event):
     """A load or store reached a device's register."""
 
@@ -213,6 +223,7 @@ def kind_title(kind: str) -> str:
         "TlbFlush": _("TlbFlush"),
         "ShadowFill": _("ShadowFill"),
         "ShadowFlush": _("ShadowFlush"),
+        "Translation": _("Translation"),
         "DeviceAccess": _("DeviceAccess"),
         "InterruptChange": _("InterruptChange"),
         "Routing": _("Routing"),

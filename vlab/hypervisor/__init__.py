@@ -5,6 +5,8 @@ from vlab.hypervisor.hypervisor import Hypervisor
 from vlab.hypervisor.policies import Eager, Lazy, Traced
 from vlab.hypervisor.shadow import ShadowTables
 from vlab.hypervisor.techniques import (
+    BinaryTranslation,
+    CallOutsOnly,
     LostInterrupt,
     MissingFlush,
     Paravirtual,
@@ -15,6 +17,8 @@ from vlab.hypervisor.techniques import (
 from vlab.hypervisor.virtualmachine import VirtualMachine
 
 __all__ = [
+    "BinaryTranslation",
+    "CallOutsOnly",
     "Chain",
     "Eager",
     "Hypervisor",

@@ -8,6 +8,7 @@ from vlab.display import Drawn
 from vlab.hypervisor.shadow import View
 from vlab.language import _
 from vlab.machine.expecting import expect_address
+from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
 from vlab.paging import Walk, access_of, parse_satp, walk
 from vlab.riscv import Access
@@ -23,7 +24,8 @@ class Chain(Drawn):
     `guest` is the walk of the guest's own table (None where the guest runs unpaged, and GPA = GVA); `place` is
     what lies at the guest-physical address: "memory", a device's name, or "nothing"; `shadow` is the walk of
     the shadow table, which leads from GVA to HPA at once, or faults where the hypervisor has not filled it yet.
-    `hva` is where the guest's memory is in the virtual address space of the VM's process, if a host lies below.
+    `hva` is where the guest's memory is in the virtual address space of the VM's process, if a host lies below;
+    `hidden` says that the shadow leads to a frame of the technique's own, such as translated code.
     """
 
     gva: int
@@ -35,11 +37,13 @@ class Chain(Drawn):
     hpa: int | None
     shadow: Walk | None
     hva: int | None = None
+    hidden: bool = False
 
     @property
     def stale(self) -> bool:
         """Whether the shadow leads to somewhere, and not to where the guest's table and the hypervisor's map do."""
-        return self.shadow is not None and self.shadow.fault is None and self.shadow.physical != self.hpa
+        shadow = None if self.hidden else self.shadow
+        return shadow is not None and shadow.fault is None and shadow.physical != self.hpa
 
     def __repr__(self) -> str:
         if self.gpa is None:
@@ -60,7 +64,11 @@ class Chain(Drawn):
 
     def _of_the_shadow(self) -> Iterator[str]:
         """What the shadow has to do with it; nothing where none will ever lead."""
-        if self.stale and self.shadow is not None:
+        if self.hidden and self.shadow is not None:
+            yield _("the shadow leads to the technique's own, at HPA {hpa:#x}").format(
+                hpa=self.shadow.physical
+            )
+        elif self.stale and self.shadow is not None:
             yield _("the shadow leads elsewhere, to HPA {hpa:#x}").format(hpa=self.shadow.physical)
         elif self.hpa is not None and (self.shadow is None or self.shadow.fault is not None):
             yield _("the shadow does not have it yet")
@@ -79,6 +87,8 @@ def chain_of(vm: "VirtualMachine", address: int, access: Access | str, key: Key 
     guest = mmu.walk(address, access, key) if key.paged else None
     gpa = address if guest is None else guest.physical
     held = gpa is not None and vm.memory.holds(gpa)
+    shadow = vm.technique.shadow.walk(view, address, access)
+    reached = None if shadow is None else shadow.physical
     return Chain(
         gva=address,
         access=access,
@@ -87,8 +97,9 @@ def chain_of(vm: "VirtualMachine", address: int, access: Access | str, key: Key 
         gpa=gpa,
         place=_place(vm, gpa),
         hpa=vm.memory.host_address(gpa) if held and gpa is not None else None,
-        shadow=vm.technique.shadow.walk(view, address, access),
+        shadow=shadow,
         hva=vm.hypervisor.process_address(vm, gpa) if held and gpa is not None else None,
+        hidden=reached is not None and reached // PAGE in vm.technique.shadow.hidden,
     )
 
 

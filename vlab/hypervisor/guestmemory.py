@@ -29,6 +29,8 @@ class GuestMemory(Watches):
         self.log: set[int] | None = None  # the pages written, by number from `base`, while somebody logs them
         self.traced: set[int] = set()  # numbers of guest-physical pages: who traces them hears of each write
         self.on_traced_write: Callable[[int, int], None] = lambda address, size: None
+        self.code: set[int] = set()  # numbers of guest-physical pages whose code somebody has translated
+        self.on_code_write: Callable[[int, int], None] = lambda address, size: None
 
     def __repr__(self) -> str:
         return _("Guest memory of {size} at {base:#x}, in {frames} frames of the host's").format(
@@ -108,6 +110,8 @@ class GuestMemory(Watches):
             pages = range(address // PAGE, (address + size - 1) // PAGE + 1)
             if not self.traced.isdisjoint(pages):
                 self.on_traced_write(address, size)
+        if self.code and size:
+            self.on_code_write(address, size)
         self.tell(self, address, size)
 
     def _number(self, address: int) -> int:

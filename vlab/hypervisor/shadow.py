@@ -87,6 +87,7 @@ class ShadowTables(ABC):
     def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: FramePool, guest: Guest):
         self._host, self._memory, self._frames, self._guest = host, memory, frames, guest
         self.shadows: dict[View, Shadow] = {}
+        self.hidden: frozenset[int] = frozenset()  # frames of the technique's own, which `show` may enter
 
     def __repr__(self) -> str:
         return _("Shadow page tables, {policy}: {views} tables, {entries} entries").format(
@@ -125,7 +126,7 @@ class ShadowTables(ABC):
     def fill(self, view: View, gva: int, found: Found, access: str) -> Flags:
         """Write the entry for one page; returns its flags.
 
-        The only writer of shadow entries, so isolation is asserted here.
+        Isolation is asserted here, and in `show`: nobody else writes shadow entries.
         """
         hpa = self._memory.host_address(found.physical)
         assert self._memory.guest_address(hpa) == found.physical, "an entry leads to the guest's own memory"
@@ -133,17 +134,32 @@ class ShadowTables(ABC):
         assert not (flags & Flags.W and self._memory.is_shared(found.physical)), (
             "nobody writes what others have too"
         )
+        before = self._enter(Place(view, gva & -found.span, found.span), page, hpa & -PAGE, flags)
+        self._guest.entered(gva, found, flags, access, before=before)
+        return flags
+
+    def show(self, place: Place, gva: int, frame: int, rights: int) -> bool:
+        """Let a page of the guest's lead to a frame that is none of its memory; says if there was an entry before.
+
+        To run what is there (X), or to load and store (R and W): never both, and never into a table.
+        """
+        assert frame in self.hidden and rights in (X, R | W), (
+            "what is shown is the technique's own, and harmless"
+        )
+        assert self._memory.guest_address(frame * PAGE) is None, "nobody's memory is shown"
+        return self._enter(place, gva & -PAGE, frame * PAGE, _FLAGS[rights])
+
+    def _enter(self, place: Place, page: int, hpa: int, flags: Flags) -> bool:
         try:
-            self._shadow(view).table.map(page, hpa & -PAGE, flags)
+            self._shadow(place.view).table.map(page, hpa, flags)
         except (VlabError, Trap):
             # No frame is left; or, in a VM whose memory somebody else has written, the tables are in ruins.
             self.drop_all("no frame left")
-            self._shadow(view).table.map(page, hpa & -PAGE, flags)
-        pages = self.shadows[view].filled.setdefault((gva & -found.span, found.span), set())
+            self._shadow(place.view).table.map(page, hpa, flags)
+        pages = self.shadows[place.view].filled.setdefault((place.start, place.span), set())
         before = page in pages
         pages.add(page)
-        self._guest.entered(gva, found, flags, access, before=before)
-        return flags
+        return before
 
     def drop_page(self, reason: str, gva: int) -> None:
         """Take the guest's page at `gva` out of every shadow, with all parts of it if it is a large one."""

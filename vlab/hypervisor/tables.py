@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 1 << 14  # of one table: a hostile guest's must not fill the host's memory
 MOST_PARTS = 1 << 16  # where the entries of a table meet the runs of the hypervisor's map
 _UNPAGED = Flags.V | Flags.R | Flags.W | Flags.X | Flags.A | Flags.D
-_COUNTED = ("stale", "narrower", "same", "missing", "barred")
+_COUNTED = ("stale", "narrower", "same", "hidden", "missing", "barred")
 
 
 class Span(NamedTuple):
@@ -51,8 +51,9 @@ class Row(NamedTuple):
     them are None where there is no entry. `was` is the row of these pages in the tables compared with.
 
     `state`: "same" (the shadow says what it must), "narrower" (it holds rights back), "stale" (it says what
-    the guest's entry no longer does), "missing" (not filled), "barred" (the view's mode may not touch the
-    page), "device" and "nothing" (no memory is there), "unmapped" (no entry in either table).
+    the guest's entry no longer does), "hidden" (it leads to a frame of the technique's own, such as translated
+    code), "missing" (not filled), "barred" (the view's mode may not touch the page), "device" and "nothing" (no
+    memory is there), "unmapped" (no entry in either table).
     """
 
     gva: int
@@ -131,6 +132,9 @@ class Tables(Drawn):
     time: int = field(default=0, compare=False)
     focus: int | None = field(default=None, compare=False)
     before: "Tables | None" = field(default=None, compare=False)
+    hidden: frozenset[int] = field(
+        default=frozenset(), compare=False
+    )  # frames of the technique's own, by number
 
     def around(self, address: int) -> "Tables":
         """The same tables; their picture shows what is near this guest-virtual address."""
@@ -219,14 +223,20 @@ class Tables(Drawn):
         if other is not None:
             shadow, reached = other.entry.flags, other.entry.physical + start - other.gva
         if part is None:
-            state = "unmapped" if shadow is None else "stale"
+            state = "unmapped" if shadow is None else self._elsewhere(reached)
             return Row(start, end - start, None, None, None, "nothing", None, shadow, reached, state)
         entry, span = part.entry, part.span
         gpa = entry.physical + start - entry.address
         place = "nothing" if span is None else span.place
         hpa = None if span is None or span.hpa is None else span.hpa + gpa - span.gpa
         state = _state(self.view.key, entry.flags, hpa, place, shadow, reached)
+        if state == "stale":
+            state = self._elsewhere(reached)
         return Row(start, end - start, entry.flags, entry.size, gpa, place, hpa, shadow, reached, state)
+
+    def _elsewhere(self, reached: int | None) -> str:
+        """What it is that the shadow leads to something else: binary translation shows code of its own."""
+        return "hidden" if reached is not None and reached // PAGE in self.hidden else "stale"
 
 
 def state_text(state: str) -> str:
@@ -235,6 +245,7 @@ def state_text(state: str) -> str:
         "same": _("in the shadow"),
         "narrower": _("in the shadow with fewer rights"),
         "stale": _("stale in the shadow"),
+        "hidden": _("the technique's own in the shadow"),
         "missing": _("not in the shadow"),
         "barred": _("out of this mode's reach"),
         "device": _("a device"),
@@ -269,6 +280,7 @@ def tables_of(vm: "VirtualMachine", root: int | None = None, mode: Mode | str | 
         host=tuple(_spans(vm)),
         end=end,
         time=vm.time,
+        hidden=vm.technique.shadow.hidden,
     )
 
 

@@ -102,6 +102,7 @@ class VirtualMachine(Computer):
         if self.running:
             self._hart.x[:] = self.registers
             self._hart.pc = self._pc()
+            self.technique.settle()
         return self._hart
 
     @property
@@ -221,6 +222,7 @@ class VirtualMachine(Computer):
         """It has stopped at `pc`, when the host's timer showed `host_time`."""
         self._hart.x[:] = registers
         self._hart.pc = pc
+        self.technique.settle()
         self.clock += (host_time - self.entered) % WORD
         self.hypervisor.schedule.left(self, host_time)
 

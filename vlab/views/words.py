@@ -55,6 +55,8 @@ def event_label(event: Event) -> str:
             return _("shadow fill {page:#x}").format(page=event.gva & ~0xFFF)
         case ev.ShadowFlush():
             return _("shadow flush ({entries})").format(entries=event.entries)
+        case ev.Translation():
+            return _("translate {words} words").format(words=event.words)
         case ev.DeviceAccess():
             access = _("store") if event.store else _("load")
             return _("{device} {access}").format(device=event.device, access=access)
@@ -123,6 +125,11 @@ def _sentence(event: Event) -> str:
             return _("The hypervisor fills a shadow entry: GVA {gva:#x} → GPA {gpa:#x} → HPA {hpa:#x}.")
         case ev.ShadowFlush():
             return _("The hypervisor drops {entries} shadow entries: {reason}.")
+        case ev.Translation():
+            return _(
+                "The hypervisor translates {words} words of code of {vm} from {pc:#x} on: in-lined {in_lined}, "
+                "called out {called_out}."
+            )
         case ev.DeviceAccess() if event.store:
             return _("{device} of {vm}: {value:#x} is stored at offset {offset:#x}.")
         case ev.DeviceAccess():

@@ -69,6 +69,13 @@ class Traced(ShadowTables):
             self._note_writable(place, gva & -PAGE, found.physical // PAGE)
         return flags
 
+    def show(self, place: Place, gva: int, frame: int, rights: int) -> bool:
+        """See `ShadowTables.show`: that the guest's tables lead there, or nowhere, is traced too."""
+        self._trace(place)
+        before = super().show(place, gva, frame, rights)
+        self._trace(place)
+        return before
+
     # Tracing
 
     def _trace(self, place: Place) -> None:

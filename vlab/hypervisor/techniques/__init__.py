@@ -1,5 +1,6 @@
 """The techniques, one file each: how a guest enters, and what its exits mean."""
 
+from vlab.hypervisor.techniques.binary_translation import BinaryTranslation, CallOutsOnly
 from vlab.hypervisor.techniques.lost_interrupt import LostInterrupt
 from vlab.hypervisor.techniques.missing_flush import MissingFlush
 from vlab.hypervisor.techniques.paravirtual import Paravirtual
@@ -9,7 +10,7 @@ from vlab.hypervisor.techniques.trusting import Trusting
 from vlab.language import VlabError, _
 
 TECHNIQUES: dict[str, type[TrapAndEmulate]] = {
-    technique.name: technique for technique in (TrapAndEmulate, Paravirtual)
+    technique.name: technique for technique in (TrapAndEmulate, BinaryTranslation, CallOutsOnly, Paravirtual)
 }
 # On purpose, each with a famous bug: to see it, and to mend it.
 BROKEN: dict[str, type[TrapAndEmulate]] = {
@@ -19,6 +20,8 @@ BROKEN: dict[str, type[TrapAndEmulate]] = {
 __all__ = [
     "BROKEN",
     "TECHNIQUES",
+    "BinaryTranslation",
+    "CallOutsOnly",
     "LostInterrupt",
     "MissingFlush",
     "Paravirtual",

@@ -40,12 +40,17 @@ class TrapAndEmulate:
 
     name: ClassVar[str] = "trap-and-emulate"
     policy: ClassVar[type[ShadowTables]] = Lazy  # of its shadows, where the reader names none
+    hidden_frames: ClassVar[int] = 0  # how many of its frames, the last ones, are for other things than shadow tables
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
         self.vm = vm
         self._frames = list(frames)
-        self._pool = FramePool(vm.host.memory, self._frames)
+        self._pool = FramePool(vm.host.memory, self._table_frames)
         self.shadow = policy(vm.host.memory, vm.memory, self._pool, self)
+
+    @property
+    def _table_frames(self) -> list[int]:
+        return self._frames[: len(self._frames) - self.hidden_frames]
 
     def __repr__(self) -> str:
         return _("Technique {name} for {vm}").format(name=self.name, vm=self.vm.name)
@@ -238,6 +243,9 @@ class TrapAndEmulate:
                 return False
         return True
 
+    def settle(self) -> None:
+        """The guest stops running directly, or somebody looks at it: nothing of its hart's state is elsewhere now."""
+
     def view(self) -> View:
         """Which shadow fits the guest's state now."""
         hart = self.vm.hart
@@ -270,4 +278,4 @@ class TrapAndEmulate:
         """Be as `state` says."""
         if state.part("frames").state != self._frames:
             raise state.bad(_("The frames of the shadow tables are not where they were."))
-        self.shadow.restore(state.part("shadow"), self._frames)
+        self.shadow.restore(state.part("shadow"), self._table_frames)

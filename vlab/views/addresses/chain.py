@@ -268,12 +268,13 @@ def _result(
 
 def _host(x: float, below: float, chain: Chain) -> Iterator[Element]:
     """Where both ways should end; a stale shadow ends in a box of its own."""
-    if not chain.stale:
+    if not chain.stale and not chain.hidden:
         yield _host_box(x, below + CARD_HEIGHT - TABLE, chain)
         return
     yield _host_box(x, CARD_HEIGHT, chain)
     address = f"{chain.shadow.physical:#x}" if chain.shadow else ""
-    yield box(x, below, END, CARD_HEIGHT, "HPA", "fault", [address, _("stale")], mono=True)
+    who, what = ("hypervisor", _("the technique's own")) if chain.hidden else ("fault", _("stale"))
+    yield box(x, below, END, CARD_HEIGHT, "HPA", who, [address, what], mono=True)
 
 
 def _host_box(x: float, height: float, chain: Chain) -> Element:

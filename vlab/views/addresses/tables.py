@@ -71,7 +71,7 @@ def _rank(tables: Tables, row: Row) -> tuple[int, int]:
         return 0, max(row.gva - tables.focus, tables.focus - (row.gva + row.size - 1), 0)
     if row.guest_changed or row.shadow_changed or row.state == "stale":
         return 0, 0
-    return 1 + ("same narrower missing barred device nothing unmapped".split().index(row.state)), 0
+    return 1 + ("same narrower hidden missing barred device nothing unmapped".split().index(row.state)), 0
 
 
 def _title(tables: Tables) -> Iterator[Element]:
@@ -85,7 +85,7 @@ def _title(tables: Tables) -> Iterator[Element]:
     now = _("time {time}").format(time=tables.time)
     yield text(WIDTH - MARGIN, 26, now, room=140, ink="muted", anchor="end")
     pages = tables.pages
-    order = ("stale", "narrower", "same", "missing", "barred")
+    order = ("stale", "narrower", "same", "hidden", "missing", "barred")
     counts = [f"{state_text(state)} {pages[state]}" for state in order if pages[state]]
     told = _("pages: {counts}").format(counts=" · ".join(counts) or 0)
     if not tables.current:
@@ -214,14 +214,14 @@ def _strand(row: Row, y: float) -> Iterator[Element]:
     width = min(text_width(words, 11, bold=stale), room)
     yield path(f"l-{ink} thick", *start, (at, line))
     yield text(at + 6, line + 4, words, room=room, size=11, ink="ink" if lit else ink, bold=stale)
-    if stale and row.reached != row.hpa:
-        box = rect(COLUMNS["HPA"], y + 3, BOX, 19, "f-fault", radius=4)
-        edge = rect(COLUMNS["HPA"], y + 3, BOX, 19, "l-fault thick dashed", radius=4)
+    if row.state in ("stale", "hidden") and row.reached != row.hpa:
+        box = rect(COLUMNS["HPA"], y + 3, BOX, 19, f"f-{ink}", radius=4)
+        edge = rect(COLUMNS["HPA"], y + 3, BOX, 19, f"l-{ink} thick{' dashed' if stale else ''}", radius=4)
         yield from (box, edge)
-        address = f"✗ {row.reached:#x}"
+        address = f"{'✗ ' if stale else ''}{row.reached:#x}"
         x = COLUMNS["HPA"] + BOX / 2
-        yield text(x, line + 4, address, room=BOX - 8, ink="fault", mono=True, bold=True, anchor="middle")
-        yield arrow("l-fault thick", "b-fault", (at + 12 + width, line), (COLUMNS["HPA"], line))
+        yield text(x, line + 4, address, room=BOX - 8, ink=ink, mono=True, bold=True, anchor="middle")
+        yield arrow(f"l-{ink} thick", f"b-{ink}", (at + 12 + width, line), (COLUMNS["HPA"], line))
     else:
         after = (at + 12 + width, line), (right, line), (right, y)
         yield arrow(f"l-{ink} thick", f"b-{ink}", *after)
@@ -250,6 +250,9 @@ def _why(row: Row) -> str:
         return _("the first access exits")
     if row.state == "narrower":
         return _("rights held back: such an access exits")
+    if row.state == "hidden":
+        executed = row.shadow is not None and row.shadow & Flags.X
+        return _("the guest's code, translated") if executed else _("the virtual state")
     if row.state != "stale":
         return ""
     if row.guest is None:

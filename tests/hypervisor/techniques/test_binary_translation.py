@@ -1,0 +1,886 @@
+"""Binary translation: nothing of it is seen by a guest, whatever its code does to itself."""
+
+from itertools import product
+from struct import unpack_from
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.hypervisor.inspector import PAGE, outside, own_frames, running
+from tests.hypervisor.programs import MEMORY
+from tests.hypervisor.programs import guests as random_guests
+from tests.hypervisor.stories import PAGED, PAGED_STORIES, ROOT, STORIES, TO_S, guest
+from tests.hypervisor.techniques.selfmodifying import selfmodifying
+from tests.hypervisor.test_isolation import wild
+from tests.hypervisor.towers import POLICIES, Tower, difference, end, finished, tower
+from vlab import guests
+from vlab.events import Exit, Translation, Trap
+from vlab.guests.inside import inside
+from vlab.hypervisor import BinaryTranslation, CallOutsOnly, Hypervisor, TrapAndEmulate
+from vlab.hypervisor.techniques.translation_cache import CALL_OUT, IN_LINE, harmless, translated
+from vlab.language import VlabError
+from vlab.machine import Machine, Stop
+from vlab.machine.snapshot import computer_state
+from vlab.riscv import Cause, Mode, assemble
+from vlab.riscv.instructions import ROWS, encode
+
+TINY, KERNEL = guests.load("tiny"), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=30, WORK=50)
+BOTH = (BinaryTranslation, CallOutsOnly)
+TRANSLATED, TRAPPED = "binary-translation", "trap-and-emulate"
+LAST = (1 << 64) - 4096  # where in-lined code finds the virtual state
+DATA_FAULTS = (
+    Cause.LOAD_ACCESS_FAULT,
+    Cause.STORE_ACCESS_FAULT,
+    Cause.LOAD_PAGE_FAULT,
+    Cause.STORE_PAGE_FAULT,
+)
+OFF = "li t0, 0x100000\nli t1, 0x5555\nsw t1, (t0)\nj .\n"
+
+# What an S-mode kernel does to its CSRs at each trap, and keeps in them between.
+IN_LINED = """
+    li   s4, 40
+    li   s5, 0x123456789abcdef0
+1:  csrw sscratch, s5
+    csrw stval, s4
+    csrw scause, s5
+    addi s4, s4, -1
+    nop
+    nop
+    nop
+    nop
+    nop
+    csrr s6, sscratch
+    csrr s7, stval
+    csrr s8, scause
+    csrr s9, sstatus
+    add  s5, s5, s7
+    xor  s5, s5, s9
+    nop
+    nop
+    nop
+    nop
+    nop
+    nop
+    bnez s4, 1b
+    csrr x0, sscratch
+    csrw sscratch, x0
+    csrwi stval, 0
+"""
+
+
+def mixed(image, techniques, policies, memory=1 << 20):
+    """A guest under these techniques and policies, one a level, from outside."""
+    sizes = [memory]
+    for _level in techniques:
+        sizes.append(Hypervisor.memory_for(sizes[-1]))
+    built = Tower(Machine(memory=sizes.pop()), [])
+    for technique, policy in zip(techniques, policies, strict=True):
+        built.vms.append(
+            Hypervisor(built.guest).create_vm(memory=sizes.pop(), technique=technique, shadow=policy)
+        )
+    built.guest.load(image)
+    return built
+
+
+def same(image, *, technique=BinaryTranslation, depth=1, shadow="lazy", memory=1 << 20):
+    """Run under it; the guest's end is the bare machine's."""
+    built = tower(image, depth, technique=technique, shadow=shadow, memory=memory).run()
+    assert difference(end(finished(image, 0, memory=memory).guest), end(built.guest)) == []
+    return built
+
+
+def kernel(body, data=""):
+    """A guest in S mode, with RAM and devices where they are."""
+    return guest(PAGED + TO_S + body, ROOT + data)
+
+
+# The same as bare
+
+
+@pytest.mark.parametrize("technique", BOTH)
+@pytest.mark.parametrize("shadow", POLICIES)
+@pytest.mark.parametrize("name", ["hello", "tiny", "kernel", "crash"])
+def test_the_guests_end_as_bare_with_far_fewer_exits(name, shadow, technique):
+    image = guests.load(name)
+    exits = same(image, technique=technique, shadow=shadow).vms[-1].exits.total()
+    assert exits < 0.6 * finished(image, 1, shadow=shadow).vms[-1].exits.total()
+
+
+@pytest.mark.parametrize("techniques", [t for n in (2, 3) for t in product((TRANSLATED, TRAPPED), repeat=n)])
+def test_above_and_below_trap_and_emulate(techniques):
+    for three in (("lazy", "traced", "eager"), ("traced", "eager", "lazy")):
+        policies = three[-len(techniques) :]
+        built = mixed(TINY, techniques, policies).run()
+        assert difference(end(finished(TINY, 0).guest), end(built.guest)) == []
+        alone = tower(TINY, 1, technique=techniques[-1], shadow=policies[-1]).run()
+        assert built.vms[-1].exits == alone.vms[-1].exits
+        for outer in built.vms[:-1]:  # what its hypervisor issues is no code that could be translated
+            assert not {"translation", "call-out", "interpreted"} & outer.exits.keys()
+
+
+def test_processes_two_deep():
+    built = mixed(KERNEL, (TRANSLATED, TRANSLATED), ("lazy", "traced")).run()
+    assert difference(end(finished(KERNEL, 0).guest), end(built.guest)) == []
+    assert built.vms[-1].exits == tower(KERNEL, 1, technique=TRANSLATED, shadow="traced").run().vms[-1].exits
+
+
+@pytest.mark.parametrize("shadow", POLICIES)
+def test_a_hypervisor_in_assembly_is_translated_as_any_kernel(shadow):
+    image = inside(TINY)
+    built = same(image, shadow=shadow, memory=4 << 20)
+    assert (
+        built.vms[-1].exits.total() < finished(image, 1, shadow=shadow, memory=4 << 20).vms[-1].exits.total()
+    )
+
+
+def stays_off_the_hole(run):
+    """Whether nothing in a bare machine's run has faulted on the last page: in-lined code is the same then only."""
+    return not any(trap.value >= LAST and trap.cause in DATA_FAULTS for trap in run.only(Trap))
+
+
+def check(told, technique, shadow, depth=1):
+    bare = tower(told.program, 0, memory=MEMORY)
+    with bare.machine.events.record() as run:
+        assume(bare.machine.run(30_000) is not Stop.LIMIT)
+    if not stays_off_the_hole(run):
+        technique = CallOutsOnly
+    built = tower(told.program, depth, memory=MEMORY, technique=technique, shadow=shadow).run()
+    assert difference(end(bare.guest), end(built.guest)) == []
+
+
+@settings(max_examples=40)
+@given(random_guests(), st.sampled_from(POLICIES))
+def test_random_guests_without_in_lining(told, shadow):
+    check(told, CallOutsOnly, shadow)
+
+
+@settings(max_examples=40)
+@given(random_guests(), st.sampled_from(POLICIES))
+def test_random_guests(told, shadow):
+    check(told, BinaryTranslation, shadow)
+
+
+@settings(max_examples=8)
+@given(random_guests(), st.sampled_from(POLICIES))
+def test_random_guests_two_deep(told, shadow):
+    check(told, BinaryTranslation, shadow, 2)
+
+
+@pytest.mark.slow
+@settings(max_examples=1500)
+@given(random_guests(), st.sampled_from(POLICIES), st.sampled_from((1, 1, 2)))
+def test_many_random_guests(told, shadow, depth):
+    check(told, BinaryTranslation, shadow, depth)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_story(story):
+    for shadow, technique in product(POLICIES, BOTH):
+        same(guest(STORIES[story], ROOT), shadow=shadow, technique=technique)
+
+
+@pytest.mark.parametrize("story", PAGED_STORIES)
+@pytest.mark.parametrize("eyes", ["S", "M with the eyes of S"])
+def test_a_paged_story(story, eyes):
+    into = TO_S if eyes == "S" else "li t0, 1<<11 | 1<<17\ncsrs mstatus, t0\n"
+    told = guest(PAGED + into + PAGED_STORIES[story], ROOT)
+    for shadow in POLICIES:
+        same(told, shadow=shadow)
+    same(told, depth=2)
+
+
+# At every moment
+
+
+NOT_ACCESSED = """
+    la   t0, leaf
+    li   t1, (0x80000000>>2)|0xb # leaf[1]: a large page of code, which nobody has accessed
+    sd   t1, 8(t0)
+    sfence.vma
+    la   t0, 1f
+    li   t1, 0x40200000-0x80000000
+    add  t0, t0, t1
+    csrw sepc, t0
+    li   t0, 1<<8
+    csrs sstatus, t0
+    sret
+1:  nop
+    nop
+    ebreak
+"""
+
+
+@pytest.mark.parametrize("technique", BOTH)
+@pytest.mark.parametrize(
+    "image", [TINY, kernel(IN_LINED), kernel(NOT_ACCESSED)], ids=["tiny", "in-lined", "not accessed"]
+)
+def test_at_every_moment_it_looks_like_the_bare_machine_at_that_time(image, technique):
+    """Not at every time of its own: what is interpreted at one exit, nobody sees half done."""
+    bare = states_by_time(tower(image, 0))
+    for depth in (1, 2):
+        seen = states_by_time(tower(image, depth, technique=technique))
+        assert seen.keys() < bare.keys() and len(seen) > 30
+        for time, states in seen.items():
+            for state in states:
+                # An injected interrupt takes no time, nor does a hidden fault that sets A.
+                assert state in bare[time] or (len(states) > 1 and state == states[-1])
+
+
+def states_by_time(built):
+    seen: dict[int, list[Any]] = {}
+    while built.machine.status is None and built.guest.status is None:
+        state = computer_state(built.guest)
+        told = state["hart"], state["skipped"], state["devices"], built.guest.memory.peek(0x8000_0000, 0x8000)
+        seen.setdefault(state["time"], []).append(told)
+        built.machine.step()
+    return seen
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("image", [TINY, kernel(IN_LINED)], ids=["tiny", "in-lined"])
+def test_saved_at_any_step_it_goes_on_elsewhere(image, depth):
+    last = tower(image, depth, technique=TRANSLATED, shadow="traced").run().machine.snapshot()
+    built, stops = tower(image, depth, technique=TRANSLATED, shadow="traced"), 0
+    while built.machine.run(1 if depth == 1 else 7) is Stop.LIMIT:
+        saved = built.machine.snapshot()
+        fresh = Machine(memory=built.machine.memory.size)
+        fresh.restore(saved)
+        assert fresh.snapshot() == saved
+        fresh.run()
+        assert difference(fresh.snapshot().state, last.state) == []
+        stops += 1
+    assert stops > 30
+
+
+def test_a_vm_is_carried_to_another_hypervisor_at_any_step():
+    image = kernel(IN_LINED)
+    bare = end(finished(image, 0).guest)
+    built = tower(image, 1, technique=TRANSLATED)
+    while built.machine.run(23) is Stop.LIMIT:
+        other = tower(None, 1, technique=TRANSLATED, shadow="traced")
+        other.guest.restore(built.guest.snapshot())
+        assert difference(bare, end(other.run().guest)) == []
+
+
+@pytest.mark.parametrize("time_slice", [1, 2, 7, 50])
+def test_beside_others_its_exits_are_the_same(time_slice):
+    images = [TINY, kernel(IN_LINED)]
+    machine = Machine(memory="8M")
+    hypervisor = Hypervisor(machine, time_slice=time_slice)
+    vms = [hypervisor.create_vm(image, memory=1 << 20, technique=TRANSLATED) for image in images]
+    assert machine.run(1_000_000) is Stop.ASLEEP
+    for vm, image in zip(vms, images, strict=True):
+        assert vm.exits.pop("time slice", 0) > 0
+        assert vm.exits == same(image).vms[-1].exits
+
+
+def test_a_guest_that_sleeps_lets_others_run():
+    """Its `wfi` stands right behind a call-out; but whose turn is next is not decided while it is run ahead."""
+    ticking = assemble(
+        "li t0, 1<<63\ncsrw menvcfg, t0\nli t0, 1<<5\ncsrw mie, t0\n"
+        "1: rdtime t1\naddi t1, t1, 1000\ncsrw stimecmp, t1\nwfi\naddi s0, s0, 1\nj 1b"
+    )
+    machine = Machine(memory="8M")
+    hypervisor = Hypervisor(machine, time_slice=500)
+    images = [assemble("1: addi s0, s0, 1\nj 1b"), ticking]
+    busy, idle = (hypervisor.create_vm(image, memory=1 << 20, technique=TRANSLATED) for image in images)
+    machine.run(100_000)
+    assert busy.time > 85_000
+    assert 50 < idle.hart.x[8] < 110
+
+
+def test_another_guest_in_its_place_finds_nothing_of_it():
+    similar = kernel(IN_LINED.replace("add  s5, s5, s7", "sub  s5, s5, s7"))
+    built, other = (tower(image, 1, technique=TRANSLATED) for image in (kernel(IN_LINED), similar))
+    for one in (built, other):
+        one.machine.run(600)
+    built.guest.restore(other.guest.snapshot())
+    assert difference(end(finished(similar, 0).guest), end(built.run().guest)) == []
+    built.guest.load(TINY)
+    assert difference(end(finished(TINY, 0).guest), end(built.run().guest)) == []
+    assert built.vms[-1].exits == same(TINY).vms[-1].exits
+
+
+def test_a_clone_goes_on_as_its_parent():
+    image = kernel(IN_LINED)
+    machine = Machine(memory="8M")
+    parent = Hypervisor(machine).create_vm(image, memory=1 << 20, technique=TRANSLATED)
+    machine.run(900)
+    clone = parent.clone()
+    machine.run(100_000)
+    for vm in (parent, clone):
+        assert difference(end(finished(image, 0).guest), end(vm)) == []
+
+
+# In-lining, and its hole
+
+
+def test_what_words_become():
+    for row in ROWS.values():
+        word = row.match
+        assert harmless(word) == (
+            row.extension in ("I", "M", "A", "Zifencei") and row.name not in ("ecall", "ebreak")
+        )
+    cases = {
+        "csrr t0, scause": "ld t0, -2040(x0)",
+        "csrw sscratch, t0": "sd t0, -2048(x0)",
+        "csrwi stval, 0": "sd x0, -2032(x0)",
+        "csrci stval, 0": "ld x0, -2032(x0)",
+        "csrw sepc, t0": "ebreak",  # its lowest bits stay zero
+        "csrw sstatus, t0": "ebreak",
+        "csrrw sp, sscratch, sp": "ebreak",
+        "csrs sscratch, t0": "ebreak",
+        "csrr t0, sip": "ebreak",
+        "csrr t0, time": "ebreak",
+        "csrr t0, satp": "ebreak",  # TVM may forbid it
+        "csrr t0, mepc": "ebreak",
+        "add t0, t1, t2": "add t0, t1, t2",
+        "sret": "ebreak",
+        "ebreak": "ebreak",
+    }
+    for text, wanted in cases.items():
+        words = [int.from_bytes(assemble(line).segments[0][1][:4], "little") for line in (text, wanted)]
+        assert translated(words[0], Mode.S, True) == words[1], text
+        assert translated(words[0], Mode.S, False) == (words[0] if harmless(words[0]) else CALL_OUT)
+    assert translated(encode(ROWS["csrrs"], {"csr": 0x341, "rd": 5}), Mode.M, True) != CALL_OUT
+
+
+def test_in_lined_words_do_not_exit():
+    image = kernel(IN_LINED)
+    with_it, without = (same(image, technique=technique).vms[-1].exits.total() for technique in BOTH)
+    assert with_it < 30 and without > 80
+
+
+@pytest.mark.parametrize("shadow", POLICIES)
+def test_the_hole_is_where_it_is_said_to_be(shadow):
+    """A kernel with a wild pointer to the last page finds its own virtual CSRs, once in-lined code was there."""
+    body = "csrw sscratch, s0\nli s4, -2048\nli s5, 77\ncsrw sscratch, s5\nnop\nnop\nnop\nnop\nnop\nnop\nld s6, (s4)\n"
+    image = kernel(body)
+    bare = finished(image, 0).guest
+    assert (bare.hart.x[22], bare.hart.x[9]) == (0, 1)  # a page fault
+    same(image, technique=CallOutsOnly, shadow=shadow)
+    holed = tower(image, 1, technique=BinaryTranslation, shadow=shadow).run().guest
+    assert (holed.hart.x[22], holed.hart.x[9]) == (77, 0)
+    secret = "li s5, 88\ncsrw mscratch, s5\n" + PAGED + TO_S + body + "ld s7, 24(s4)\nld s8, 0x80(s4)\n"
+    seen = tower(guest(secret, ROOT), 1, technique=BinaryTranslation, shadow=shadow).run().guest
+    assert [seen.hart.x[n] for n in (22, 23, 24)] == [77, 0, 0]  # nothing of M mode's is there for S mode
+    before = kernel("li s4, -2048\nld s6, (s4)\n")  # nobody was there yet
+    same(before, shadow=shadow)
+
+
+LAST_PAGE = """
+    la   t0, root               # the last gibibyte: root[511] -> leaf, leaf[511] -> other, other[511]: page
+    la   t1, leaf
+    srli t2, t1, 2
+    ori  t2, t2, 1
+    li   t3, 511*8
+    add  t4, t0, t3
+    sd   t2, (t4)
+    la   t5, other
+    srli t2, t5, 2
+    ori  t2, t2, 1
+    add  t4, t1, t3
+    sd   t2, (t4)
+    la   t6, page
+    srli t2, t6, 2
+    ori  t2, t2, 0xc7
+    add  t4, t5, t3
+    sd   t2, (t4)
+    sfence.vma
+    li   s4, -2048
+    li   s5, 99
+    sd   s5, (s4)
+    ld   s6, (s4)
+"""
+
+
+@pytest.mark.parametrize("shadow", POLICIES)
+@pytest.mark.parametrize("first", ["", IN_LINED])
+def test_a_guest_with_a_page_at_the_end_of_all_addresses_has_it(first, shadow):
+    built = same(kernel(first + LAST_PAGE + IN_LINED), shadow=shadow)
+    assert built.guest.hart.x[22] != 99  # what came later
+    assert built.vms[-1].technique.state()["in_line"] is False
+
+
+@pytest.mark.parametrize("shadow", POLICIES)
+def test_a_large_page_there_is_found_by_any_fence_within(shadow):
+    large = """
+    la   t0, root
+    li   t1, (0x80000000>>2)|0xcf
+    li   t3, 511*8
+    add  t4, t0, t3
+    sd   t1, (t4)
+    li   t2, -0x40000000
+    sfence.vma t2
+    ld   s6, (t2)
+    li   s4, -2048
+    ld   s7, (s4)               # where the virtual state was: now beyond the guest's memory
+    """
+    same(kernel(IN_LINED + large + IN_LINED), shadow=shadow)
+
+
+def test_on_the_quirky_machine_only_translation_is_right():
+    code = "csrsi sstatus, 2\ncsrr s4, sstatus\nli t0, 1<<18\ncsrs sstatus, t0\ncsrr s5, sstatus\n"
+    data = ROOT + ".data\n.balign 4096\nscratch: csrci sstatus, 2\ncsrr s6, sstatus\nret\n"
+    call = "la t0, scratch\nld t1, (t0)\njalr ra, t0\n"  # read before it is run
+    image, quirk = guest(PAGED + TO_S + code + call, data), "silent-sstatus"
+    bare = Machine(image, memory="1M", quirks=quirk)
+    bare.run(10_000)
+    ends = {}
+    for technique in (TrapAndEmulate, *BOTH):
+        machine = Machine(memory="4M", quirks=quirk)
+        vm = Hypervisor(machine).create_vm(image, memory="1M", technique=technique)
+        machine.run(100_000)
+        ends[technique] = difference(end(bare), end(vm))
+    assert ends[TrapAndEmulate] != []
+    assert ends[BinaryTranslation] == ends[CallOutsOnly] == []
+
+
+# Code that is data, and data that is code
+
+
+SELF_MODIFYING = """
+    li   s4, 8
+    la   s5, place
+    lw   s6, (s5)               # an instruction, as a number
+    lw   s7, change
+    ld   s9, 4(s5)
+again:
+    jal  ra, call
+    ld   t2, (s5)               # two instructions at once, and three that are touched by one store
+    not  t3, t2
+    sd   t3, (s5)
+    sd   t2, (s5)
+    sd   t2, 2(s5)
+    sd   t2, (s5)
+    sd   s9, 4(s5)
+    xor  t0, s6, s7
+    lw   t1, (s5)
+    xor  t1, t1, t0             # the one, the other, the one
+    sw   t1, (s5)
+    {fence}
+place:
+    addi s8, s8, 1
+    addi s4, s4, -1
+    bnez s4, again
+    j    1f
+change:
+    addi s8, s8, 100
+call:
+    sh   s6, (s5)               # its lower half: now, and again
+    csrw sscratch, s4
+    ret
+1:
+"""
+
+
+def check_selfmodifying(seed, technique, shadow, depth=1):
+    """At some moments the guest is as the bare machine is then."""
+    image, memory = selfmodifying(seed), 1 << 18
+    built = tower(image, depth, technique=technique, shadow=shadow, memory=memory)
+    bare = Machine(image, memory=memory)
+    for _moment in range(6):
+        built.machine.run(700 if depth == 1 else 5000)
+        with bare.events.record() as run:
+            bare.run(time=built.guest.time)
+        if technique is BinaryTranslation and not stays_off_the_hole(run):
+            return
+        assert bare.time == built.guest.time
+        assert difference(end(bare), end(built.guest)) == []
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 1 << 32), st.sampled_from(BOTH), st.sampled_from(POLICIES))
+def test_random_code_that_changes_itself(seed, technique, shadow):
+    check_selfmodifying(seed, technique, shadow)
+
+
+@settings(max_examples=3)
+@given(st.integers(0, 1 << 32), st.sampled_from(POLICIES))
+def test_random_code_that_changes_itself_two_deep(seed, shadow):
+    check_selfmodifying(seed, BinaryTranslation, shadow, 2)
+
+
+@pytest.mark.slow
+@settings(max_examples=1500)
+@given(
+    st.integers(0, 1 << 32), st.sampled_from(BOTH), st.sampled_from(POLICIES), st.sampled_from((1, 1, 1, 2))
+)
+def test_much_random_code_that_changes_itself(seed, technique, shadow, depth):
+    check_selfmodifying(seed, technique, shadow, depth)
+
+
+def test_two_instructions_change_at_once():
+    body = """
+    la   t0, scratch
+    jalr ra, t0
+    la   t1, scratch + 32
+    ld   t2, (t1)
+    sd   t2, (t0)
+    jalr ra, t0
+    srli t3, t2, 16             # and another, by halves
+    sh   t2, 8(t0)
+    sh   t3, 10(t0)
+    jalr ra, t0
+    """
+    two = "addi s4, s4, 1\naddi s4, s4, 2\n"
+    data = f".data\n.balign 4096\nscratch: {two}nop\nret\n.zero 16\naddi s4, s4, 100\naddi s4, s4, 200\n.zero 4000\n"
+    for shadow, technique in product(POLICIES, BOTH):
+        assert same(kernel(body, data), shadow=shadow, technique=technique).guest.hart.x[20] == 703
+
+
+@pytest.mark.parametrize("fence", ["", "fence.i"])
+@pytest.mark.parametrize("mode", ["M", "S"])
+@pytest.mark.parametrize("technique", BOTH)
+def test_code_that_changes_itself(mode, technique, fence):
+    told = SELF_MODIFYING.format(fence=fence)
+    for shadow in POLICIES:
+        built = same(kernel(told) if mode == "S" else guest(told, ROOT), technique=technique, shadow=shadow)
+        assert built.guest.hart.x[24] == 404
+    same(kernel(told), depth=2)
+
+
+def test_the_kernels_code_is_changed_from_user_mode_and_through_another_address():
+    """The same page of code is at its own address, and at 0x4000_0000 + its offset, for U mode, to be written."""
+    body = """
+    la   t0, root
+    li   t1, (0x80000000>>2)|0xdf
+    sd   t1, 3*8(t0)            # RAM once more, for U mode, at 0xc000_0000
+    sfence.vma
+    jal  ra, victim
+    li   t0, 1<<8
+    la   t0, user
+    li   t1, 0x40000000
+    add  t0, t0, t1
+    csrw sepc, t0
+    li   t0, 1<<8
+    csrc sstatus, t0
+    sret
+user:
+    auipc t0, 0                 # in U mode
+    lw   t1, other_word - user(t0)
+    sw   t1, victim - user(t0)
+    ecall
+    """
+    # Every trap goes to M and back behind the instruction: so after `ecall` the program is still in U mode.
+    rest = """
+    addi s6, s6, 1
+    la   t0, back
+    j    1f
+victim:
+    addi s4, s4, 1
+    ret
+other_word:
+    addi s4, s4, 50
+back:
+1:  lw   t1, other_word
+    auipc t0, 0
+    jalr ra, t0, victim - .+ 4
+    """
+    for shadow in POLICIES:
+        same(kernel(body + rest), shadow=shadow)
+
+
+def test_code_is_written_through_another_address_of_the_kernels():
+    body = """
+    la   t0, root
+    li   t1, (0x80000000>>2)|0xcf
+    sd   t1, 3*8(t0)            # RAM once more at 0xc000_0000
+    sfence.vma
+    jal  ra, victim
+    la   t0, victim
+    li   t1, 0x40000000
+    add  t0, t0, t1
+    lw   t2, (t0)               # read before it is written
+    lw   t1, other_word
+    sw   t1, (t0)
+    jal  ra, victim
+    jalr ra, t0                 # and run there
+    jal  ra, victim
+    j    1f
+victim:
+    addi s4, s4, 1
+    ret
+other_word:
+    addi s4, s4, 50
+1:
+    """
+    for shadow, technique in product(POLICIES, BOTH):
+        assert same(kernel(body), shadow=shadow, technique=technique).guest.hart.x[20] == 151
+
+
+def test_a_page_that_could_be_written_is_so_no_more_once_it_is_code():
+    body = """
+    la   t0, root
+    li   t1, (0x80000000>>2)|0xcf
+    sd   t1, 3*8(t0)            # RAM once more at 0xc000_0000
+    sfence.vma
+    la   t0, scratch
+    li   t1, 0x40000000
+    add  t1, t0, t1
+    sw   x0, 64(t1)             # by now that page may be written through both addresses
+    sw   x0, 64(t0)
+    jalr ra, t0
+    lw   t2, other_word
+    sw   t2, (t1)
+    jalr ra, t0
+    sw   t2, 4(t0)
+    jalr ra, t0
+    j    1f
+other_word:
+    addi s4, s4, 50
+1:
+    """
+    data = ".data\n.balign 4096\nscratch: addi s4, s4, 1\naddi s4, s4, 1\nret\n.zero 4000\n"
+    for shadow, technique in product(POLICIES, BOTH):
+        assert same(kernel(body, data), shadow=shadow, technique=technique).guest.hart.x[20] == 153
+
+
+def test_a_kernel_reads_its_own_bytes_and_never_the_cache():
+    body = "la t0, _start\nli t1, 400\n1: ld t2, (t0)\nadd s4, s4, t2\naddi t0, t0, 8\naddi t1, t1, -8\nbnez t1, 1b\n"
+    for shadow, technique in product(POLICIES, BOTH):
+        same(kernel(body), shadow=shadow, technique=technique)
+    exits = same(kernel(body)).vms[-1].exits
+    assert 0 < exits["code read"] <= 17 and exits["call-out"] < 10  # 50 loads
+
+
+def test_a_page_of_code_that_becomes_data():
+    uses = "".join(f"sd t1, {8 * n}(t0)\nld t2, {8 * n}(t0)\nadd s4, s4, t2\n" for n in range(1, 6))
+    body = f"""
+    la   t0, scratch
+    jalr ra, t0
+    li   t1, 2000
+1:  {uses}                      # from here on it is a page of data
+    addi t1, t1, -1
+    bnez t1, 1b
+    jalr ra, t0                 # and then code again
+    """
+    data = ".data\n.balign 4096\nscratch: addi s5, s5, 1\nret\n.zero 4000\n"
+    for shadow in POLICIES:
+        assert same(kernel(body, data), shadow=shadow).vms[-1].exits.total() < 40
+
+
+def test_more_pages_of_code_than_the_cache_has():
+    pages = 40
+    far = (f"csrr t3, sscratch\naddi s5, s5, {n}\nret\n.balign 4096\n" for n in range(pages))
+    data = ".data\n.balign 4096\nfar:\n" + "".join(far)
+    body = f"li s6, 3\n2: la t0, far\nli t1, {pages}\nli t2, 4096\n1: jalr ra, t0\nadd t0, t0, t2\naddi t1, t1, -1\n"
+    body += "bnez t1, 1b\naddi s6, s6, -1\nbnez s6, 2b\n"
+    for shadow, technique in product(POLICIES, BOTH):
+        assert same(kernel(body, data), shadow=shadow, technique=technique).guest.hart.x[21] == 3 * sum(
+            range(pages)
+        )
+
+
+def test_a_block_goes_on_in_the_next_page():
+    fill = "la t0, 1f\njr t0\n.balign 4096\n.zero 4080\n1: addi s4, s4, 1\ncsrr s5, sscratch\nauipc s6, 0\n"
+    fill += "addi s4, s4, 1\n"
+    for technique in BOTH:
+        assert (
+            same(kernel(fill + "addi s4, s4, 1\ncsrr s7, sstatus\n"), technique=technique).guest.hart.x[20]
+            == 3
+        )
+
+
+def test_a_kernel_that_jumps_into_the_middle_and_to_what_is_no_code():
+    body = "jal ra, 2f\n1: li t0, 1\nj 3f\n2: la t0, 1b\naddi t0, t0, 4\njr t0\n3: "
+    same(guest(body + ".word 0\n.word 0xffffffff\nebreak\necall\n", ROOT))
+
+
+@pytest.mark.parametrize("shadow", ["traced"])
+def test_stores_to_page_tables_are_retranslated(shadow):
+    body = """
+    li   s4, 60
+    la   t0, leaf
+1:  addi t1, s4, 64
+    slli t1, t1, 3
+    add  t1, t1, t0
+    sd   x0, (t1)
+    addi s4, s4, -1
+    bnez s4, 1b
+    """
+    image = kernel("li t0, 0x40000000\nld t1, (t0)\n" + body)
+    exits = same(image, shadow=shadow).vms[-1].exits
+    assert exits["page-table write"] == 3 and exits["call-out"] < 8
+    assert finished(image, 1, shadow=shadow).vms[-1].exits["page-table write"] == 60
+
+
+# Isolation
+
+
+def inspect(machine, vms):
+    """Nothing but the guest's memory is in reach, and its technique's hidden frames: to run, or the virtual state."""
+    vm = running(machine, vms)
+    if vm is None:
+        return 0
+    hidden: list[int] = list(vm.technique.shadow.hidden)
+    host: Any = vm.host
+    while host is not machine:
+        hidden = [host.memory.frames[frame - host.memory.base // PAGE] for frame in hidden]
+        host = host.host
+    shown = 0
+    for page, (frame, flags) in entries(machine, machine.hart.csr.values["satp"]).items():
+        if frame in own_frames(vm):
+            assert not (flags & 8 and vm.mode != Mode.U), "a kernel executes nothing of its own"
+        else:
+            assert frame in hidden and (flags & 0xE == 8 or (page == LAST // PAGE and flags & 8 == 0))
+            shown += 1
+    return shown
+
+
+def entries(machine, satp):
+    """Every page that U mode can reach: virtual page → physical page, flags."""
+    found, waiting = {}, [(satp & (1 << 44) - 1, 2, 0)]
+    while waiting:
+        frame, level, virtual = waiting.pop()
+        for index, entry in enumerate(unpack_from("<512Q", machine.memory.peek(frame * PAGE, PAGE))):
+            page, target = virtual << 9 | index, entry >> 10 & (1 << 44) - 1
+            if entry & 1 and entry & 0xE:
+                found[page | (((1 << 52) - 1) & -(page >> 26 << 27))] = target, entry & 0xFF
+            elif entry & 1:
+                waiting.append((target, level - 1, page))
+    return found
+
+
+def survives(
+    image, depth, *, technique=BinaryTranslation, shadow="lazy", steps=4000, looks=20, memory=1 << 20
+):
+    built = tower(image, depth, technique=technique, shadow=shadow, memory=memory)
+    before, shown = outside(built.machine, built.vms), 0
+    for _look in range(looks):
+        if built.machine.run(steps // looks) is not Stop.LIMIT:
+            break
+        shown = max(shown, inspect(built.machine, built.vms))
+    assert outside(built.machine, built.vms) == before
+    return shown
+
+
+@settings(max_examples=25)
+@given(wild(), st.sampled_from(POLICIES), st.sampled_from(BOTH))
+def test_wild_code_with_wild_tables(image, shadow, technique):
+    survives(image, 1, shadow=shadow, technique=technique)
+
+
+@settings(max_examples=4)
+@given(wild(), st.sampled_from(POLICIES))
+def test_wild_code_two_deep(image, shadow):
+    survives(image, 2, shadow=shadow, steps=20_000)
+
+
+@given(st.binary(min_size=4, max_size=400).filter(lambda image: not image.startswith(b"\x7fELF")))
+@settings(max_examples=20)
+def test_random_bytes(image):
+    survives(image + bytes(-len(image) % 4), 1, steps=2000, looks=5)
+
+
+@pytest.mark.parametrize("name", ["jump_nowhere", "trap_forever", "device_noise", "kernel"])
+def test_guests_that_go_wrong(name):
+    assert survives(guests.load(name), 1, steps=20_000, looks=200) > (0 if name == "kernel" else -1)
+
+
+@pytest.mark.parametrize("name", ["jump_nowhere", "trap_forever"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_storm_of_traps_ends_at_the_limit(name, depth):
+    built = tower(guests.load(name), depth, technique=BinaryTranslation)
+    assert built.machine.run(5_000) is Stop.LIMIT
+    assert built.machine.steps < 6_000
+
+
+def test_a_kernel_that_never_leaves_its_call_outs_stops_at_the_limit():
+    """mret to itself: nothing of it ever runs directly."""
+    image = assemble("la t0, 1f\ncsrw mepc, t0\nli t0, 3<<11\n1: csrs mstatus, t0\nmret\n")
+    built = tower(image, 1, technique=BinaryTranslation)
+    assert built.machine.run(10_000) is Stop.LIMIT
+
+
+# What readers see, and what is saved
+
+
+def test_the_code_side_by_side():
+    built = same(TINY)
+    code = built.vms[-1].technique.code(TINY.symbols["trap"], 5)
+    off = f"bltz t0, {TINY.symbols['off']:#x}"
+    assert [(word.guest_text, word.cache_text, word.kind) for word in code[:3]] == [
+        ("csrr t0, scause", "ld t0, -2040(zero)", "in-lined"),
+        (off, off, "same"),
+        ("csrr t0, sepc", "ld t0, -2000(zero)", "in-lined"),
+    ]
+    assert code[4].kind == "call-out"
+    line = "  csrr t0, scause             ld t0, -2040(zero)          in-lined"
+    assert repr(code).splitlines()[0] == f"{TINY.symbols['trap']:#x}{line}"
+    assert built.vms[-1].technique.code(0x8000_0000, mode=Mode.M)[0].kind == "same"
+    assert built.vms[-1].technique.code(TINY.symbols["program"], 1)[0].kind == "not reached"
+    with pytest.raises(VlabError, match="Nothing is translated"):
+        built.vms[-1].technique.code(0x8008_0000)
+    assert "translation" in repr(built.vms[-1].technique.cache).lower()
+
+
+def test_tables_and_chains_say_what_the_shadow_leads_to():
+    built = tower(KERNEL, 1, technique=BinaryTranslation, shadow="traced")
+    vm = built.vms[-1]
+    built.machine.run(until=lambda: vm.running and vm.mode == Mode.S and vm.hart.mmu.fetches.key.paged)
+    rows = {row.gva: row for row in vm.tables().rows if row.state == "hidden"}
+    assert vm.hart.pc & -PAGE in rows and "stale" not in vm.tables().pages
+    chain = vm.chain(vm.hart.pc, "fetch")
+    assert chain.hidden and not chain.stale and "leads to the technique's own" in repr(chain)
+    assert chain.shadow is not None
+    assert (chain.shadow.physical or 0) // PAGE in vm.technique.frames
+    assert not vm.chain(vm.hart.x[2]).hidden
+
+
+def test_events_tell_of_each_block():
+    built = tower(TINY, 1, technique=BinaryTranslation)
+    with built.machine.events.record() as run:
+        built.run()
+    blocks = run.only(Translation)
+    assert blocks[0].pc == 0x8000_0000 and blocks[0].called_out > 5
+    assert sum(block.in_lined for block in blocks) >= 2
+    counted = {r: sum(e.reason == r for e in run.only(Exit)) for r in {e.reason for e in run.only(Exit)}}
+    assert counted == built.vms[-1].exits
+    silent = tower(TINY, 1, technique=BinaryTranslation).run()
+    assert silent.vms[-1].exits == counted
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda s: s.pop("cache"),
+        lambda s: s["cache"].append([1]),
+        lambda s: s["cache"].append(7),
+        lambda s: s["cache"].append(s["cache"][0]),
+        lambda s: s["cache"][0].__setitem__(0, 5),
+        lambda s: s["cache"][0].__setitem__(1, 0),
+        lambda s: s["cache"][0].__setitem__(2, 0x80000),
+        lambda s: s["cache"][0].append([5000, 1]),
+        lambda s: s["cache"][0].append("x"),
+        lambda s: s.__setitem__("ahead", 1 << 40),
+        lambda s: s.__setitem__("in_line", 3),
+    ],
+)
+def test_a_damaged_state_is_refused(damage):
+    from copy import deepcopy
+
+    from vlab.machine import Snapshot
+
+    built = tower(KERNEL, 1, technique=BinaryTranslation)
+    built.machine.run(5000)
+    before = built.machine.snapshot()
+    state = deepcopy(before.state)
+    damage(state["residents"]["S"]["state"]["vms"][0]["technique"])
+    with pytest.raises(VlabError):
+        built.machine.restore(Snapshot(state))
+    assert built.machine.snapshot() == before
+
+
+def test_every_csr_that_is_in_lined_has_its_place():
+    from vlab.hypervisor.techniques.translation_cache import PLACES, WRITTEN
+    from vlab.machine.csrfile import QUIET
+    from vlab.riscv.csrs import CSRS
+
+    assert set(PLACES) == set(IN_LINE[Mode.M]) and len(set(PLACES.values())) == len(PLACES)
+    assert max(PLACES.values()) < 2048
+    for name in WRITTEN:
+        assert CSRS[name].writable == (1 << 64) - 1 and name in QUIET
+    assert all(CSRS[name].privilege <= mode for mode, names in IN_LINE.items() for name in names)

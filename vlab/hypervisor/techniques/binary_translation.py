@@ -1,0 +1,378 @@
+"""Binary translation: the guest's kernel code is rewritten as it is reached; user code runs as it is.
+
+All of the guest runs in real U mode under shadow page tables, as in trap and emulate. But where its virtual mode
+is M or S, what runs is not its own code: it is the translation, in frames that the guest doesn't have. So it does
+not matter whether a sensitive instruction traps in U mode: none is executed there. A read of a CSR is *in-lined*:
+it becomes a load from a page of the virtual state. What takes more is a *call-out*, an instruction that exits. A
+load or store that exits again and again, for a device or a page table, becomes a call-out too.
+
+After an exit the guest is not entered as long as it would exit again at once, or soon: its next instructions are
+interpreted. So a row of call-outs is one exit.
+
+The page of the virtual state is at the last 2 KiB of all addresses, which code reaches without a register. That is
+a hole: a kernel that goes there by a wild pointer finds its own virtual CSRs and no fault. What it spoils there is
+its own; nobody else's is there, and a user's program does not see the page. On x86 segment limits kept guests off
+such pages; RISC-V has nothing of the kind. A guest that maps a page there loses in-lining for good; `CallOutsOnly`
+never has it, and no hole.
+"""
+
+from collections.abc import Iterable
+from struct import pack, unpack
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vlab.events import ShadowFill, Translation
+from vlab.hypervisor.policies import Lazy
+from vlab.hypervisor.shadow import Place, ShadowTables
+from vlab.hypervisor.techniques.translation_cache import (
+    CALL_OUT,
+    IN_LINE,
+    NOT_REACHED,
+    PLACES,
+    STATE,
+    WRITTEN,
+    CodePage,
+    Listing,
+    TranslationCache,
+    harmless,
+)
+from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, TrapAndEmulate
+from vlab.language import VlabError, _
+from vlab.machine import GATE
+from vlab.machine.memory import PAGE
+from vlab.machine.mmu import Found
+from vlab.machine.pmp import R, W, X
+from vlab.machine.snapshot import WORD, Checker
+from vlab.paging import Flags
+from vlab.riscv import Access, Cause, Mode, Trap
+from vlab.riscv.csrs import CSRS
+from vlab.riscv.instructions import ROWS
+
+if TYPE_CHECKING:
+    from vlab.hypervisor.virtualmachine import VirtualMachine
+
+CACHE_FRAMES = 16
+_STATE_PAGE = WORD - PAGE
+_CODE_FLAGS = str(Flags.V | Flags.X | Flags.U | Flags.A | Flags.D)
+_WFI = ROWS["wfi"].match
+_TRAPS = (Cause.ILLEGAL_INSTRUCTION, Cause.BREAKPOINT)  # of a word that is not reached, and of a call-out
+_DATA = ("code read", "code write")  # an access to a page that is shown as code
+_TROUBLE = (*_DATA, "page-table write", "device access", "interpreted")
+_OFTEN = 3  # a load or store that has exited so often becomes a call-out
+_MOST_DATA = 16  # a page of code that is used so often as data is shown as data
+_AHEAD = 16  # instructions that are interpreted behind such a call-out: the next one is near
+_NEAR = 5  # words, in which another call-out is near: it is not worth an entry to go there
+_MOST_AHEAD = 64  # of all kinds, before the guest is entered
+
+
+class BinaryTranslation(TrapAndEmulate):
+    """Runs the kernel of one guest from a translation cache; see `TrapAndEmulate` for the rest."""
+
+    name: ClassVar[str] = "binary-translation"
+    hidden_frames: ClassVar[int] = CACHE_FRAMES + 1
+    in_lining: ClassVar[bool] = True
+
+    def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
+        super().__init__(vm, frames, policy)
+        hidden = self._frames[-self.hidden_frames :]
+        self.cache = TranslationCache(vm.host.memory, vm.memory, hidden)
+        self.shadow.hidden = frozenset(hidden)
+        self._in_line = self.in_lining
+        self._ahead = 0
+        self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
+
+    @property
+    def _translates(self) -> bool:
+        """Whether the guest is in its kernel now, and runs from the cache."""
+        hart = self.vm._hart  # its mode and settings change by exits only
+        return hart.mode != Mode.U and not hart.virtual and hart.mmu.fetches is hart.mmu.data
+
+    def _code_at(self, gva: int) -> CodePage | None:
+        """The page of the cache that the shadow shows at an address."""
+        shadow = self.shadow.shadows.get(self.view())
+        entry = None if shadow is None else shadow.table.find(gva)
+        return None if entry is None else self.cache.at(entry.physical // PAGE)
+
+    # Exits
+
+    def reason(self, cause: int, value: int) -> str:
+        """See `TrapAndEmulate.reason`."""
+        pc = self.vm.hart.pc
+        page = self._code_at(pc) if self._translates else None
+        if page is None or cause not in _TRAPS:
+            shows = page is not None and self._looks_for_state(page, cause, value)
+            return "shadow fill" if shows else super().reason(cause, value)
+        if self.cache.word(page, pc) == NOT_REACHED:
+            return "translation"
+        word = self.cache.guest_word(page, pc)
+        if harmless(word):
+            return "call-out"
+        instruction = self.vm.hart.decode(word)
+        if instruction is None:
+            return "illegal instruction"
+        return {"ecall": "ecall", "ebreak": "breakpoint"}.get(instruction.name, "privileged instruction")
+
+    def _missing(self, access: Access, gva: int) -> str:
+        reason = super()._missing(access, gva)
+        if reason not in _FILLS or access is Access.FETCH:
+            return reason
+        if access is Access.STORE:
+            page = self.resolve(gva, access, touch=False).physical // PAGE
+            return "code write" if page in self.vm.memory.code else reason
+        return "code read" if self._translates and self._code_at(gva) is not None else reason
+
+    def _deal_with(self, reason: str, cause: int, value: int) -> None:
+        self._exited = True
+        pc = self.vm.hart.pc
+        page = self._code_at(pc) if self._translates else None
+        if page is not None and cause in _TRAPS:
+            self._trapped(page, pc)
+        elif page is not None and self._looks_for_state(page, cause, value):
+            self._show_state()
+            self.vm.hidden_attempt()
+        else:
+            self._count_data(reason, value)
+            super()._deal_with(reason, cause, value)
+            if page is not None and page in self.cache.pages.values() and reason in _TROUBLE:
+                self._count_trouble(page, pc)
+
+    def _trapped(self, page: CodePage, pc: int) -> None:
+        """A word of the cache exited: translate from there on, or do what the guest's own word says."""
+        if self.cache.word(page, pc) == NOT_REACHED:
+            self._translate(page, pc)
+            self.vm.hidden_attempt()
+        else:
+            word = self.cache.guest_word(page, pc)
+            self._ahead = _AHEAD if harmless(word) else 0
+            self._emulate(word)
+
+    def _count_trouble(self, page: CodePage, pc: int) -> None:
+        """A load or store had to be emulated. Where that happens often, it is not even tried any more."""
+        place = pc % PAGE // 4
+        page.trouble[place] = min(page.trouble[place] + 1, _OFTEN)
+        if page.trouble[place] == _OFTEN and harmless(self.cache.guest_word(page, pc)):
+            self.cache.call_out(page, pc)
+
+    def _count_data(self, reason: str, gva: int) -> None:
+        """A page of code was used as data. Where that happens often, it is that from here on."""
+        if reason in _DATA:
+            access = Access.STORE if reason == "code write" else Access.LOAD
+            for page in self.cache.of(self.resolve(gva, access, touch=False).physical // PAGE):
+                page.data += 1
+                if page.data > _MOST_DATA:
+                    self._drop(page)
+
+    # Translation
+
+    def fill(self, gva: int, access: Access, found: Found) -> None:
+        """See `TrapAndEmulate.fill`: for a fetch of the guest's kernel, its page in the cache."""
+        if self._translates and gva >= _STATE_PAGE:
+            self._stop_in_lining()
+        if not self._translates or access is not Access.FETCH:
+            super().fill(gva, access, found)
+            return
+        self._show_code(gva, found)
+        self.vm.hidden_attempt()
+
+    def _show_code(self, gva: int, found: Found) -> None:
+        page, place = self._page(found.physical), Place(self.view(), gva & -found.span, found.span)
+        page.data = 0
+        self._translate(page, gva)
+        self._show(place, gva & -PAGE, page.frame, X)
+        if self.vm.events.on:
+            hpa = page.frame * PAGE + gva % PAGE
+            self.vm.events.emit(
+                ShadowFill, self.vm.level, gva, found.physical, hpa, _CODE_FLAGS, str(Access.FETCH)
+            )
+        if page.in_lined and (_STATE_PAGE, PAGE) not in self.shadow.shadows[place.view].filled:
+            self._show_state()
+
+    def _show(self, place: Place, gva: int, frame: int, rights: int) -> None:
+        if self.shadow.show(place, gva, frame, rights):
+            self.vm.hypervisor.fence(gva)
+
+    def _page(self, gpa: int) -> CodePage:
+        """The page of the cache for a page of the guest's in its mode now: made, if need be, and then traced."""
+        memory, key = self.vm.memory, (gpa // PAGE, self.vm.mode)
+        if key in self.cache.pages:
+            return self.cache.pages[key]
+        if self.cache.full:
+            self._drop(next(iter(self.cache.pages.values())))
+        self.shadow.drop_frame("code traced", memory.host_address(gpa) // PAGE)
+        return self.cache.add(*key)
+
+    def _drop(self, page: CodePage) -> None:
+        self.shadow.drop_frame("translation dropped", page.frame)
+        self.cache.drop(page)
+
+    def _translate(self, page: CodePage, gva: int) -> None:
+        """Translate from an address on, if that is not translated yet."""
+        if self.cache.word(page, gva) == NOT_REACHED:
+            block = self.cache.translate(page, gva, self._in_line)
+            if self.vm.events.on:
+                self.vm.events.emit(Translation, self.vm.level, gva, *block)
+
+    def _granted(self, found: Found) -> Found:
+        """See `TrapAndEmulate`: nobody stores to what is translated, and a kernel executes nothing of its own."""
+        kept = W if found.physical // PAGE in self.vm.memory.code else 0
+        kept |= X if self._translates else 0
+        return super()._granted(found._replace(rights=found.rights & ~kept))
+
+    def look(self, gva: int, access: Access) -> Found:
+        """See `vlab.hypervisor.shadow.Guest`: what a kernel's page is shown as, only its use can tell."""
+        found = super().look(gva, access)
+        code = (found.physical // PAGE, self.vm.mode) in self.cache.pages
+        if self._translates and (code or gva >= _STATE_PAGE or not found.rights & (R | W)):
+            raise Trap(Cause.LOAD_PAGE_FAULT, gva)
+        return found
+
+    # The virtual state
+
+    def _looks_for_state(self, page: CodePage, cause: int, value: int) -> bool:
+        """Whether it is an in-lined word that has not found the page of the virtual state."""
+        missing = cause in (Cause.LOAD_PAGE_FAULT, Cause.STORE_PAGE_FAULT) and value >= WORD + STATE
+        return missing and not harmless(self.cache.guest_word(page, self.vm.hart.pc))
+
+    def _show_state(self) -> None:
+        """Show the page of the virtual state, unless the guest has something there."""
+        for access in Access:
+            try:
+                self.resolve(_STATE_PAGE, access, touch=False)
+            except Trap:
+                continue
+            self._stop_in_lining()
+            break
+        else:
+            place = Place(self.view(), _STATE_PAGE, PAGE)
+            self._show(place, _STATE_PAGE, self.cache.state_frame, R | W)
+
+    def _stop_in_lining(self) -> None:
+        """The guest has a page where in-lined code would look for the virtual state."""
+        self._in_line = False
+        self.cache.clear()
+        self.shadow.drop_all("translation dropped")
+
+    def satp(self) -> int:
+        """See `TrapAndEmulate.satp`; the page of the virtual state is made true before."""
+        if self._in_line and self._translates:
+            csr, readable = self.vm.hart.csr, IN_LINE[self.vm.mode]
+            values = [csr.read(CSRS[name]) if name in readable else 0 for name in PLACES]
+            new, memory = pack(f"<{len(values)}Q", *values), self.vm.host.memory
+            if memory.peek(self._state_address, len(new)) != new:
+                memory.poke(self._state_address, new)
+        return super().satp()
+
+    @property
+    def _state_address(self) -> int:
+        return self.cache.state_frame * PAGE + PAGE + STATE
+
+    def settle(self) -> None:
+        """See `TrapAndEmulate.settle`: what it wrote by itself is in the page of the virtual state."""
+        if self._in_line and self._translates:
+            written = self.vm.host.memory.peek(self._state_address, 8 * len(WRITTEN))
+            readable, values = IN_LINE[self.vm.mode], self.vm._hart.csr.values
+            for name, value in zip(WRITTEN, unpack(f"<{len(WRITTEN)}Q", written), strict=True):
+                if name in readable:
+                    values[name] = value
+
+    # Entries
+
+    def prepare(self) -> bool:
+        """See `TrapAndEmulate.prepare`: nor is a guest entered that would exit at once."""
+        left = _MOST_AHEAD if self._exited else 0
+        while self.vm.status is None and super().prepare():
+            if not left or not self._goes_ahead():
+                if self._exited:
+                    self._foresee()
+                self._exited, self._ahead = False, 0
+                return True
+            left -= 1
+            self.vm.clock += 1
+            self._interpret()
+        return False
+
+    def _goes_ahead(self) -> bool:
+        """Whether the next instruction is known to be a call-out, or one is expected soon behind the last one."""
+        hart = self.vm.hart
+        if not self._translates or hart.pc == GATE:
+            return False
+        try:
+            found = self.resolve(hart.pc, Access.FETCH, touch=False)
+        except Trap:
+            return False
+        page = self.cache.pages.get((found.physical // PAGE, hart.mode))
+        if page is None or self.cache.guest_word(page, hart.pc) == _WFI:
+            return False
+        if self.cache.word(page, hart.pc) == CALL_OUT and harmless(self.cache.guest_word(page, hart.pc)):
+            self._ahead = _AHEAD
+        if CALL_OUT in self.cache.words(page, hart.pc, _NEAR):
+            return True
+        self._ahead -= 1
+        return self._ahead >= 0
+
+    def _foresee(self) -> None:
+        """Show and translate the code that the guest goes on with, if that is all that it would exit for."""
+        hart = self.vm.hart
+        if not self._translates or hart.pc == GATE or hart.pc >= _STATE_PAGE:
+            return
+        page = self._code_at(hart.pc)
+        if page is not None and self.cache.word(page, hart.pc) != NOT_REACHED:
+            return
+        try:
+            found = self.resolve(hart.pc, Access.FETCH, touch=False)
+        except Trap:
+            return
+        key = hart.mmu.fetches.key
+        accessed = not key.paged or hart.mmu.walk(hart.pc, Access.FETCH, key).update is None
+        # Else it is the fetch's own affair.
+        if accessed and found.whole and self.vm.memory.holds(found.physical):
+            self._show_code(hart.pc, found)
+
+    def translations_changed(self, reason: str, address: int | None) -> None:
+        """See `TrapAndEmulate.translations_changed`."""
+        if reason in ("power", "restore"):
+            self.cache.clear()
+            self._in_line, self._ahead, self._exited = self.in_lining, 0, True
+        super().translations_changed(reason, address)
+        if address is not None and address >> 30 == _STATE_PAGE >> 30:
+            self.shadow.drop_page(reason, _STATE_PAGE)  # the guest may have a large page there now
+
+    # For readers
+
+    def code(self, address: int, count: int = 16, mode: Mode = Mode.S) -> Listing:
+        """The translation of code side by side with it: `count` words from a guest-physical address, as `mode` runs it.
+
+        As far as the page goes; VlabError if nothing of the page is translated.
+        """
+        page = self.cache.pages.get((address // PAGE, mode))
+        if page is None:
+            raise VlabError(
+                _("Nothing is translated of the page at {address:#x}, for {mode} mode.").format(
+                    address=address, mode=mode
+                )
+            )
+        return self.cache.listing(page, address, count)
+
+    # Saving
+
+    def state(self) -> dict[str, Any]:
+        """See `TrapAndEmulate.state`."""
+        return super().state() | {
+            "in_line": self._in_line,
+            "ahead": self._ahead,
+            "exited": self._exited,
+            "cache": self.cache.state(),
+        }
+
+    def restore(self, state: Checker) -> None:
+        """See `TrapAndEmulate.restore`."""
+        super().restore(state)
+        self._in_line, self._exited = state.flag("in_line"), state.flag("exited")
+        self._ahead = state.number("ahead", _AHEAD + 1)
+        self.cache.restore(state.part("cache"))
+
+
+class CallOutsOnly(BinaryTranslation):
+    """Binary translation without a page of the virtual state: each sensitive instruction is a call-out."""
+
+    name: ClassVar[str] = "call-outs-only"
+    in_lining: ClassVar[bool] = False
