@@ -10,7 +10,7 @@ from vlab.machine import Machine
 
 @pytest.mark.parametrize("constants", [{}, {"ROUNDS": 7}, {"CHANNEL": 3}, {"ROUNDS": 1, "CHANNEL": 10}])
 def test_the_bell_rings_in_turns(constants) -> None:
-    heard = []
+    heard: list[bytes] = []
     machine = Machine(memory="4M")
     hypervisor = Hypervisor(machine)
     for first in (0, 1):

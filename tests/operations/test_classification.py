@@ -1,6 +1,7 @@
 """Popek and Goldberg's classes, found by experiment: each definition, the care that they need, and the theorem."""
 
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -172,9 +173,8 @@ def test_trap_and_emulate_is_right_where_the_condition_holds(quirks):
     if not quirks:
         assert difference(end(bare), end(finished(image, 1).guest)) == []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Machine.__init__, "__kwdefaults__", Machine.__init__.__kwdefaults__ | {"quirks": quirks}
-        )
+        usual = Machine.__init__.__kwdefaults__ or {}
+        patch.setattr(Machine.__init__, "__kwdefaults__", usual | {"quirks": quirks})
         built = tower(image, 1)
     assert built.machine.quirks == ((quirks,) if quirks else ())
     built.machine.run(300_000)
@@ -403,6 +403,7 @@ def test_what_is_innocuous_does_the_same_in_every_state_with_any_operands(name, 
 def test_it_is_asked_by_names_and_says_what_there_is():
     assert plain()[Mode.U, Mode.S] is plain()["U", "S"]
     assert plain()["U", "S"]["csrrw  satp"].text == "csrrw satp"
+    wrong: Any
     for wrong in ("csrrw", "satp", "", "csrrw nothing", 7):
         with pytest.raises(VlabError):
             plain()["U", "S"][wrong]
@@ -461,6 +462,7 @@ def test_only_what_is_asked_for_is_tried():
     found = classify(small, only=["sret", "csrrw  satp"])
     assert [row.text for row in found["U", "S"]] == ["sret", "csrrw satp"]
     assert list(found["U", "S"]) == [plain()["U", "S"][text] for text in ("sret", "csrrw satp")]
+    wrong: Any
     for wrong in ("csrrw", "hlv.d", 7):
         with pytest.raises(VlabError, match="no instruction"):
             classify(small, only=[wrong])

@@ -1,5 +1,7 @@
 """Small paravirtual guests for the tests: a few instructions between the library of hypercalls and the power switch."""
 
+from typing import Any
+
 from vlab import guests
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.machine import Machine
@@ -54,7 +56,7 @@ def program(body: str, data: str = "", **symbols: int) -> Program:
 
 
 def run(
-    image: Program, technique: object = "paravirtual", *, steps: int = 200_000, **how: object
+    image: Program, technique: Any = "paravirtual", *, steps: int = 200_000, **how: Any
 ) -> VirtualMachine:
     """The VM in which a guest has run to its end, or so many steps."""
     machine = Machine(memory="4M")

@@ -56,8 +56,8 @@ def test_a_guest_without_a_critical_section_does_not_notice(name):
 
 def test_what_was_missed_is_saved():
     built = tower(ticks_source(DISABLED, ENABLED, SIE), 1, technique="lost-interrupt")
-    built.machine.run(until=lambda: built.guest.technique.state()["missed"])
-    assert built.guest.technique.state()["missed"]
+    built.machine.run(until=lambda: built.vms[0].technique.state()["missed"])
+    assert built.vms[0].technique.state()["missed"]
     saved = built.machine.snapshot()
     built.machine.run(100_000)
     again = Machine(memory=built.machine.memory.size)
@@ -69,9 +69,9 @@ def test_what_was_missed_is_saved():
 def test_a_guest_that_is_switched_on_has_missed_nothing():
     image = guests.load("tiny")
     built = tower(ticks_source(DISABLED, ENABLED, SIE), 1, technique=LostInterrupt)
-    built.machine.run(until=lambda: built.guest.technique.state()["missed"])
-    assert built.guest.technique.state()["missed"]
+    built.machine.run(until=lambda: built.vms[0].technique.state()["missed"])
+    assert built.vms[0].technique.state()["missed"]
     built.guest.load(image)
-    assert built.guest.technique.state()["missed"] == 0
+    assert built.vms[0].technique.state()["missed"] == 0
     built.run()
     assert difference(end(finished(image, 0).guest), end(built.guest)) == []

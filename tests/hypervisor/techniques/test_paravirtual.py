@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.hypervisor.inspector import inspect, outside
 from tests.hypervisor.techniques.hypercalls import RAM, TRAPS, program, run
 from tests.hypervisor.towers import POLICIES, Tower, difference, end, tower
+from tests.parts import machine_under, symbols_of
 from vlab import guests
 from vlab.events import Emulation, Exit, ShadowFlush
-from vlab.hypervisor import Hypervisor, VirtualMachine
+from vlab.hypervisor import Hypervisor, Paravirtual, VirtualMachine
 from vlab.hypervisor.techniques.hypercalls import (
     BAD_ADDRESS,
     INVALID,
@@ -143,7 +144,7 @@ def test_on_a_machine_with_a_quirk_it_works():
     assert vm.exits == alone.exits
     unknowing = Hypervisor(Machine(memory="4M", quirks="silent-sstatus"))
     other = unknowing.create_vm(guests.load("kernel", **SMALL), memory="1M")
-    unknowing.computer.run(300_000)
+    machine_under(unknowing).run(300_000)
     assert "both have exited" not in other.console
 
 
@@ -177,7 +178,7 @@ def test_a_trap_without_a_handler_ends_the_guest():
 
 
 def test_a_hypervisor_as_it_is_is_refused():
-    vm = built(None).guest
+    vm = built(None).vms[0]
     with pytest.raises(VlabError, match="needs instructions that a paravirtual computer does not have"):
         Hypervisor(vm)
     Sbi(vm).load(guests.load("sbi_hello"))
@@ -263,7 +264,7 @@ def test_wrong_arguments_are_an_error_and_nothing_else(call, first, second, erro
 def test_entries_lead_to_the_guests_own_memory(entry, result):
     body = TRAPS + PAGE + f"sd s0, (s0)\nla t0, page\nli t1, {entry.replace('page', '0x80000000')}\n"
     vm = run(program(body + "sd t1, 8(s0)\nupdate_tables page, 1\nmv s1, a0\nld s2, (s0)\n"))
-    place = vm.program.symbols["page"]
+    place = symbols_of(vm)["page"]
     assert signed(vm.hart.x[9]) == result
     assert vm.hart.x[18] == (place if result else vm.memory.load(place + 8, 8))
 
@@ -273,7 +274,7 @@ def test_updates_are_done_all_or_none():
     bad = "li t0, 4\nsd t0, 16(s0)\n"
     vm = run(program(TRAPS + PAGE + good + bad + "update_tables page, 2\nmv s1, a0\n"))
     assert signed(vm.hart.x[9]) == BAD_ADDRESS
-    assert vm.memory.load(vm.program.symbols["page"] + 2048, 8) == 0
+    assert vm.memory.load(symbols_of(vm)["page"] + 2048, 8) == 0
 
 
 TABLES = """
@@ -437,7 +438,7 @@ caught:
 )
 def test_a_program_can_do_nothing_that_is_its_kernels(steps, cause, value):
     vm = run(program(USER.format(steps=steps), TABLES))
-    symbols = vm.program.symbols
+    symbols = symbols_of(vm)
     told = [vm.hart.x[n] for n in (9, 18, 19, 23)]
     assert told == [cause, symbols.get(value, value), 0x4000_0000, 0]
     assert vm.hart.x[25] == symbols["stack"]  # the kernel has the stack that it wanted
@@ -660,6 +661,7 @@ def survives(image, technique, shadow=None):
 def test_each_hypercall_ends_with_an_error_of_the_contract(calls):
     vm = run(program(TRAPS + "1: j 1b\n"), steps=200)
     vm.stop()
+    assert isinstance(vm.technique, Paravirtual)
     for number, first, second in calls:
         result = vm.technique._call(number, first, second)
         assert result in (None, *range(NOT_CONNECTED, OK + 1))

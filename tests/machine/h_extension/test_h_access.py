@@ -77,6 +77,7 @@ def test_each_register_from_each_mode(csr):
     for name, least in (("M", 3), ("HS", 2), ("U", 0)):
         allowed = level <= least and not (of_nobody and name != "M")
         assert cause(machine(name, **OPENED), f"csrr a0, {csr.name}") == (None if allowed else ILLEGAL), name
+    expected: tuple[Cause | None, Cause | None]
     if level == 3 or of_nobody:
         expected = ILLEGAL, ILLEGAL
     else:

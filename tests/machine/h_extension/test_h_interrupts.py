@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.machine.h_extension.harts import HSTATUS, MSTATUS, STCE, go, machine, where, write
 from tests.machine.programs import MASK, do
-from vlab.events import InterruptChange
+from vlab.events import Event, InterruptChange, Return, Trap
 from vlab.machine import Stop
 from vlab.machine.interrupts import held_by, tell_interrupts
 from vlab.riscv import Interrupt
@@ -207,11 +207,11 @@ def test_what_holds_one_of_the_host_while_a_guest_runs():
 
 def test_traps_tell_the_modes_by_their_names():
     built = machine("VU", hedeleg=MASK, medeleg=MASK, vstvec=0x8000_0000)
-    heard = []
+    heard: list[Event] = []
     built.events.listen(heard.append)
     built.hart.trap(8)
     built.hart.trap(10)
     do(built, "sret")
-    told = [(e.origin, e.target) for e in heard if hasattr(e, "origin")]
+    told = [(e.origin, e.target) for e in heard if isinstance(e, Trap | Return)]
     assert told == [("VU", "VS"), ("VS", "S"), ("S", "VS")]
     assert MSTATUS["MPV"] == 1 << 39

@@ -6,7 +6,7 @@ import pytest
 
 from vlab.events import Trap
 from vlab.hypervisor import Hypervisor
-from vlab.machine import Machine
+from vlab.machine import Machine, Snapshot
 from vlab.riscv import assemble
 
 PROGRAM = assemble((Path(__file__).parent / "program.s").read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def test_going_back_and_forth():
     machine = Machine(PROGRAM, memory="8M", extensions="H")
     machine.run(STEPS)
     end = machine.steps
-    seen = {}
+    seen: dict[int, Snapshot] = {}
     for step in (end // 2, end - 3, end // 3, end // 2):
         machine.goto(step)
         state = machine.snapshot()

@@ -15,15 +15,17 @@ from tests.machine.h_extension.harts import (
     GVA,
     HSTATUS,
     MSTATUS,
+    Frames,
     Guest,
     go,
     machine,
     write,
 )  # fmt: skip
 from tests.machine.programs import MASK, cause, do, register
+from tests.parts import page_in
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.mmu import Key
-from vlab.paging import SV39X4, Flags, flags_of
+from vlab.paging import SV39X4, Flags, PageTable, flags_of
 from vlab.riscv import Access, Cause, Mode, Trap
 
 SUM, MXR = MSTATUS["SUM"], MSTATUS["MXR"]
@@ -62,7 +64,7 @@ def test_either_stage_can_be_bare(paged, nested):
     guest = Guest(built, flags="RWXAD")
     gpa = DATA if nested else guest.data
     if not nested and paged:  # then the guest's table must stand in the machine's own memory
-        guest.own = type(guest.own)(built.memory, frames=type(guest.host.frames)(RAM_BASE + 0x40000))
+        guest.own = PageTable(built.memory, frames=Frames(RAM_BASE + 0x40000))
         guest.own.map(GVA, guest.data, "RWXAD")
     write(built, vsatp=guest.own.satp if paged else 0, hgatp=guest.host.satp if nested else 0)
     guest.put(0x1234)
@@ -189,7 +191,7 @@ def test_a_and_d_are_set_in_both_stages():
     guest.host_flags(DATA, "RWXU")
 
     def marks():
-        own, host = guest.own.find(GVA), guest.host.find(DATA)
+        own, host = page_in(guest.own, GVA), page_in(guest.host, DATA)
         return str(own.flags)[:2], str(host.flags)[:2]
 
     assert marks() == ("--", "--")
@@ -202,19 +204,19 @@ def test_a_and_d_are_set_in_both_stages():
 def test_a_guests_entry_that_gets_a_mark_is_written_by_the_host_too():
     built = machine("VU")
     guest = Guest(built, "RWXU", host_flags="RWXUA")
-    entry = guest.own.find(GVA).entry
+    entry = page_in(guest.own, GVA).entry
     load(built)
-    assert str(guest.host.find(entry).flags)[:2] == "DA"
+    assert str(page_in(guest.host, entry).flags)[:2] == "DA"
 
 
 def test_pmp_may_refuse_an_update():
     built = machine("VU")
     guest = Guest(built, "RWXU")
-    entry = guest.ram.host_address(guest.own.find(GVA).entry)
+    entry = guest.ram.host_address(page_in(guest.own, GVA).entry)
     # 16 bytes around it can only be read.
     write(built, pmpaddr0=entry >> 2 | 1, pmpcfg0=0x1F19, pmpaddr1=MASK)
     assert load(built) == ACCESS_FAULT
-    assert not guest.own.find(GVA).flags & Flags.A
+    assert not page_in(guest.own, GVA).flags & Flags.A
 
 
 def test_pmp_counts_for_the_last_address_and_for_the_tables():
@@ -359,14 +361,14 @@ def test_hlvx_of_one_stage_and_of_none(paged, nested):
     built = machine("HS")
     guest = Guest(built, paged=False, nested=nested)
     if paged:
-        own = type(guest.own)(built.memory, frames=type(guest.host.frames)(RAM_BASE + 0x40000))
+        own = PageTable(built.memory, frames=Frames(RAM_BASE + 0x40000))
         own.map(GVA, guest.data, "XU")
         write(built, vsatp=own.satp)
     guest.put(0x55AA)
     address = GVA if paged else DATA if nested else guest.data
     assert cause(built, "hlvx.hu a0, (a1)", a1=address) is None
     assert register(built, "a0") == 0x55AA
-    assert not paged or own.find(GVA).flags & Flags.A
+    assert not paged or page_in(own, GVA).flags & Flags.A
     expected = PAGE_FAULT if paged else GUEST_FAULT if nested else ACCESS_FAULT
     assert cause(built, "hlvx.hu a0, (a1)", a1=1 << 60) == expected
 
@@ -511,11 +513,11 @@ def test_the_hart_does_what_the_walk_says(own, host, places, mode, status, good,
     guest = Guest(built, flags="")
     for page, (flags, place) in enumerate(zip(own, places, strict=True)):
         guest.own.map(GVA + page * PAGE, GUEST_BASE + place * PAGE, "RWXUAD")
-        guest.own.set(GVA + page * PAGE, guest.own.find(GVA + page * PAGE).raw & ~0xFF | flags)
+        guest.own.set(GVA + page * PAGE, page_in(guest.own, GVA + page * PAGE).raw & ~0xFF | flags)
     for page, flags in enumerate(host):
         if good < 3 or page < 8:  # most often the guest's own tables, in the upper half, can be read
             keep = Flags.V | Flags.R | Flags.U if good and page >= 8 else 0
-            entry = guest.host.find(GUEST_BASE + page * PAGE)
+            entry = page_in(guest.host, GUEST_BASE + page * PAGE)
             guest.host.set(entry.address, entry.raw & ~0xFF | flags | keep)
     built.hart.mmu.flush("test")
     for page, access in accesses:
@@ -544,8 +546,8 @@ def test_remembered_rights_of_both_stages_are_those_of_the_walks(
     """What the TLB lets a later access do without a walk, a walk would let it do, A and D set."""
     built = machine("VS" if mode else "VU", vsstatus=sum_ * SUM | mxr * MXR, mstatus=host_mxr * MXR)
     guest = Guest(built)
-    guest.own.set(GVA, guest.own.find(GVA).raw & ~0xFF | flags | Flags.V | Flags.A)
-    page = guest.host.find(DATA)
+    guest.own.set(GVA, page_in(guest.own, GVA).raw & ~0xFF | flags | Flags.V | Flags.A)
+    page = page_in(guest.host, DATA)
     guest.host.set(DATA, page.raw & ~0xFF | host_flags | Flags.V | Flags.A)
     built.hart.mmu.flush("test")
     mmu = built.hart.mmu

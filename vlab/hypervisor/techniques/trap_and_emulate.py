@@ -40,7 +40,7 @@ class TrapAndEmulate:
 
     name: ClassVar[str] = "trap-and-emulate"
     policy: ClassVar[type[ShadowTables]] = Lazy  # of its shadows, where the reader names none
-    hidden_frames: ClassVar[int] = 0  # how many of its frames, the last ones, are for other things than shadow tables
+    hidden_frames: ClassVar[int] = 0  # how many of its frames, the last ones, are not for shadow tables
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
         self.vm = vm
@@ -253,8 +253,8 @@ class TrapAndEmulate:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
         key = hart.mmu.fetches.key
         if key.virtual:
-            roots = hart.csr.values["vsatp"] if key.paged else 0, hart.csr.values["hgatp"] if key.nested else 0
-            return View(key, *roots)
+            values = hart.csr.values
+            return View(key, values["vsatp"] if key.paged else 0, values["hgatp"] if key.nested else 0)
         return View(key, self.table() if key.paged else 0)
 
     def satp(self) -> int:

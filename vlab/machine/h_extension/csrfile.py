@@ -80,7 +80,7 @@ class HypervisorCsrFile(CsrFile):
     # What a read gives, what a write changes
 
     def read(self, csr: Csr) -> int:
-        """See `CsrFile.read`. `vsip` and `vsie` show what is delegated, one place lower; a guest's `time` is its own."""
+        """See `CsrFile.read`. `vsip` and `vsie` show what is delegated, one place lower; a guest has its own `time`."""
         if self._hart.virtual and csr.name == "time":
             return self.guest_time
         if not csr.hypervisor:
