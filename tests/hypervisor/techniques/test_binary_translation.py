@@ -169,7 +169,8 @@ def test_random_guests_two_deep(told, shadow):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500)
+@pytest.mark.timeout(600)
+@settings(max_examples=300)
 @given(random_guests(), st.sampled_from(POLICIES), st.sampled_from((1, 1, 2)))
 def test_many_random_guests(told, shadow, depth):
     check(told, BinaryTranslation, shadow, depth)
@@ -504,7 +505,8 @@ def test_random_code_that_changes_itself_two_deep(seed, shadow):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500)
+@pytest.mark.timeout(600)
+@settings(max_examples=300)
 @given(
     st.integers(0, 1 << 32), st.sampled_from(BOTH), st.sampled_from(POLICIES), st.sampled_from((1, 1, 1, 2))
 )
