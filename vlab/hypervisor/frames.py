@@ -22,16 +22,20 @@ class FramePool:
         self.free = list(frames)
 
     def allocate(self, size: int = PAGE) -> int:
-        """The address of a zeroed frame; OutOfFrames when none is left."""
-        assert size == PAGE
-        if not self.free:
+        """The address of a zeroed frame, or of as many as `size` takes, aligned to it; OutOfFrames without such."""
+        count = size // PAGE
+        aligned = (frame for frame in reversed(self.free) if frame % count == 0)
+        first = next((at for at in aligned if all(at + more in self.free for more in range(1, count))), None)
+        if first is None:
             raise OutOfFrames(_("No frame is left for page tables."))
-        return self.free.pop() * PAGE
+        for frame in range(first, first + count):
+            self.free.remove(frame)
+        return first * PAGE
 
     def release(self, address: int, size: int = PAGE) -> None:
-        """Take a frame back, and zero it."""
+        """Take frames back, and zero them."""
         self._memory.poke(address, bytes(size))
-        self.free.append(address // PAGE)
+        self.free.extend(range(address // PAGE, (address + size) // PAGE))
 
 
 class Frames:

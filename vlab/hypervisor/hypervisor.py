@@ -22,7 +22,7 @@ from vlab.machine import GATE, RESIDENTS, Computer
 from vlab.machine.expecting import expect_computer, in_charge
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Interrupt, Mode
-from vlab.riscv.csrs import CSRS
+from vlab.riscv.csrs import CSRS, H_REGISTERS
 from vlab.riscv.privilege import INTERRUPT_BIT
 
 TURN_OVER = "time slice"  # why a guest exited that did nothing: others are waiting
@@ -39,6 +39,12 @@ FIRMWARE = {  # what a computer needs before S mode can be of use; the hyperviso
     "pmpcfg0": 0x1F,
     "mstatus": Mode.S << CSRS["mstatus"]["MPP"].low,
     "mepc": GATE,
+}
+FIRMWARE_OF_H = {  # the same for HS mode
+    "medeleg": H_REGISTERS.by_name["medeleg"].writable,
+    "mcounteren": CSRS[
+        "mcounteren"
+    ].writable,  # so a guest's access is a virtual instruction, and no illegal one
 }
 
 
@@ -87,7 +93,7 @@ class Hypervisor(Inventory):
     def in_control(self) -> bool:
         """Whether the computer's hart stands in this hypervisor; if a guest ran, it has exited."""
         hart = self.computer.hart
-        return hart.pc == GATE and self.computer.residents.get(hart.mode) is self
+        return hart.pc == GATE and not hart.virtual and self.computer.residents.get(hart.mode) is self
 
     @property
     def present(self) -> bool:
@@ -125,7 +131,8 @@ class Hypervisor(Inventory):
     def _install(self) -> None:
         """From power-on in M mode to S mode, with every trap coming here."""
         issue = self.computer.issue
-        for csr, value in FIRMWARE.items():
+        more = FIRMWARE_OF_H if "H" in self.computer.extensions else {}
+        for csr, value in (FIRMWARE | more).items():
             issue(f"csrw {csr}, a0", value)
         issue("mret")
         issue("csrw stvec, a0", GATE)
@@ -139,6 +146,7 @@ class Hypervisor(Inventory):
         cause = issue("csrr a0, scause")
         value = issue("csrr a0, stval")
         pc = issue("csrr a0, sepc")
+        vm.technique.save()
         self.inside = None
         stopped = now - 1  # reading the time took one instruction of ours
         self._alarmed = cause == _TIMER and vm.alarmed(stopped)
@@ -180,10 +188,11 @@ class Hypervisor(Inventory):
             self._current = vm
             vm.reservation = vm.take_reservation()
         issue, hart = self.computer.issue, vm.hart
-        self._load_tables(vm.technique.satp())
+        vm.technique.load()
         issue("csrw sepc, a0", hart.pc)
-        deadline = hart.csr.deadline()
-        now = issue("csrr a0, time") + _ENTRY_STEPS
+        deadline = vm.technique.deadline()
+        now = issue("csrr a0, time") + _ENTRY_STEPS + vm.technique.late_steps
+        vm.technique.start(now)
         end = self.schedule.entered(now, until)
         alarm = end if deadline is None else min(end, now + deadline - vm.time)
         issue("csrw stimecmp, a0", alarm)
@@ -200,7 +209,7 @@ class Hypervisor(Inventory):
             held, self._current = vm.reservation, None
             vm.reservation = held
 
-    def _load_tables(self, satp: int) -> None:
+    def load_table(self, satp: int) -> None:
         """Put the guest's shadow into `satp`, and fence what has changed."""
         issue = self.computer.issue
         if satp != self._loaded_satp:

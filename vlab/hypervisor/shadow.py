@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from vlab.hypervisor.frames import FramePool
+from vlab.hypervisor.frames import FramePool, OutOfFrames
 from vlab.hypervisor.guestmemory import GuestMemory
 from vlab.language import VlabError, _
 from vlab.machine.computer import PhysicalMemory
@@ -17,7 +17,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import R, W, X
 from vlab.machine.snapshot import Checker, key_state
-from vlab.paging import SV39, Flags, Mapping, PageTable, Walk, make_satp
+from vlab.paging import SV39, SV39X4, Flags, Mapping, PageTable, Scheme, Walk, make_satp
 from vlab.riscv import Access, Mode, Trap
 
 _FLAGS = tuple(
@@ -42,6 +42,10 @@ class View(NamedTuple):
     host: int = 0
 
 
+# Under hardware assistance: the guest's physical memory itself, from guest-physical to host-physical addresses.
+G_STAGE = View(Key(Mode.U, virtual=True, nested=True), 0)
+
+
 class Place(NamedTuple):
     """One page of a guest in one view: where it starts and its size, as the guest's table has it."""
 
@@ -61,6 +65,12 @@ class Shadow:
     def entries(self) -> int:
         """How many entries there are."""
         return sum(map(len, self.filled.values()))
+
+    @property
+    def frames(self) -> list[int]:
+        """The frames in which its tables stand, the root's first."""
+        root, size = self.table.root, self.table.scheme.table_size()
+        return [*range(root // PAGE, (root + size) // PAGE), *(at // PAGE for at in self.table.tables)]
 
 
 class Guest(Protocol):
@@ -120,7 +130,12 @@ class ShadowTables(ABC):
         if view not in self.shadows:
             if not self._frames.free:
                 self.drop_all("no frame left")
-            self.shadows[view] = Shadow(PageTable(self._host, frames=self._frames))
+            try:
+                table = PageTable(self._host, _scheme(view), frames=self._frames)
+            except OutOfFrames:  # a root of four frames wants them side by side
+                self.drop_all("no frame left")
+                table = PageTable(self._host, _scheme(view), frames=self._frames)
+            self.shadows[view] = Shadow(table)
         return self.shadows[view]
 
     def fill(self, view: View, gva: int, found: Found, access: str) -> Flags:
@@ -221,14 +236,13 @@ class ShadowTables(ABC):
         for shadow in dropped.values():
             for address, size in shadow.table.tables.items():
                 self._frames.release(address, size)
-            self._frames.release(shadow.table.root)
+            self._frames.release(shadow.table.root, shadow.table.scheme.table_size())
         if dropped:
             self._guest.dropped(reason, entries, None)
 
     def frames(self) -> list[int]:
         """The host's frames in which the tables stand now."""
-        tables = [shadow.table for shadow in self.shadows.values()]
-        return [address // PAGE for table in tables for address in (table.root, *table.tables)]
+        return [frame for shadow in self.shadows.values() for frame in shadow.frames]
 
     def walk(self, view: View, gva: int, access: Access) -> Walk | None:
         """The real MMU's walk for a guest address, as things stand; None where the view has no table yet."""
@@ -259,7 +273,7 @@ class ShadowTables(ABC):
         free = _numbers(state.part("free"))
         found = [self._restored(row) for row in state.part("shadows").rows()]
         tables = [at for _view, shadow in found for at in (shadow.table.root, *shadow.table.tables)]
-        places = [*free, *(address // PAGE for address in tables)]
+        places = [*free, *(frame for _view, shadow in found for frame in shadow.frames)]
         if sorted(places) != sorted(frames) or any(address % PAGE for address in tables):
             raise state.bad(_("The shadow tables are not where they can be."))
         self.shadows, self._frames.free = dict(found), free
@@ -267,7 +281,8 @@ class ShadowTables(ABC):
     def _restored(self, row: Checker) -> tuple[View, Shadow]:
         key = row.key()
         root, *tables = _numbers(row.part("tables")) or [0]
-        shadow = Shadow(PageTable(self._host, root=root, frames=self._frames))
+        view = View(key, row.number("root"), row.number("host") if key.virtual else 0)
+        shadow = Shadow(PageTable(self._host, _scheme(view), root=root, frames=self._frames))
         shadow.table.tables = dict.fromkeys(tables, PAGE)
         for page in row.part("filled").rows():
             parts = page.rows()
@@ -275,7 +290,11 @@ class ShadowTables(ABC):
                 raise page.bad(_("This is no page of a shadow."))
             start, span = Checker(page.state[:2], page.where).all_numbers(2)
             shadow.filled[start, span] = set(_numbers(parts[2]))
-        return View(key, row.number("root"), row.number("host") if key.virtual else 0), shadow
+        return view, shadow
+
+
+def _scheme(view: View) -> Scheme:
+    return SV39X4 if view == G_STAGE else SV39
 
 
 def _numbers(part: Checker) -> list[int]:

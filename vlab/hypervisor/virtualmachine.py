@@ -88,8 +88,8 @@ class VirtualMachine(Computer):
 
     @property
     def mode(self) -> Mode:
-        """The virtual mode. It changes only by traps and returns, which the hypervisor sees all."""
-        return self._hart.mode
+        """The virtual mode. Where it changes unseen by the hypervisor, its technique knows."""
+        return self.technique.mode
 
     @property
     def registers(self) -> list[int]:
@@ -103,6 +103,11 @@ class VirtualMachine(Computer):
             self._hart.x[:] = self.registers
             self._hart.pc = self._pc()
             self.technique.settle()
+        return self._hart
+
+    @property
+    def virtual_hart(self) -> Hart:
+        """The virtual hart as it was when the guest last stood still."""
         return self._hart
 
     @property
@@ -270,6 +275,7 @@ class VirtualMachine(Computer):
         if not self.hypervisor.in_control:
             host.hart.trap(_KICK, 0, Injection if host.level else TrapEvent)
         self.leave(host.mtime - self._open_attempts(), self._pc(), host.registers)
+        self.technique.set_aside()
         self.hypervisor.inside = None
 
     # The log of writes

@@ -103,10 +103,6 @@ class CsrFile(Drawn):
                 return values["mie"] & values["mideleg"] & csr.visible
         return csr.read(values.get(csr.view_of or csr.name, csr.fixed))
 
-    def base(self, csr: Csr, read: int) -> int:
-        """What a set or clear starts from: of mip and sip only what software set (3.1.9)."""
-        return self.values["mip"] if csr.name in ("mip", "sip") else read
-
     def write(self, csr: Csr, value: int) -> None:
         """What a write does to a CSR that may be written; the table's WARL rules and the rest."""
         name = csr.view_of or csr.name

@@ -230,13 +230,17 @@ class Hart(Drawn):
         """`csrrs`: the old value."""
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
-        return self._write_csr(csr, self.csr.base(csr, old) | bits, old) if writes else old
+        return self._write_csr(csr, self._base(csr, old) | bits, old) if writes else old
 
     def csr_clear(self, number: int, bits: int, writes: bool) -> int:
         """`csrrc`: the old value."""
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
-        return self._write_csr(csr, self.csr.base(csr, old) & ~bits, old) if writes else old
+        return self._write_csr(csr, self._base(csr, old) & ~bits, old) if writes else old
+
+    def _base(self, csr: Csr, read: int) -> int:
+        """What a set or clear starts from: of mip and sip only what software set (3.1.9)."""
+        return self.csr.values["mip"] if csr.name in ("mip", "sip") else read
 
     def _read_csr(self, csr: Csr) -> int:
         """What software reads: an instruction that reads minstret is attempted, but not retired yet."""

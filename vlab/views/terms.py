@@ -32,6 +32,7 @@ def reasons() -> dict[str, str]:
         "guest fault": _("guest fault"),
         "device access": _("device access"),
         "shadow fill": _("shadow fill"),
+        "G-stage fill": _("G-stage fill"),
         "page-table write": _("page-table write"),
         "first write": _("first write"),
         "translation": _("translation"),

@@ -97,3 +97,92 @@ def test_a_virtual_machine_saved_in_the_middle_goes_on():
         Hypervisor(machine)
         machine.restore(saved)
     assert machine.snapshot() == straight.snapshot()
+
+
+EDITS = """
+.equ LEAF, 0xCF
+_start:
+    li t0, -1
+    csrw pmpaddr0, t0
+    li t0, 0x1F
+    csrw pmpcfg0, t0
+    la t0, root
+    la t1, middle
+    srli t2, t1, 2
+    ori t2, t2, 1
+    sd t2, 8(t0)                    # 0x40000000 and up: a table of pages
+    la t3, low
+    srli t2, t3, 2
+    ori t2, t2, 1
+    sd t2, 0(t1)
+    li t2, 0x80000000 >> 2 | LEAF
+    sd t2, 16(t0)                   # where the program is, a page of 1 GiB
+    srli t0, t0, 12
+    li t1, 8 << 60
+    or t0, t0, t1
+    csrw vsatp, t0
+    li t0, 1 << 39 | 1 << 11        # MPV, MPP = S
+    csrw mstatus, t0
+    la t0, guest
+    csrw mepc, t0
+    mret
+guest:
+    li s0, 0x40000000
+    la s1, low
+    la t0, first
+    srli t0, t0, 2
+    ori t0, t0, LEAF
+    sd t0, 0(s1)
+    ld a0, 0(s0)
+    la t0, second
+    srli t0, t0, 2
+    ori t0, t0, LEAF
+    sd t0, 0(s1)
+    sfence.vma
+    ld a1, 0(s0)
+    ld a2, 8(s0)
+    sd a1, 16(s0)
+    la t0, first
+    srli t0, t0, 2
+    ori t0, t0, LEAF
+    sd t0, 0(s1)
+    sfence.vma s0
+    ld a3, 0(s0)
+    li t0, 0x100000
+    j .
+.balign 4096
+root: .zero 4096
+middle: .zero 4096
+low: .zero 4096
+first: .dword 11, 12
+.balign 4096
+second: .dword 21, 22
+.balign 4096
+"""
+
+
+@pytest.mark.parametrize("policy", ["lazy", "eager", "traced"])
+@pytest.mark.parametrize("technique", ["trap-and-emulate", "hardware-assisted"])
+def test_a_guests_own_fence_is_kept_whatever_shadows_it_has(policy, technique):
+    """In VS mode, one stage: edits are seen after sfence.vma, as on the bare machine."""
+    bare = Machine(assemble(EDITS), memory="1M", extensions="H")
+    bare.run(100)
+    assert bare.hart.x[10:14] == [11, 21, 22, 11]
+    machine = Machine(memory="4M", extensions="H")
+    vm = Hypervisor(machine).create_vm(bare.program, memory="1M", shadow=policy, technique=technique)
+    machine.run(5_000, until=lambda: vm.time >= bare.time)
+    assert vm.hart.x[10:14] == [11, 21, 22, 11]
+
+
+def test_shadows_know_their_guests_by_both_root_registers():
+    """With V = 1: the guest's mode, vsatp and hgatp."""
+    machine = Machine(memory="16M", extensions="H")
+    vm = Hypervisor(machine).create_vm(PROGRAM, memory="8M")
+    views = set()
+    while vm.status is None:
+        machine.run(20)
+        views |= {view for view in vm.technique.shadow.shadows if view.key.virtual}
+    assert {view.key.mode for view in views} == {0, 1}
+    assert len({view.root for view in views}) == 2  # before and after satp was written
+    (host,) = {view.host for view in views}
+    assert host == vm.hart.csr["hgatp"]

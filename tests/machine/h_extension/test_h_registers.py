@@ -150,6 +150,9 @@ def test_henvcfg_stce_is_read_only_zero_under_a_clear_one_in_menvcfg():
     assert held(built, "henvcfg", MASK) == STCE | 1
     write(built, menvcfg=0)
     assert built.hart.csr["henvcfg"] == 1
+    write(built, henvcfg=STCE)
+    write(built, menvcfg=STCE)
+    assert built.hart.csr["henvcfg"] == 0
 
 
 def test_hcounteren():

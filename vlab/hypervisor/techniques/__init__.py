@@ -1,6 +1,7 @@
 """The techniques, one file each: how a guest enters, and what its exits mean."""
 
 from vlab.hypervisor.techniques.binary_translation import BinaryTranslation, CallOutsOnly
+from vlab.hypervisor.techniques.hardware import HardwareAssisted
 from vlab.hypervisor.techniques.lost_interrupt import LostInterrupt
 from vlab.hypervisor.techniques.missing_flush import MissingFlush
 from vlab.hypervisor.techniques.paravirtual import Paravirtual
@@ -10,7 +11,8 @@ from vlab.hypervisor.techniques.trusting import Trusting
 from vlab.language import VlabError, _
 
 TECHNIQUES: dict[str, type[TrapAndEmulate]] = {
-    technique.name: technique for technique in (TrapAndEmulate, BinaryTranslation, CallOutsOnly, Paravirtual)
+    technique.name: technique
+    for technique in (TrapAndEmulate, BinaryTranslation, CallOutsOnly, Paravirtual, HardwareAssisted)
 }
 # On purpose, each with a famous bug: to see it, and to mend it.
 BROKEN: dict[str, type[TrapAndEmulate]] = {
@@ -22,6 +24,7 @@ __all__ = [
     "TECHNIQUES",
     "BinaryTranslation",
     "CallOutsOnly",
+    "HardwareAssisted",
     "LostInterrupt",
     "MissingFlush",
     "Paravirtual",

@@ -257,6 +257,30 @@ class TrapAndEmulate:
             return View(key, values["vsatp"] if key.paged else 0, values["hgatp"] if key.nested else 0)
         return View(key, self.table() if key.paged else 0)
 
+    @property
+    def mode(self) -> Mode:
+        """The guest's mode now: here it changes only by traps and returns, which the hypervisor sees all."""
+        return self.vm.virtual_hart.mode
+
+    late_steps: ClassVar[int] = 0  # instructions that `start` issues
+
+    def deadline(self) -> int | None:
+        """The guest's time at which its hypervisor must look after it; None if never."""
+        return self.vm.hart.csr.deadline()
+
+    def load(self) -> None:
+        """Put into the real registers what the guest is to find there when it runs directly."""
+        self.vm.hypervisor.load_table(self.satp())
+
+    def start(self, now: int) -> None:
+        """The same, of what depends on the time: `now` is the host's when the guest begins to run."""
+
+    def save(self) -> None:
+        """The guest stopped running directly: read back what it left in the real registers."""
+
+    def set_aside(self) -> None:
+        """The hart was taken from the guest by hand: nothing of it may be left there for others."""
+
     def satp(self) -> int:
         """The real `satp` under which the guest runs on."""
         return self.shadow.satp(self.view())

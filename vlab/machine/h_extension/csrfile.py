@@ -98,12 +98,6 @@ class HypervisorCsrFile(CsrFile):
                 return values["henvcfg"] & ~(STCE & ~values["menvcfg"])
         return super().read(csr)
 
-    def base(self, csr: Csr, read: int) -> int:
-        """See `CsrFile.base`: of `hip` and `vsip` too."""
-        if csr.name == "vsip":
-            return self.values["mip"] >> 1
-        return self.values["mip"] if csr.name == "hip" else super().base(csr, read)
-
     def _legal(self, csr: Csr, old: int, value: int) -> int:
         """See `CsrFile._legal`."""
         if not csr.hypervisor:

@@ -1,0 +1,254 @@
+"""Hardware assistance: the same guests, with the same end, and few exits; beside others, in others, rewound."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.hypervisor.inspector import own_frames
+from tests.hypervisor.towers import difference, end
+from vlab import guests
+from vlab.hypervisor import Hypervisor
+from vlab.hypervisor.shadow import G_STAGE
+from vlab.language import VlabError
+from vlab.machine import Machine, Stop
+from vlab.machine.memory import PAGE
+from vlab.riscv import Mode, assemble
+
+SMALL = {"TICK": 300, "WORK": 60, "LETTERS": 2, "PRIMES": 100}
+HARDWARE, EMULATE = "hardware-assisted", "trap-and-emulate"
+MOST = 4_000_000
+
+
+def bare(image, **how):
+    machine = Machine(image, memory="1M", extensions="H", **how)
+    assert machine.run(MOST) is not Stop.LIMIT
+    return machine
+
+
+def built(image, *techniques, **how):
+    """A machine with H, and VMs one in the other, the outermost first."""
+    sizes = [1 << 20]
+    for _level in techniques:
+        sizes.append(Hypervisor.memory_for(sizes[-1]))
+    machine = Machine(memory=sizes.pop(), extensions="H", **how)
+    vms = []
+    for technique in techniques:
+        host = vms[-1] if vms else machine
+        vms.append(Hypervisor(host).create_vm(memory=sizes.pop(), technique=technique))
+    vms[-1].load(image)
+    return machine, vms
+
+
+def finished(image, *techniques, **how):
+    machine, vms = built(image, *techniques, **how)
+    assert machine.run(20 * MOST) is not Stop.LIMIT
+    return vms
+
+
+KERNEL = guests.load("kernel", **SMALL)
+
+
+@pytest.mark.parametrize("name", ["kernel", "tiny", "hello", "pages", "crash", "careless", "sbi_hello"])
+def test_a_guest_ends_as_on_the_bare_machine(name):
+    image = guests.load(name, **(SMALL if name == "kernel" else {}))
+    machine = Machine(image, memory="1M", extensions="H")
+    machine.run(200_000)
+    host, (vm,) = built(image, HARDWARE)
+    host.run(20 * MOST, until=lambda: vm.time >= machine.time)
+    vm.stop()
+    assert difference(end(machine), end(vm)) == []
+
+
+def test_what_exits():
+    """No system call, no page fault of its own, no tick: those are the guest's."""
+    (vm,) = finished(KERNEL, HARDWARE)
+    assert set(vm.exits) == {"shadow fill", "privileged instruction", "G-stage fill", "device access"}
+    (other,) = finished(KERNEL, EMULATE)
+    few = vm.exits.total() - vm.exits["device access"]
+    assert 10 * few < other.exits.total() - other.exits["device access"]
+
+
+@pytest.mark.parametrize(
+    "techniques", [(EMULATE, HARDWARE), (HARDWARE, EMULATE), (HARDWARE, HARDWARE)], ids="-".join
+)
+def test_in_another_and_with_another_inside(techniques):
+    assert difference(end(bare(KERNEL)), end(finished(KERNEL, *techniques)[-1])) == []
+
+
+def test_exits_do_not_depend_on_what_lies_below():
+    (alone,) = finished(KERNEL, HARDWARE)
+    assert finished(KERNEL, EMULATE, HARDWARE)[-1].exits == alone.exits
+    (emulated,) = finished(KERNEL, EMULATE)
+    assert finished(KERNEL, HARDWARE, EMULATE)[-1].exits == emulated.exits
+
+
+def test_below_a_hypervisor_that_emulates_it_saves_its_exits():
+    below = [finished(KERNEL, how, EMULATE)[0].exits.total() for how in (HARDWARE, EMULATE)]
+    assert 5 * below[0] < below[1]
+
+
+def test_a_guest_with_a_quirk_that_enters_its_kernel_runs_well():
+    machine = bare(KERNEL, quirks="silent-sstatus")
+    (vm,) = finished(KERNEL, HARDWARE, quirks="silent-sstatus")
+    assert difference(end(machine), end(vm)) == []
+    assert vm.console == bare(KERNEL).console
+
+
+def test_beside_others():
+    """Two with, one without: each ends as it does alone; nothing of one's registers is left for another."""
+    machine = Machine(memory="8M", extensions="H")
+    hypervisor = Hypervisor(machine, time_slice=700)
+    vms = [hypervisor.create_vm(KERNEL, memory="1M", technique=how) for how in (HARDWARE, EMULATE, HARDWARE)]
+    machine.run(20 * MOST, until=lambda: all(vm.status is not None for vm in vms))
+    alone = bare(KERNEL)
+    for vm in vms:
+        assert (vm.console, vm.status, vm.time) == (alone.console, 0, alone.time)
+
+
+@given(st.integers(1, 400), st.data())
+@settings(max_examples=10)
+def test_saved_and_restored_anywhere(every, data):
+    image = guests.load("tiny")
+    straight, (one,) = built(image, HARDWARE)
+    straight.run(MOST)
+    machine, _vms = built(image, HARDWARE)
+    for _turn in range(3):
+        machine.run(min(every, max(1, straight.steps - machine.steps)))
+        saved = machine.snapshot()
+        machine, (vm,) = built(image, HARDWARE)
+        machine.restore(saved)
+        assert machine.snapshot() == saved
+    machine.run(MOST)
+    vm = machine.residents[Mode.S].vms[0]
+    assert difference(end(one), end(vm)) == []
+    assert machine.steps == straight.steps
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=6))
+@settings(max_examples=10)
+def test_stopped_by_hand_and_looked_at_anywhere(places):
+    machine, (vm,) = built(KERNEL, HARDWARE)
+    for steps in places:
+        machine.run(steps)
+        vm.look()
+        repr(vm)
+        vm.snapshot()
+        vm.stop()
+    machine.run(MOST)
+    assert difference(end(bare(KERNEL)), end(vm)) == []
+
+
+def test_its_state_is_there_to_see_while_it_runs():
+    """In VS and VU mode nobody tells the hypervisor: a look finds the modes and registers of the hart."""
+    machine, (vm,) = built(KERNEL, HARDWARE)
+    alone = Machine(KERNEL, memory="1M", extensions="H")
+    seen = set()
+    while vm.status is None and machine.steps < 40_000:
+        machine.run(97)
+        if vm.running and vm.time > alone.time:
+            alone.run(time=vm.time)
+            if alone.time == vm.time and not vm.hypervisor.in_control:
+                seen.add(vm.mode)
+                assert vm.hart.csr.values == alone.hart.csr.values
+                assert (vm.mode, vm.hart.pc, vm.hart.x[1:32]) == (
+                    alone.mode,
+                    alone.hart.pc,
+                    alone.hart.x[1:32],
+                )
+                assert vm.hart.retired == alone.hart.retired
+    assert seen >= {Mode.S, Mode.U}
+
+
+def test_no_entry_leads_outside():
+    machine, (vm,) = built(KERNEL, HARDWARE)
+    while vm.status is None:
+        machine.run(1_000)
+        shadow = vm.technique.shadow
+        assert set(shadow.frames()) <= set(vm.technique.frames)
+        for _place, _part, entry in shadow._entries():
+            assert entry.physical // PAGE in own_frames(vm)
+    assert G_STAGE in vm.technique.shadow.shadows
+
+
+def test_writes_are_logged():
+    machine, (vm,) = built(KERNEL, HARDWARE)
+    machine.run(3_000)
+    vm.log_writes()
+    before = vm.snapshot().pages
+    machine.run(6_000)
+    written = vm.take_written()
+    after = vm.snapshot().pages
+    changed = {page for page in {*before, *after} if before.get(page) != after.get(page)}
+    assert changed and changed <= written
+    machine.run(MOST)
+    assert difference(end(bare(KERNEL)), end(vm)) == []
+
+
+def test_a_clone_goes_on_by_itself():
+    machine = Machine(memory="8M", extensions="H")
+    hypervisor = Hypervisor(machine)
+    vm = hypervisor.create_vm(KERNEL, memory="1M", technique=HARDWARE)
+    machine.run(9_000)
+    twin = vm.clone()
+    machine.run(20 * MOST, until=lambda: vm.status == twin.status == 0)
+    assert difference(end(vm), end(twin)) == []
+    assert difference(end(bare(KERNEL)), end(vm)) == []
+
+
+def test_what_the_guests_firmware_forbids_is_forbidden():
+    """Its own PMP is in the second stage too: an access fault of its own, not a guest-page fault."""
+    image = assemble("""
+    la t0, done
+    csrw mtvec, t0
+    la t0, secret
+    srli t0, t0, 2
+    csrw pmpaddr0, t0
+    addi t0, t0, 0x400
+    csrw pmpaddr1, t0
+    li t0, -1
+    csrw pmpaddr2, t0
+    li t0, 0x1f080f
+    csrw pmpcfg0, t0
+    li t0, 1 << 11
+    csrw mstatus, t0
+    la t0, kernel
+    csrw mepc, t0
+    mret
+kernel:
+    la t0, secret
+    ld a0, 0(t0)
+    j .
+done:
+    csrr a1, mcause
+    csrr a2, mtval
+    li t0, 0x100000
+    li t1, 0x5555
+    sw t1, 0(t0)
+    j .
+.balign 4096
+secret: .dword 42
+.balign 4096
+""")
+    machine = bare(image)
+    assert machine.hart.x[11] == 5
+    (vm,) = finished(image, HARDWARE)
+    assert difference(end(machine), end(vm)) == []
+
+
+def test_a_machine_without_the_extension_cannot_assist():
+    hypervisor = Hypervisor(Machine(memory="4M"))
+    with pytest.raises(VlabError, match="no H extension"):
+        hypervisor.create_vm(KERNEL, memory="1M", technique=HARDWARE)
+    assert hypervisor.vms == []
+
+
+def test_a_damaged_state_is_refused():
+    machine, (vm,) = built(KERNEL, HARDWARE)
+    machine.run(5_000)
+    before = machine.snapshot()
+    state = vm.hypervisor.state()
+    for damage in ({"traps": -1}, {"stale": 1}, {"fault": [0]}, {"fault": [0, 1 << 64]}):
+        row = state["vms"][0] | {"technique": state["vms"][0]["technique"] | damage}
+        with pytest.raises(VlabError):
+            vm.hypervisor.restore(state | {"vms": [row]})
+    assert machine.snapshot() == before

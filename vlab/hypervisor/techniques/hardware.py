@@ -1,0 +1,287 @@
+"""Hardware-assisted: the guest's kernel and its users run in real VS and VU mode, under two-stage translation.
+
+Its own traps and interrupts go to its own handlers, and its page tables are its own: the hardware walks them, and
+then the hypervisor's table from guest-physical to host-physical addresses. What exits is what only the hypervisor
+can do. The H extension has no virtual M mode: the guest's firmware runs in U mode, by trap and emulate; so does a
+guest's guest, if the guest is itself a hypervisor that uses H.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vlab.hypervisor.policies import Lazy
+from vlab.hypervisor.shadow import G_STAGE, ShadowTables
+from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
+from vlab.language import VlabError, _
+from vlab.machine.csrfile import STCE
+from vlab.machine.memory import PAGE
+from vlab.machine.mmu import Found
+from vlab.machine.pmp import W
+from vlab.machine.snapshot import WORD, Checker
+from vlab.paging import Flags
+from vlab.riscv import Access, Cause, Interrupt, Mode
+from vlab.riscv.csrs import H_REGISTERS
+from vlab.riscv.instructions import ROWS
+from vlab.riscv.privilege import GUEST_PAGE_FAULT, INTERRUPT_BIT
+
+if TYPE_CHECKING:
+    from vlab.hypervisor.virtualmachine import VirtualMachine
+
+_HSTATUS, _MSTATUS = (
+    {part.name: part.mask for part in H_REGISTERS.by_name[csr].fields} for csr in ("hstatus", "mstatus")
+)
+_ECALL = ROWS["ecall"].match
+_WANTED = {int(cause): access for access, cause in GUEST_PAGE_FAULT.items()}
+_ENTRY_WRITE = 0x3020  # the pseudoinstruction: the walker wants to set A or D in the guest's own table
+_TM = H_REGISTERS.by_name["hcounteren"]["TM"].mask
+_FILLS = ("G-stage fill", "first write", "copy on write")
+# By the virtual computer's name for it, the real register that holds it while the guest runs directly.
+_HELD = {
+    **{name: f"v{name}" for name in ("stvec", "sscratch", "sepc", "scause", "stval", "satp", "stimecmp")},
+    **{name: name for name in ("scounteren", "senvcfg")},
+}
+_SUPERVISORS = sum(1 << code for code in (Interrupt.SSI, Interrupt.STI, Interrupt.SEI))
+_SSTATUS = H_REGISTERS.by_name["vsstatus"].writable
+
+
+class HardwareAssisted(TrapAndEmulate):
+    """How a guest is run on a computer with the H extension."""
+
+    name: ClassVar[str] = "hardware-assisted"
+
+    def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
+        super().__init__(vm, frames, policy)
+        if "H" not in vm.host.extensions:
+            raise VlabError(
+                _("This computer has no H extension, so it can't assist."),
+                where=vm.name,
+                mend=_('Build the machine with `Machine(extensions="H")`.'),
+            )
+        self._traps = 0  # of the host's hart, all told, when the guest's own were last counted
+        self._fault = 0, 0  # what htval and htinst said of the last exit
+        self._stale = True  # the guest fenced, or its table was edited, where no hardware has seen it
+
+    @property
+    def direct(self) -> bool:
+        """Whether hardware can be what the guest's hart is now: not in M mode, nor in a guest of the guest's own.
+
+        Nor may traps and returns have to do more than in a plain S mode: what `hstatus` holds for `sret`, and what
+        the last trap told, would be neither used nor cleared.
+        """
+        hart = self.vm.virtual_hart
+        values = hart.csr.values
+        told = values["hstatus"] & (_HSTATUS["SPV"] | _HSTATUS["GVA"]) or values["htval"] or values["htinst"]
+        return hart.mode != Mode.M and not hart.virtual and not told
+
+    @property
+    def mode(self) -> Mode:
+        """See `TrapAndEmulate.mode`: the real hart knows, while the guest runs directly."""
+        return self._real_mode() if self.vm.running and self.direct else self.vm.virtual_hart.mode
+
+    def _real_mode(self) -> Mode:
+        host = self.vm.host.hart
+        if not self.vm.hypervisor.in_control:
+            return host.mode
+        return Mode.S if host.csr.values["mstatus"] & _MSTATUS["SPP"] else Mode.U
+
+    # Entries
+
+    def load(self) -> None:
+        """See `TrapAndEmulate.load`: the guest's registers into the real ones, and where its traps go."""
+        if not self.direct:
+            super().load()
+            return
+        issue, values = self.vm.host.issue, self.vm.virtual_hart.csr.values
+        status, delegated = values["mstatus"], values["mideleg"]
+        hstatus = _HSTATUS["SPV"] | _HSTATUS["VTW"]
+        hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
+        hstatus |= _HSTATUS["VTSR"] if status & _MSTATUS["TSR"] else 0
+        pending = self.vm.virtual_hart.csr.pending() & delegated
+        alarm = values["menvcfg"] & STCE
+        if alarm:
+            pending &= ~(1 << Interrupt.STI)  # that is `vstimecmp`'s
+        loaded = {
+            "hstatus": hstatus,
+            "hedeleg": values["medeleg"],
+            "hideleg": delegated << 1,
+            "hcounteren": values["mcounteren"] & _TM,  # the other counters are the host's own
+            "henvcfg": values["menvcfg"],
+            "hvip": pending << 1,
+            "vsstatus": status & _SSTATUS,
+            "vsie": values["mie"] & delegated,
+            **{real: values[name] for name, real in _HELD.items() if name != "stimecmp" or alarm},
+        }
+        for csr, value in loaded.items():
+            issue(f"csrw {csr}, a0", value)
+        issue("csrs sstatus, a0" if self.vm.mode == Mode.S else "csrc sstatus, a0", _MSTATUS["SPP"])
+        self._load_table()
+        self._traps = self.vm.host.hart.unretired
+
+    def _load_table(self) -> None:
+        issue, root = self.vm.host.issue, self.shadow.satp(G_STAGE)
+        if self.vm.host.hart.csr["hgatp"] != root:
+            issue("csrw hgatp, a0", root)
+            self._stale = True
+        if self._stale:
+            issue("hfence.gvma")
+            issue("hfence.vvma")
+        self._stale = False
+
+    late_steps: ClassVar[int] = 1
+
+    def start(self, now: int) -> None:
+        """See `TrapAndEmulate.start`: the guest's time goes on where it stood."""
+        delta = (self.vm.mtime - now) % WORD if self.direct else 0
+        self.vm.host.issue("csrw htimedelta, a0", delta)
+
+    def deadline(self) -> int | None:
+        """See `TrapAndEmulate.deadline`. An alarm of its kernel's own rings in VS mode, and nobody need look."""
+        values = self.vm.virtual_hart.csr.values
+        if self.direct and values["menvcfg"] & STCE and values["mideleg"] >> Interrupt.STI & 1:
+            return self.vm.bus.deadline(self.vm.time)
+        return super().deadline()
+
+    # Exits
+
+    def save(self) -> None:
+        """See `TrapAndEmulate.save`: what a hypervisor reads back at each exit, and the mode of its own guests."""
+        issue = self.vm.host.issue
+        if not self.direct:
+            return
+        self._fault = issue("csrr a0, htval"), issue("csrr a0, htinst")
+        self._settle(lambda csr: issue(f"csrr a0, {csr}"))
+        issue("csrw hstatus, a0", 0)  # SPV and SPP: others' guests go to U mode
+        issue("csrc sstatus, a0", _MSTATUS["SPP"])
+        issue("csrw scounteren, a0", 0)
+        issue("csrw hie, a0", 0)  # or the guest's interrupts would end the host's own `wfi`
+
+    def settle(self) -> None:
+        """See `TrapAndEmulate.settle`."""
+        if self.vm.running and self.direct:
+            self._settle(self.vm.host.hart.csr.__getitem__)
+
+    def _settle(self, read: Callable[[str], int]) -> None:
+        """The virtual hart as the real one has left it."""
+        hart, mode = self.vm.virtual_hart, self._real_mode()
+        values = hart.csr.values
+        delegated = values["mideleg"]
+        for name, real in _HELD.items():
+            if name != "stimecmp" or values["menvcfg"] & STCE:
+                values[name] = read(real)
+        values["mstatus"] = values["mstatus"] & ~_SSTATUS | read("vsstatus") & _SSTATUS
+        values["mie"] = values["mie"] & ~(delegated & _SUPERVISORS) | read("vsie")
+        raised = 1 << Interrupt.SSI & delegated
+        values["mip"] = values["mip"] & ~raised | read("hvip") >> 1 & raised
+        # Its own traps were none of the hypervisor's; but the exit itself, if an exception, is counted elsewhere.
+        traps = self.vm.host.hart.unretired - self._open()
+        hart.unretired += traps - self._traps
+        self._traps = traps
+        hart.mode = mode
+        hart.mmu.select()
+
+    def _open(self) -> int:
+        exited = self.vm.hypervisor.in_control and not self.vm.host.hart.csr.values["scause"] & INTERRUPT_BIT
+        return 1 if exited else 0
+
+    def reason(self, cause: int, value: int) -> str:
+        """See `TrapAndEmulate.reason`."""
+        if not self.direct:
+            return super().reason(cause, value)
+        match cause:
+            case Cause.VIRTUAL_INSTRUCTION:
+                return "privileged instruction"
+            case Cause.ECALL_FROM_VS:
+                return "ecall"
+            case Cause.ECALL_FROM_U:
+                return "system call"
+            case _ if cause in _WANTED:
+                return self._unmapped(self._wanted(cause), self._gpa(value))
+        return super().reason(cause, value)
+
+    def _gpa(self, value: int) -> int:
+        """The guest-physical address that the second stage refused."""
+        return self._fault[0] << 2 | (0 if self._fault[1] else value & 3)
+
+    def _wanted(self, cause: int) -> Access:
+        return Access.STORE if self._fault[1] == _ENTRY_WRITE else _WANTED[cause]
+
+    def _unmapped(self, access: Access, gpa: int) -> str:
+        """Why the second stage has no entry: see `TrapAndEmulate.reason`."""
+        memory = self.vm.memory
+        if not memory.holds(gpa):
+            answers = access is not Access.FETCH and self.vm.bus.find(gpa) is not None
+            return "device access" if answers else "guest fault"
+        store = access is Access.STORE
+        if (store and memory.is_watched(gpa)) or not self._found(gpa).whole:
+            return "interpreted"
+        if store and memory.is_shared(gpa):
+            return "copy on write"
+        return "first write" if store and memory.is_unlogged(gpa) else "G-stage fill"
+
+    def _found(self, gpa: int) -> Found:
+        """What the guest's own PMP, if nothing else, lets its S and U modes do there."""
+        pmp, page = self.vm.virtual_hart.csr.pmp, gpa & -PAGE
+        return Found(page, pmp.allowed(page, PAGE, Mode.S), pmp.uniform(page, PAGE))
+
+    def _deal_with(self, reason: str, cause: int, value: int) -> None:
+        if not self.direct:
+            super()._deal_with(reason, cause, value)
+            return
+        match cause:
+            case Cause.VIRTUAL_INSTRUCTION:
+                self._emulate(value)
+            case Cause.ECALL_FROM_VS:
+                self._emulate(_ECALL)
+            case _ if cause in _WANTED and reason in _FILLS:
+                self._fill(self._wanted(cause), self._gpa(value))
+            case _ if cause in _WANTED:
+                self._interpret()
+            case _ if not cause & INTERRUPT_BIT:
+                self.inject(cause, value)
+
+    def _fill(self, access: Access, gpa: int) -> None:
+        found = self._found(gpa)
+        if not found.rights or (access is Access.STORE and not found.rights & W):
+            self._interpret()  # the guest's own PMP forbids it
+            return
+        if access is Access.STORE:
+            self.vm.memory.open(gpa)
+        self.shadow.fill(G_STAGE, gpa & -PAGE, self._granted(found), str(access))
+        self.vm.hidden_attempt()
+
+    def entered(self, gva: int, found: Found, flags: Flags, access: str, *, before: bool) -> None:
+        """See `vlab.hypervisor.shadow.Guest`."""
+        self._stale |= before
+        super().entered(gva, found, flags, access, before=before)
+
+    def dropped(self, reason: str, entries: int, address: int | None) -> None:
+        """See `vlab.hypervisor.shadow.Guest`."""
+        self._stale = True
+        super().dropped(reason, entries, address)
+
+    def set_aside(self) -> None:
+        """See `TrapAndEmulate.set_aside`."""
+        values = self.vm.host.hart.csr.values
+        values["hstatus"] &= ~_HSTATUS["SPV"]
+        values["mstatus"] &= ~_MSTATUS["SPP"]
+        values["scounteren"] = 0
+        values["mie"] &= ~(_SUPERVISORS << 1)
+
+    def translations_changed(self, reason: str, address: int | None) -> None:
+        """See `TrapAndEmulate.translations_changed`: a fence that was emulated is still to be made."""
+        self._stale = True
+        super().translations_changed(reason, address)
+
+    # Saving
+
+    def state(self) -> dict[str, Any]:
+        """See `TrapAndEmulate.state`."""
+        more = {"traps": self._traps, "fault": list(self._fault), "stale": self._stale}
+        return super().state() | more
+
+    def restore(self, state: Checker) -> None:
+        """See `TrapAndEmulate.restore`."""
+        super().restore(state)
+        self._traps, self._stale = state.number("traps"), state.flag("stale")
+        htval, htinst = state.numbers("fault", 2)
+        self._fault = htval, htinst
