@@ -39,7 +39,7 @@ def said_in_the_sources():
 
 
 def _reasons_of(node):
-    if isinstance(node, ast.FunctionDef) and node.name in ("reason", "_missing"):
+    if isinstance(node, ast.FunctionDef) and node.name in ("reason", "_missing", "_unmapped"):
         for inner in ast.walk(node):
             if isinstance(inner, ast.Return) and inner.value is not None:
                 yield from _texts(inner.value)

@@ -1,5 +1,7 @@
 """Hardware assistance: the same guests, with the same end, and few exits; beside others, in others, rewound."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def built(image, *techniques, **how):
     for _level in techniques:
         sizes.append(Hypervisor.memory_for(sizes[-1]))
     machine = Machine(memory=sizes.pop(), extensions="H", **how)
-    vms = []
+    vms: list[Any] = []
     for technique in techniques:
         host = vms[-1] if vms else machine
         vms.append(Hypervisor(host).create_vm(memory=sizes.pop(), technique=technique))
