@@ -1,18 +1,27 @@
 """An inspector who trusts nobody: it reads a machine's RAM by itself, and knows nothing of the hypervisor's code."""
 
+from collections.abc import Iterable
 from struct import unpack_from
 
 from vlab.hypervisor import VirtualMachine
-from vlab.machine import Machine
+from vlab.hypervisor.guestmemory import GuestMemory
+from vlab.machine import GATE, Machine
 
 PAGE = 4096
 
 
-def leaves(machine: Machine, satp: int) -> dict[int, int]:
-    """Every page that U mode can reach under this `satp`: virtual page → physical page. Superpages count as one."""
+SPV = 1 << 7  # in `hstatus`: whether the last trap came from a guest
+
+
+def leaves(machine: Machine, satp: int, frames: int = 1) -> dict[int, int]:
+    """Every page that U mode can reach under this `satp`: virtual page → physical page. Superpages count as one.
+
+    An `hgatp` has a root of four frames.
+    """
     assert satp >> 60 == 8
     found: dict[int, int] = {}
-    waiting = [(satp & (1 << 44) - 1, 2, 0)]
+    root = satp & (1 << 44) - 1
+    waiting = [(root + more, 2, more) for more in range(frames)]
     while waiting:
         frame, level, virtual = waiting.pop()
         entries = unpack_from("<512Q", machine.memory.peek(frame * PAGE, PAGE))
@@ -28,12 +37,17 @@ def leaves(machine: Machine, satp: int) -> dict[int, int]:
 
 def own_frames(vm: VirtualMachine) -> set[int]:
     """The real machine's frames that are this VM's memory, however deep it is."""
-    frames, host = list(vm.memory.frames), vm.host
+    return _real(vm, vm.memory.frames)
+
+
+def _real(vm: VirtualMachine, frames: Iterable[int]) -> set[int]:
+    """Frames of the computer under a VM, as the real machine's."""
+    found, host = list(frames), vm.host
     while isinstance(host, VirtualMachine):
         first = host.memory.base // PAGE
-        frames = [host.memory.frames[frame - first] for frame in frames]
+        found = [host.memory.frames[frame - first] for frame in found]
         host = host.host
-    return set(frames)
+    return set(found)
 
 
 def running(machine: Machine, vms: list[VirtualMachine]) -> VirtualMachine | None:
@@ -46,15 +60,46 @@ def running(machine: Machine, vms: list[VirtualMachine]) -> VirtualMachine | Non
     return innermost
 
 
+def reached(machine: Machine, vms: list[VirtualMachine], vm: VirtualMachine) -> set[int]:
+    """The frames that the innermost running VM reaches, with hardware's help or without."""
+    csr = machine.hart.csr.values
+    assisted = machine.hart.virtual or (machine.hart.pc == GATE and csr.get("hstatus", 0) & SPV)
+    if not assisted:
+        return set(leaves(machine, csr["satp"]).values())
+    second = leaves(machine, csr["hgatp"], 4)
+    assert set(second.values()) <= own_frames(vms[0])
+    if vm is vms[0]:
+        return set(second.values())
+    # What the hypervisor inside has written is its shadow of a guest of its own.
+    memory, found = vms[0].memory, set()
+    for page in guest_leaves(memory, csr["vsatp"]):
+        if page in second:
+            found.add(second[page])
+    return found
+
+
+def guest_leaves(memory: GuestMemory, satp: int) -> set[int]:
+    """The guest's pages to which a table in its own memory leads; as `leaves`."""
+    found, waiting = set(), [(satp & (1 << 44) - 1, 2)]
+    while waiting:
+        frame, level = waiting.pop()
+        for entry in unpack_from("<512Q", memory.peek(frame * PAGE, PAGE)):
+            if entry & 1 and entry & 0xE:
+                found.add(entry >> 10 & (1 << 44) - 1)
+            elif entry & 1 and level:
+                waiting.append((entry >> 10 & (1 << 44) - 1, level - 1))
+    return found
+
+
 def inspect(machine: Machine, vms: list[VirtualMachine]) -> int:
-    """Nothing but the innermost running VM's memory is in reach of U mode; how many pages are."""
+    """Nothing but the innermost running VM's memory is in its reach, and what its technique hides; how many pages."""
     vm = running(machine, vms)
     if vm is None:
         return 0
-    pages = leaves(machine, machine.hart.csr.values["satp"])
-    strangers = {hex(page): hex(frame) for page, frame in pages.items() if frame not in own_frames(vm)}
-    assert strangers == {}
-    return len(pages)
+    frames = reached(machine, vms, vm)
+    strangers = frames - own_frames(vm) - _real(vm, vm.technique.shadow.hidden)
+    assert {hex(frame) for frame in strangers} == set()
+    return len(frames)
 
 
 def outside(machine: Machine, vms: list[VirtualMachine]) -> bytes:

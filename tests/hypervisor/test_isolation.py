@@ -1,5 +1,6 @@
 """Guests are not trusted: whatever they do, they end at the limit, and reach nothing but their own memory."""
 
+from dataclasses import replace
 from random import Random
 from struct import pack
 
@@ -10,12 +11,15 @@ from hypothesis import strategies as st
 from tests.hypervisor.inspector import inspect, outside
 from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
-from tests.hypervisor.towers import tower
+from tests.hypervisor.techniques.hypercalls import TRAPS, program
+from tests.hypervisor.towers import POLICIES, tower
 from vlab import guests
 from vlab.hypervisor import Hypervisor, LostInterrupt, MissingFlush, StaleSatp, TrapAndEmulate
+from vlab.hypervisor.techniques import BinaryTranslation, HardwareAssisted, Paravirtual
 from vlab.machine import Machine, Stop
 from vlab.paging import PageTable
 from vlab.riscv import Program, assemble
+from vlab.riscv.csrs import CSRS, H_REGISTERS
 from vlab.riscv.instructions import ROWS, encode
 
 RAM = 0x8000_0000
@@ -31,9 +35,10 @@ def survives(
     secret=b"the host's",
     shadow="lazy",
     technique=TrapAndEmulate,
+    extensions="",
 ):
     """Run a guest for so many steps, looking often: it stays inside. How many pages it could reach, at most."""
-    built = tower(image, depth, memory=memory, shadow=shadow, technique=technique)
+    built = tower(image, depth, memory=memory, shadow=shadow, technique=technique, extensions=extensions)
     machine = built.machine
     machine.memory.poke(RAM + 64, secret)
     before, most = outside(machine, built.vms), 0
@@ -67,10 +72,14 @@ def test_random_bytes(image):
 
 
 @st.composite
-def wild(draw):
-    """Random instructions of all kinds in all modes, under random page tables full of traps."""
+def wild(draw, nesting=False):
+    """Random instructions of all kinds in all modes, under random page tables full of traps.
+
+    With `nesting` the guest plays the hypervisor: a guest of its own, whose second stage are the same tables.
+    """
     random = Random(draw(st.integers(0, 1 << 32)))
-    words = [_instruction(random) for _word in range(draw(st.integers(20, 200)))]
+    csrs = _CSRS + _H_CSRS if nesting else _CSRS
+    words = [_instruction(random, csrs) for _word in range(draw(st.integers(20, 200)))]
     mode = random.choice((0, 0, 1, 3))
     start = assemble(
         f"""
@@ -91,6 +100,7 @@ def wild(draw):
         csrs mstatus, t0
         li   t0, {0x8000_1000 if mode else 0xC000_1000}
         csrw mepc, t0
+        {_nested(random) if nesting else ""}
         {"".join(f"li x{n}, {_somewhere(random)}{chr(10)}" for n in range(8, 32))}
         mret
         .balign 4
@@ -104,12 +114,30 @@ skip:   csrr t0, mepc
     return Program((start, (RAM + 0x1000, pack(f"<{len(words)}I", *words)), *tables), RAM)
 
 
+_ECALL = ROWS["ecall"].match
 _LOADS = [name for name, row in ROWS.items() if "load(" in row.meaning or "store(" in row.meaning]
 _CONTROL = [name for name, row in ROWS.items() if "pc = " in row.meaning]
 _CSRS = (0x180, 0x300, 0x100, 0x105, 0x305, 0x141, 0x341, 0x302, 0x3A0, 0x3B0, 0x14D)
+_H_CSRS = tuple(row.number for name, row in H_REGISTERS.by_name.items() if name not in CSRS)
 
 
-def _instruction(random):
+def _nested(random):
+    """Set up a guest's guest: `mret` goes into it, or its kernel does by `sret`."""
+    return f"""
+        li   t0, {random.choice((0, 8 << 60 | 0x80010))}
+        csrw hgatp, t0
+        li   t0, {random.choice((0, 8 << 60 | 0x80010, 8 << 60 | 0x80011))}
+        csrw vsatp, t0
+        li   t0, {random.choice((0, 0xB1FF))}
+        csrw hedeleg, t0
+        li   t0, {random.getrandbits(1) << 7 | random.getrandbits(1) << 8 | random.getrandbits(3) << 20}
+        csrw hstatus, t0
+        li   t0, {random.choice((0, 1)) << 39}
+        csrs mstatus, t0
+    """
+
+
+def _instruction(random, csrs):
     """Mostly a load or a store from where x8 to x31 point, which few instructions change."""
     name = random.choice(_LOADS if random.random() < 0.7 else sorted(set(ROWS) - set(_CONTROL)))
     row = ROWS[random.choice(_CONTROL) if random.random() < 0.03 else name]
@@ -118,7 +146,7 @@ def _instruction(random):
     if name in _LOADS:
         values |= {"rs1": random.randrange(8, 32), "imm": random.choice((0, 0, 8, -8, 4096 - 2048))}
     if "csr" in values:
-        values["csr"] = random.choice(_CSRS)
+        values["csr"] = random.choice(csrs)
     return encode(row, values)
 
 
@@ -157,6 +185,21 @@ def _table(random, number):
     return pack("<512Q", *entries)
 
 
+@st.composite
+def wild_paravirtual(draw):
+    """The same for a guest with hypercalls: wild tables, loaded by a hypercall, and then wild code."""
+    random = Random(draw(st.integers(0, 1 << 32)))
+    words = [
+        random.choice((_instruction(random, _CSRS), _ECALL)) for _word in range(draw(st.integers(20, 200)))
+    ]
+    load = random.choice(("", f"li t0, {8 << 60 | 0x80010}\nswitch_table t0\n"))
+    somewhere = "".join(f"li x{n}, {_somewhere(random)}\n" for n in range(8, 32) if n != 17)
+    told = program(f"{TRAPS}{load}{somewhere}li a7, {random.randrange(12)}\nli t0, {RAM + 0x8000}\njr t0\n")
+    assert all(at + len(data) <= RAM + 0x8000 for at, data in told.segments)
+    tables = [(RAM + 0x1_0000 + 0x1000 * n, _table(random, n)) for n in range(4)]
+    return replace(told, segments=(*told.segments, (RAM + 0x8000, pack(f"<{len(words)}I", *words)), *tables))
+
+
 @given(wild())
 @settings(max_examples=100)
 def test_wild_code_with_wild_tables(image):
@@ -183,6 +226,69 @@ def test_wild_code_under_mixed_policies(image, shadow):
 @settings(max_examples=10)
 def test_wild_code_two_deep(image):
     survives(image, 2, steps=20_000, looks=20)
+
+
+# What wild code does to binary translation alone is in its own tests, and so is what wild hypercalls do.
+NESTS = (
+    *((HardwareAssisted,), (TrapAndEmulate, HardwareAssisted), (HardwareAssisted, TrapAndEmulate)),
+    *((HardwareAssisted, HardwareAssisted), (BinaryTranslation, HardwareAssisted)),
+    *((HardwareAssisted, BinaryTranslation), (HardwareAssisted, Paravirtual)),
+)
+
+
+def wild_under(techniques, image, shadows, steps=4000):
+    """Under these techniques, one a level, on a machine with H."""
+    depth = len(techniques)
+    survives(
+        *(image, depth),
+        steps=steps * 5 ** (depth - 1),
+        looks=20,
+        technique=techniques,
+        shadow=shadows[:depth],
+        extensions="H",
+    )
+
+
+ANY_SHADOWS = st.tuples(st.sampled_from(POLICIES), st.sampled_from(POLICIES))
+
+
+@given(st.one_of(wild(), wild(nesting=True)), ANY_SHADOWS)
+@settings(max_examples=40)
+def test_wild_code_with_hardware(image, shadows):
+    wild_under((HardwareAssisted,), image, shadows)
+
+
+@given(wild(nesting=True), ANY_SHADOWS, st.sampled_from((TrapAndEmulate, BinaryTranslation)))
+@settings(max_examples=20)
+def test_wild_code_that_plays_the_hypervisor(image, shadows, technique):
+    wild_under((technique,), image, shadows)
+
+
+@pytest.mark.parametrize("techniques", NESTS[1:-1], ids=lambda some: "-".join(one.name for one in some))
+@given(st.one_of(wild(), wild(nesting=True)), ANY_SHADOWS)
+@settings(max_examples=3)
+def test_wild_code_under_one_in_another(techniques, image, shadows):
+    wild_under(techniques, image, shadows)
+
+
+@given(wild_paravirtual(), ANY_SHADOWS, st.sampled_from(((Paravirtual,), NESTS[-1])))
+@settings(max_examples=20)
+def test_wild_code_that_knows(image, shadows, techniques):
+    wild_under(techniques, image, shadows[::-1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@given(st.one_of(wild(), wild(nesting=True)), ANY_SHADOWS, st.sampled_from(NESTS))
+@settings(max_examples=600)
+def test_much_wild_code_under_every_technique(image, shadows, techniques):
+    wild_under(techniques, image, shadows)
+
+
+@pytest.mark.parametrize("technique", [BinaryTranslation, HardwareAssisted], ids=lambda one: one.name)
+@pytest.mark.parametrize("name", ["jump_nowhere", "trap_forever", "device_noise", "kernel"])
+def test_guests_that_go_wrong_under_other_techniques(name, technique):
+    survives(guests.load(name), 1, steps=20_000, technique=technique, extensions="H")
 
 
 @pytest.mark.slow

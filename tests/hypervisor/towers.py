@@ -36,16 +36,18 @@ def tower(
     memory: int = 1 << 20,
     technique: Any = TrapAndEmulate,
     shadow: Any = "lazy",
+    extensions: str = "",
 ) -> Tower:
-    """A guest with `memory` bytes, `depth` hypervisors deep; `shadow` is one policy, or one a level from outside."""
+    """A guest with `memory` bytes, `depth` hypervisors deep; `technique` and `shadow` are one, or one a level."""
     policies = shadow if isinstance(shadow, tuple) else (shadow,) * depth
+    techniques = technique if isinstance(technique, tuple) else (technique,) * depth
     sizes = [memory]
     for _level in range(depth):
         sizes.append(Hypervisor.memory_for(sizes[-1]))
-    built = Tower(Machine(memory=sizes.pop()), [])
-    for policy in policies:
+    built = Tower(Machine(memory=sizes.pop(), extensions=extensions), [])
+    for how, policy in zip(techniques, policies, strict=True):
         hypervisor = Hypervisor(built.guest)
-        built.vms.append(hypervisor.create_vm(memory=sizes.pop(), technique=technique, shadow=policy))
+        built.vms.append(hypervisor.create_vm(memory=sizes.pop(), technique=how, shadow=policy))
     if image is not None:
         built.guest.load(image)
     return built

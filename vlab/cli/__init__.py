@@ -15,7 +15,7 @@ import vlab
 from vlab.cli.parser import Parser
 from vlab.language import VlabError, _, preferred_language, set_language
 
-COMMANDS = ("lab", "run", "check", "classify", "live", "slides", "syllabus", "doctor", "notebooks")
+COMMANDS = ("lab", "run", "check", "classify", "compare", "live", "slides", "syllabus", "doctor", "notebooks")
 
 MISTAKE = 2
 INTERRUPTED = 130

@@ -7,6 +7,7 @@ from vlab.hypervisor.shadow import ShadowTables
 from vlab.hypervisor.techniques import (
     BinaryTranslation,
     CallOutsOnly,
+    HardwareAssisted,
     LostInterrupt,
     MissingFlush,
     Paravirtual,
@@ -21,6 +22,7 @@ __all__ = [
     "CallOutsOnly",
     "Chain",
     "Eager",
+    "HardwareAssisted",
     "Hypervisor",
     "Lazy",
     "LostInterrupt",

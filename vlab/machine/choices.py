@@ -63,7 +63,7 @@ CHOICES: tuple[Choice, ...] = (
     ),
     Choice(
         "H: htinst, mtinst",
-        "for a load, store or atomic that faults it, transformed, if it can still be read; the pseudoinstruction "
-        "where the guest's own tables fault; else zero",
+        "for a load, store or atomic to a guest's memory that faults, it, transformed, if it can still be read; "
+        "the pseudoinstruction where the guest's own tables fault; else zero",
     ),
 )

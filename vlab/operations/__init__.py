@@ -1,6 +1,7 @@
 """What virtualizing is good for: a computer's state is a value, to be kept, gone back to, and carried away."""
 
 from vlab.operations.classification import Classification, Classified, Evidence, Kind, Pair, classify
+from vlab.operations.equivalence import EquivalenceRow, EquivalenceTable, Level, Likeness, compare_all
 from vlab.operations.failover import Epoch, Failure, Protected, Watchdog
 from vlab.operations.farm import Farm, Inventory, Move, Server
 from vlab.operations.isolation import Cell, IsolationMatrix, Verdict, probe_isolation
@@ -14,12 +15,16 @@ __all__ = [
     "Classification",
     "Classified",
     "Epoch",
+    "EquivalenceRow",
+    "EquivalenceTable",
     "Evidence",
     "Failure",
     "Farm",
     "Inventory",
     "IsolationMatrix",
     "Kind",
+    "Level",
+    "Likeness",
     "Migration",
     "Move",
     "Pair",
@@ -32,6 +37,7 @@ __all__ = [
     "Verdict",
     "Watchdog",
     "classify",
+    "compare_all",
     "migrate",
     "probe_isolation",
 ]

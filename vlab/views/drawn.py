@@ -23,6 +23,8 @@ from vlab.operations import (
     Cell,
     Classification,
     Classified,
+    EquivalenceRow,
+    EquivalenceTable,
     Farm,
     Inventory,
     IsolationMatrix,
@@ -52,6 +54,7 @@ from vlab.views.computers.state import state_picture
 from vlab.views.drawing.picture import Picture
 from vlab.views.operations.classification import classification_html, classified_html, pair_picture
 from vlab.views.operations.costs import costs_picture
+from vlab.views.operations.equivalence import equivalence_html, row_html
 from vlab.views.operations.farm import farm_picture, inventory_picture
 from vlab.views.operations.migration import migration_picture
 from vlab.views.operations.published import parameters_picture, walk_counts_picture
@@ -169,6 +172,16 @@ def _classification_bundle(found: Classification) -> Bundle:
 @renders(Classified)
 def _classified_bundle(row: Classified) -> Bundle:
     return {"text/html": classified_html(row)}, {}
+
+
+@renders(EquivalenceTable)
+def _equivalence_bundle(table: EquivalenceTable) -> Bundle:
+    return {"text/html": equivalence_html(table)}, {}
+
+
+@renders(EquivalenceRow)
+def _equivalence_row_bundle(row: EquivalenceRow) -> Bundle:
+    return {"text/html": row_html(row)}, {}
 
 
 @renders(Csr)

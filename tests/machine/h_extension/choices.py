@@ -81,6 +81,10 @@ def instruction():
     built.hart.pc = 0x8000_0000
     built.hart.trap(Cause.LOAD_PAGE_FAULT, GVA)
     assert built.hart.csr["htinst"] == 0
+    built = machine("HS", source="ld a0, 0(a1)", medeleg=MASK, htinst=1)  # no guest's memory
+    built.hart.x[11] = 1 << 50
+    built.run(1)
+    assert (built.hart.csr["scause"], built.hart.csr["htinst"]) == (Cause.LOAD_ACCESS_FAULT, 0)
 
 
 H_TESTS = {

@@ -93,7 +93,8 @@ class HypervisorHart(Hart):
             second, instruction = raised.second, raised.instruction
         if cause in _OF_DATA:
             of_guest = self.mmu.data.key.virtual or (raised is not None and raised.guest)
-            instruction = instruction or self._transformed(value)
+            # Of what is no guest's, zero: so a kernel that is assisted, and has no `htinst`, leaves the same state.
+            instruction = instruction or (self._transformed(value) if of_guest else 0)
         super().trap(cause, value, kind, raised)
         told = (_MPV if virtual else 0) | (_M_GVA if of_guest else 0)
         if self.mode == Mode.M:

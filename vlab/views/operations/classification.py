@@ -3,7 +3,7 @@
 Theorem 1 in a picture: the set of sensitive instructions lies within that of the privileged ones, or it sticks out.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vlab.language import _
@@ -11,11 +11,11 @@ from vlab.operations.classification import Classification, Classified, Pair, nam
 from vlab.views.drawing.metrics import wrap
 from vlab.views.drawing.picture import Picture
 from vlab.views.drawing.svg import Element, escape, rect, text
+from vlab.views.operations.tables import words_table
 
 MARGIN, COLUMN, PAD = 16, 284, 14
 WIDTH = 2 * MARGIN + 3 * COLUMN
 _HEAD, _LINE, _SHIFT = 52, 15, 8
-_LEFT = "text-align:left;vertical-align:top"
 
 
 def pair_picture(pair: Pair) -> Picture:
@@ -146,7 +146,7 @@ def pair_html(pair: Pair) -> str:
         )
         for verdict, of_it in pair.groups()
     ]
-    return f"<p>{escape(repr(pair))}</p>" + _table(
+    return f"<p>{escape(repr(pair))}</p>" + words_table(
         (_("verdict"), _("how many"), _("instructions"), _("for example")), rows
     )
 
@@ -154,13 +154,4 @@ def pair_html(pair: Pair) -> str:
 def classified_html(row: Classified) -> str:
     """One instruction: every kind in which it is sensitive, and the experiment that showed it."""
     rows = [(one.kind.title, repr(one)) for one in row.evidence]
-    return f"<p>{escape(repr(row))}</p>" + (_table((_("it"), _("as was seen")), rows) if rows else "")
-
-
-def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
-    head = "".join(f"<th scope=col style='{_LEFT}'>{escape(words)}</th>" for words in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td style='{_LEFT}'>{escape(words)}</td>" for words in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<p>{escape(repr(row))}</p>" + (words_table((_("it"), _("as was seen")), rows) if rows else "")
