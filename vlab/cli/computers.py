@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from vlab.riscv import Program
 
 DEEPEST = 8
-PLANNED = ("hardware-assisted",)
 
 
 def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) -> list[str]:
@@ -27,19 +26,12 @@ def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) 
         return ["trap-and-emulate"] * (depth or 0)
     chosen = [name.strip() for name in names.split(",")]
     for name in chosen:
-        if name in PLANNED:
-            raise VlabError(
-                _("The technique {name} isn't there yet.").format(name=name),
-                where="--technique",
-                mend=_("There are: {known}.").format(known=", ".join(TECHNIQUES)),
-            )
         if name not in TECHNIQUES:
-            known = (*TECHNIQUES, *PLANNED)
-            there_are = _("There are: {known}.").format(known=", ".join(known))
+            there_are = _("There are: {known}.").format(known=", ".join(TECHNIQUES))
             raise VlabError(
                 _("There is no technique {name!r}.").format(name=name),
                 where="--technique",
-                mend=suggestion(name, known).rstrip() or there_are,
+                mend=suggestion(name, TECHNIQUES).rstrip() or there_are,
             )
     count = len(chosen)
     if depth is not None and depth != count and (count > 1 or not depth):
@@ -90,9 +82,10 @@ def build(
 ) -> "tuple[Machine, list[Computer]]":
     """A machine, and the computers from it to the guest's, each in a hypervisor on the one before.
 
-    The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides.
+    The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides. The
+    machine has the H extension where a hypervisor uses it.
     """
-    from vlab.hypervisor import Hypervisor
+    from vlab.hypervisor import HardwareAssisted, Hypervisor
     from vlab.machine import Machine
     from vlab.machine.quirks import chosen_quirks
 
@@ -100,7 +93,8 @@ def build(
     for _level in techniques:
         sizes.append(Hypervisor.memory_for(sizes[-1]))
     try:
-        machine = Machine(memory=sizes.pop(), quirks=faults)
+        extensions = "H" if HardwareAssisted.name in techniques else ""
+        machine = Machine(memory=sizes.pop(), extensions=extensions, quirks=faults)
         computers: list[Computer] = [machine]
         for technique, shadow in zip(techniques, shadows, strict=True):
             hypervisor = Hypervisor(computers[-1])

@@ -114,8 +114,8 @@ def _add_computer(parser: ArgumentParser) -> None:
         "--technique",
         metavar="T[,T…]",
         help=_(
-            "how to virtualize: trap-and-emulate, binary-translation, or paravirtual for guests that were built for "
-            "it; hardware-assisted is not there yet. One for all levels, or one a level, the outermost first. "
+            "how to virtualize: trap-and-emulate, binary-translation, hardware-assisted, or paravirtual for guests "
+            "that were built for it. One for all levels, or one a level, the outermost first. "
             "Without --depth, one means --depth 1"
         ),
     )
