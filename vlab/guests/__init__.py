@@ -18,8 +18,13 @@ from vlab.language import VlabError, _
 from vlab.riscv import Program, assemble_files
 
 _HERE = Path(__file__).parent
-_DISK = ("disk/3_driver.s", "disk/4_console.s")
-_SHARED = {"bank": _DISK, "careless": _DISK}  # chapters of others that follow a guest's own
+_CONSOLE = "disk/4_console.s"
+_DISK = ("disk/3_driver.s", _CONSOLE)
+_SHARED = {
+    "bank": _DISK,
+    "careless": _DISK,
+    "ping": (_CONSOLE,),
+}  # chapters of others that follow a guest's own
 _LIBRARIES = {"PARAVIRTUAL": ("paravirtual/1_hypercalls.s",)}  # chapters that come first if the switch is on
 _CONSTANT = re.compile(r"\.ifndef (\w+)\n\s*\.equ \1, (\w+)")
 _CONDITION = re.compile(r"\s*\.(if\w*|elseif|else|endif)\b *(\w*)")

@@ -87,11 +87,11 @@ work:
     la   a0, message
     call print
     li   a0, ' '
-    call put
+    call console_put
     mv   a0, s0
     call print_decimal
     li   a0, '\n'
-    call put
+    call console_put
 listen:                         # to all that was typed meanwhile
     li   t0, UART
     lbu  t1, UART_LSR(t0)
@@ -204,7 +204,7 @@ crash_text:
     .data
     .balign 8
 services:                       # what a program that comes in can use
-    .dword message, put, keep
+    .dword message, console_put, keep
 no_disk:
     .dword 1
 message:                        # eight bytes, the last of them zero
