@@ -48,6 +48,8 @@ def _run(argv: Sequence[str]) -> int:
         args = _parse(argv)
     except SystemExit as done:  # argparse, after --help and --version
         return int(done.code or 0)
+    if getattr(args, "lang", None):
+        set_language(args.lang)
     status: int = args.main(args)
     return status
 

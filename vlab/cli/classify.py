@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vlab.language import LANGUAGES, _, set_language
+from vlab.language import LANGUAGES, _
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -42,8 +42,6 @@ def main(args: Namespace) -> int:
     from vlab.machine.quirks import quirk_title
     from vlab.operations.classification import classify
 
-    if args.lang:
-        set_language(args.lang)
     found = classify(
         lambda: Machine(memory="128K", quirks=args.quirk),
         counters=args.counters,

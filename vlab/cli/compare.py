@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from vlab.cli import values
-from vlab.language import LANGUAGES, VlabError, _, set_language
+from vlab.language import LANGUAGES, VlabError, _
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -48,8 +48,6 @@ def main(args: Namespace) -> int:
 
     from vlab.operations.equivalence import GUESTS, WAYS, compare_all
 
-    if args.lang:
-        set_language(args.lang)
     if not args.depth:
         raise VlabError(
             _("At depth 0 there is nothing to compare."), where="--depth", mend=_("Give 1 or more.")

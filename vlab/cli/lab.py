@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vlab.language import LANGUAGES, VlabError, _, language, set_language
+from vlab.language import LANGUAGES, VlabError, _, language
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -33,8 +33,6 @@ def main(args: Namespace) -> int:
     """Make the lessons ready, say where they are, and serve them until the reader stops the server."""
     from vlab.course.lab import first_lesson, workplace
 
-    if args.lang:
-        set_language(args.lang)
     place, said = workplace(args.dir)
     lesson = first_lesson(place, language())
     said.append(_("Lessons in {place}; opening {lesson}.").format(place=place, lesson=lesson))

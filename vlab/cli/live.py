@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlab.language import LANGUAGES, _, language, set_language
+from vlab.language import LANGUAGES, _, language
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -36,8 +36,6 @@ def main(args: Namespace) -> int:
     from vlab.course import lab, live
     from vlab.course.sections import lesson
 
-    if args.lang:
-        set_language(args.lang)
     made = lesson(args.lesson, language())
     place = args.dir or lab.DEFAULT_FOLDER
     lab.copy_lessons(files.folder("notebooks"), place)  # what its links lead to

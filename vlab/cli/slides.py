@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlab.language import LANGUAGES, VlabError, _, language, set_language
+from vlab.language import LANGUAGES, VlabError, _, language
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -35,8 +35,6 @@ def main(args: Namespace) -> int:
     from vlab.course.deck import deck
     from vlab.course.sections import lesson
 
-    if args.lang:
-        set_language(args.lang)
     made = lesson(args.lesson, language())
     path = args.output or Path(f"{made.path.stem}.{made.path.parent.name}.html")
     if path.exists() and not _ours(path):

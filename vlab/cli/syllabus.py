@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from vlab.language import LANGUAGES, _, language, set_language
+from vlab.language import LANGUAGES, _, language
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -25,8 +25,6 @@ def main(args: Namespace) -> int:
     """Print each point under its slide, with what teaches it."""
     from vlab.course import syllabus
 
-    if args.lang:
-        set_language(args.lang)
     chosen = syllabus.chosen(args.ids)
     titles = syllabus.sections() | syllabus.sections(language())
     slide = ""
