@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import vlab
 from vlab import files
+from vlab.display import Drawn
 from vlab.language import VlabError, _
 from vlab.silicon.fields import Damaged, Fields
 from vlab.silicon.hosts import Host, this_host
@@ -108,13 +109,21 @@ def _read(path: Path) -> Recorded:
     return Recorded(Fields.parse(text, path.name))
 
 
-def label(host: Host, live: bool, why: str) -> str:
-    """Where a value comes from, in a sentence."""
-    if live:
-        return _("Live, on {host}.").format(host=host)
-    if not why:
-        return _("Recorded on {host}.").format(host=host)
-    return _("Recorded on {host}, because here {why}.").format(host=host, why=why)
+class Sourced(Drawn):
+    """What was seen on a host: live, or recorded, and then `why` it was not live here."""
+
+    host: Host
+    live: bool
+    why: str
+
+    @property
+    def source(self) -> str:
+        """Where this comes from, in a sentence: live or recorded, and on which host."""
+        if self.live:
+            return _("Live, on {host}.").format(host=self.host)
+        if not self.why:
+            return _("Recorded on {host}.").format(host=self.host)
+        return _("Recorded on {host}, because here {why}.").format(host=self.host, why=self.why)
 
 
 def plain(host: Host, parts: dict[str, Any]) -> str:

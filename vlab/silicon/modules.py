@@ -12,9 +12,9 @@ kernel has: to set the computer's name, to the one that it has already.
 from dataclasses import dataclass
 from typing import Any
 
-from vlab.display import Drawn, view
+from vlab.display import view
 from vlab.language import _
-from vlab.silicon.asking import Recorded, Unavailable, ask_child, label, live_or_recorded
+from vlab.silicon.asking import Recorded, Sourced, Unavailable, ask_child, live_or_recorded
 from vlab.silicon.fields import Fields
 from vlab.silicon.hosts import Host
 
@@ -105,7 +105,7 @@ class Device:
 
 
 @dataclass(frozen=True, repr=False)
-class Modules(Drawn):
+class Modules(Sourced):
     """Installing against using: what was asked, the device, and the hypervisors' modules that the kernel has."""
 
     requests: tuple[Request, ...]
@@ -150,11 +150,6 @@ class Modules(Drawn):
         return _("{device}; modules of hypervisors in the kernel: {names}.").format(
             device=device, names=names
         )
-
-    @property
-    def source(self) -> str:
-        """Where this comes from: live or recorded, and on which host."""
-        return label(self.host, self.live, self.why)
 
     @property
     def details(self) -> Any:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vlab.display import Drawn, view
+from vlab.display import view
 from vlab.language import VlabError, _
-from vlab.silicon.asking import Recorded, Unavailable, ask_child, label, live_or_recorded
+from vlab.silicon.asking import Recorded, Sourced, Unavailable, ask_child, live_or_recorded
 from vlab.silicon.fields import Fields
 from vlab.silicon.hosts import Host
 
@@ -84,7 +84,7 @@ class SignalJourney:
 
 
 @dataclass(frozen=True, repr=False)
-class SignalRun(Drawn):
+class SignalRun(Sourced):
     """A script of signals that a process sent itself, moment by moment: to be iterated, indexed and counted."""
 
     moments: tuple[Moment, ...]
@@ -145,11 +145,6 @@ class SignalRun(Drawn):
         taken = ", ".join(moment.taken for moment in self.moments if moment.taken)
         words = _("{parts}. Delivered, in this order: {order}.").format(parts=parts, order=order)
         return words + (" " + _("Taken by a wait: {taken}.").format(taken=taken) if taken else "")
-
-    @property
-    def source(self) -> str:
-        """Where this comes from: live or recorded, and on which host."""
-        return label(self.host, self.live, self.why)
 
     @property
     def details(self) -> Any:

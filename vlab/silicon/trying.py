@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vlab.display import Drawn, view
+from vlab.display import view
 from vlab.language import VlabError, _
-from vlab.silicon.asking import Recorded, Unavailable, ask_child, label, live_or_recorded
+from vlab.silicon.asking import Recorded, Sourced, Unavailable, ask_child, live_or_recorded
 from vlab.silicon.fields import Fields
 from vlab.silicon.hosts import Host, machine_name
 from vlab.silicon.instructions import SHARED, Instruction, find, instructions_of
@@ -27,7 +27,7 @@ _CODES = {
 
 
 @dataclass(frozen=True, repr=False)
-class Attempt(Drawn):
+class Attempt(Sourced):
     """What became of one instruction in user mode.
 
     `signal` is the one that the host's kernel sent ("": none came), `si_code` what the kernel says of it, `address`
@@ -99,11 +99,6 @@ class Attempt(Drawn):
         return ", ".join(part for part in (f"{code} → {self.signal}{named}", place) if part)
 
     @property
-    def source(self) -> str:
-        """Where this comes from: live or recorded, and on which host."""
-        return label(self.host, self.live, self.why)
-
-    @property
     def details(self) -> Any:
         """The picture with all that was seen on this host."""
         return view("attempt_picture")(self, details=True)
@@ -115,7 +110,7 @@ class Attempt(Drawn):
 
 
 @dataclass(frozen=True, repr=False)
-class Attempts(Drawn):
+class Attempts(Sourced):
     """All instructions of one machine, tried one after the other: to be iterated, indexed by name, and counted."""
 
     rows: tuple[Attempt, ...]
@@ -186,11 +181,6 @@ class Attempts(Drawn):
         }
         counted = ", ".join(words[outcome].format(count=count) for outcome, count in self.counts.items())
         return _("{total} instructions: {counted}.").format(total=len(self), counted=counted)
-
-    @property
-    def source(self) -> str:
-        """Where this comes from: live or recorded, and on which host."""
-        return label(self.host, self.live, self.why)
 
     @property
     def details(self) -> Any:
