@@ -48,6 +48,11 @@ FIRMWARE_OF_H = {  # the same for HS mode
 }
 
 
+def firmware(computer: Computer) -> dict[str, int]:
+    """What a computer's registers of M mode need to hold, before its S mode, or HS mode, is of use."""
+    return FIRMWARE | (FIRMWARE_OF_H if "H" in computer.extensions else {})
+
+
 class Hypervisor(Inventory):
     """A hypervisor on a computer, real or virtual. It powers the computer on and takes it over.
 
@@ -131,8 +136,7 @@ class Hypervisor(Inventory):
     def _install(self) -> None:
         """From power-on in M mode to S mode, with every trap coming here."""
         issue = self.computer.issue
-        more = FIRMWARE_OF_H if "H" in self.computer.extensions else {}
-        for csr, value in (FIRMWARE | more).items():
+        for csr, value in firmware(self.computer).items():
             issue(f"csrw {csr}, a0", value)
         issue("mret")
         issue("csrw stvec, a0", GATE)
@@ -153,13 +157,15 @@ class Hypervisor(Inventory):
         vm.leave(stopped, pc, registers)
         return cause, value
 
-    def exited(self, vm: VirtualMachine, cause: int, value: int) -> None:
-        """Do what the guest's own computer would have done."""
+    def exited(self, vm: VirtualMachine, cause: int, value: int) -> str:
+        """Do what the guest's own computer would have done. Returns the reason, by which it is counted."""
         turn = cause == _TIMER and not self._alarmed  # its turn is over: no affair of the guest's
         if vm.events.on:
             reason = TURN_OVER if turn else vm.technique.reason(cause, value)
             vm.events.emit(Exit, vm.level, reason, cause, value, vm.hart.pc, str(vm.mode), vm.name)
-        vm.exits[TURN_OVER if turn else vm.technique.exit(cause, value)] += 1
+        reason = TURN_OVER if turn else vm.technique.exit(cause, value)
+        vm.exits[reason] += 1
+        return reason
 
     def _enter_next(self) -> None:
         """Choose a guest that can run, and go on with it; with none, wait for an interrupt."""

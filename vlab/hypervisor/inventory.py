@@ -81,7 +81,11 @@ class Inventory(Drawn, ABC):
             )
         name = self._name(name)
         frames = self._frames.take(size // PAGE + SHADOW_FRAMES, name)
-        vm = self.build_vm(name, frames[:-SHADOW_FRAMES], frames[-SHADOW_FRAMES:], parts)
+        try:
+            vm = self.build_vm(name, frames[:-SHADOW_FRAMES], frames[-SHADOW_FRAMES:], parts)
+        except VlabError:
+            self._frames.give(frames)
+            raise
         vm.weight = weight
         try:
             for device in several(devices):

@@ -144,7 +144,7 @@ def _process(prefix: str, beside: Counter[str], process: Any, runs: bool) -> Par
     name = one_line(process.name)
     state = process.state
     facts = {"pid": process.pid, "user": one_line(process.user), "state": state}
-    facts["hart"] = process.vm is None and runs and state == "running"
+    facts["hart"] = process.guest is None and runs and state == "running"
     return Part(_path(f"{prefix}/", f"{process.pid} {name}", beside), "process", name, process, facts)
 
 

@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_not_started():
 
 
 def test_names_and_calls_of_programs():
-    assert programs.names() == ("count", "echo", "nap", "spin", "wild")
+    assert programs.names() == ("count", "echo", "monitor", "nap", "spin", "wild")
     assert programs.calls()["READ"] == 6
     for name in programs.names():
         assert programs.source(name).startswith("# ")

@@ -1,5 +1,8 @@
 """Named systems, one file each: assemblies of the parts around them."""
 
+from vlab.hypervisor.architectures.kvm import KVM
+from vlab.hypervisor.architectures.virtualbox import VirtualBox
 from vlab.hypervisor.architectures.vm370 import VM370
+from vlab.hypervisor.architectures.vmware import VMware
 
-__all__ = ["VM370"]
+__all__ = ["KVM", "VM370", "VMware", "VirtualBox"]

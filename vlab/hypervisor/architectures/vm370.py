@@ -33,6 +33,7 @@ class VM370(Hypervisor):
     """CP on a computer. `log_on` gives a user a virtual machine that runs CMS."""
 
     kind: ClassVar[str] = "vm370"
+    title: ClassVar[str] = "VM/370"
 
     def __repr__(self) -> str:
         users = ", ".join(vm.name for vm in self.vms) or _("nobody")

@@ -76,6 +76,12 @@ def _exit(host: "Kernel", process: Process) -> None:
     host.over(process, status=process.x[A0])
 
 
+def _run(host: "Kernel", process: Process) -> None:
+    if process.vm is None:
+        raise Refused("it has no guest to run")
+    process.outside = False
+
+
 _BY_NAME: dict[str, Callable[["Kernel", Process], int | None]] = {
     "WRITE": _write,
     "GETPID": _getpid,
@@ -84,5 +90,6 @@ _BY_NAME: dict[str, Callable[["Kernel", Process], int | None]] = {
     "EXIT": _exit,
     "GETUID": _getuid,
     "READ": _read,
+    "RUN": _run,
 }
 _CALLS = {number: _BY_NAME[name] for name, number in calls().items()}

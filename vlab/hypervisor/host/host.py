@@ -202,8 +202,12 @@ class Host(Kernel):
 
     def adopt(self, vm: VirtualMachine, user: str) -> None:
         """A virtual machine becomes a process: its memory is a piece of the process's address space."""
-        space = vm_space(self.computer.memory, self.frames, vm.memory)
-        self._new(vm.name, user, VM, space, vm.weight).vm = vm
+        program = programs.load(self.monitor) if self.monitor else None
+        space = vm_space(self.computer.memory, self.frames, vm.memory, program)
+        process = self._new(vm.name, user, VM, space, vm.weight)
+        process.vm = vm
+        if program is not None:
+            process.outside, process.pc = True, program.entry
 
     @property
     def vms(self) -> list[VirtualMachine]:

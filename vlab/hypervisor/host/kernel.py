@@ -18,7 +18,7 @@ from vlab.hypervisor.host.interrupts import Controller, Driver
 from vlab.hypervisor.host.module import Module
 from vlab.hypervisor.host.processes import EXITED, KILLED, READING, READY, SLEEPING, SYSTEM, Process
 from vlab.hypervisor.host.users import Users
-from vlab.hypervisor.hypervisor import FIRMWARE, OWN_FRAMES
+from vlab.hypervisor.hypervisor import OWN_FRAMES, firmware
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import GATE, Computer, Resident, standing
@@ -45,6 +45,9 @@ class Kernel(Drawn, Resident, ABC):
     """What a host does behind its vector: traps, interrupts, system calls, turns, devices, and its end."""
 
     kind: ClassVar[str] = "host"
+    monitor: ClassVar[str] = (
+        ""  # the program of those processes that are virtual machines; none: they have none
+    )
 
     def __init__(self, computer: Computer, *, power_on: bool = True):
         """`power_on` is false for one that will be restored."""
@@ -80,12 +83,12 @@ class Kernel(Drawn, Resident, ABC):
     def in_control(self) -> bool:
         """Whether the computer's hart stands in this host; if a process ran, it has left the hart."""
         hart = self.computer.hart
-        return hart.pc == GATE and self.computer.residents.get(hart.mode) is self
+        return hart.pc == GATE and not hart.virtual and self.computer.residents.get(hart.mode) is self
 
     @property
     def running(self) -> VirtualMachine | None:
-        """The virtual machine that it let run last; None if that was an ordinary process."""
-        return None if self.last is None else self.last.vm
+        """The virtual machine that it let run last; None if that was an ordinary program."""
+        return None if self.last is None else self.last.guest
 
     # What the rest of the host does for it
 
@@ -108,8 +111,8 @@ class Kernel(Drawn, Resident, ABC):
             self._interrupts(
                 self.computer.issue("csrr a0, sip")
             )  # a wait is over, or the hart was taken by hand
-        elif process.vm is not None:
-            self._exited(process, process.vm)
+        elif process.guest is not None:
+            self._exited(process, process.guest)
         else:
             self._trapped(process)
         memory = self.computer.memory
@@ -123,7 +126,7 @@ class Kernel(Drawn, Resident, ABC):
     def _boot(self) -> None:
         """From power-on in M mode to S mode, with every trap and every interrupt coming here."""
         issue = self.computer.issue
-        for csr, value in FIRMWARE.items():
+        for csr, value in firmware(self.computer).items():
             issue(f"csrw {csr}, a0", value)
         issue("mret")
         issue("csrw stvec, a0", GATE)
@@ -177,7 +180,10 @@ class Kernel(Drawn, Resident, ABC):
             self._route(cause, "timer", "hypervisor", vm)
         else:
             self._interrupts(1 << (cause & ~INTERRUPT_BIT))
-        module.exited(vm, cause, value)
+        reason = module.exited(vm, cause, value)
+        # A resident inside it waits for this one instruction, so it is not kept from going on.
+        if self.monitor and reason == "device access" and standing(vm) is None:
+            process.outside = True
 
     # Interrupts
 
@@ -228,9 +234,9 @@ class Kernel(Drawn, Resident, ABC):
             self.computer.reservation, self.last = None, chosen
         alarm = min(self.slice_end, self._next_wake())
         self._set_origin(chosen)
-        if chosen.vm is not None and self.hypervisor is not None:
+        if chosen.guest is not None and self.hypervisor is not None:
             self.inside, self.entered = chosen, now
-            self.hypervisor.enter(chosen.vm, alarm)
+            self.hypervisor.enter(chosen.guest, alarm)
         else:
             self._enter(chosen, alarm)
 
@@ -335,8 +341,8 @@ class Kernel(Drawn, Resident, ABC):
         process, computer = self.inside, self.computer
         if process is None:
             return
-        if process.vm is not None:
-            process.vm.stop()
+        if process.guest is not None:
+            process.guest.stop()
             self._account(process, computer.mtime - self.entered)
             self.inside = None
             return
@@ -390,6 +396,8 @@ class Kernel(Drawn, Resident, ABC):
     def _kill(self, process: Process, reason: str) -> None:
         """End a process that did what it may not. Nothing else happens: that is what a host is for."""
         self.console.write(f"[{process.pid}] {process.name} killed: {reason}\n".encode())
+        if process.vm is not None:
+            self.module.end(process.vm)
         self.over(process, status=1, reason=reason)
 
     def _panic(self, reason: str) -> None:

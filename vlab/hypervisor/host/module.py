@@ -92,8 +92,15 @@ class Module(Hypervisor):
     def remove(self, vm: VirtualMachine) -> None:
         """End a virtual machine for good, and the process that it was. VlabError if it is none of these."""
         process = self.host.process_of(vm)
+        vm.stop_by_hand(self)
+        if self.host.inside is process:
+            self.host.take_hart()
         super().remove(vm)
         self.host.over(process)
+
+    def end(self, vm: VirtualMachine) -> None:
+        """The process of a virtual machine is no more, and so the machine neither."""
+        self._release(vm)
 
     def process_address(self, vm: VirtualMachine, gpa: int) -> int:
         """GPA → HVA: where a guest's memory is in the virtual address space of its process."""

@@ -35,6 +35,7 @@ class Process(Drawn):
         self.host, self.pid, self.name, self.user, self.kind = host, pid, name, user, kind
         self.space = space  # None once it is over
         self.vm: VirtualMachine | None = None
+        self.outside = False  # of a VM: its own program runs, in user mode, and not the guest
         self.x = [0] * 33
         self.pc, self.mode = 0, _MODES[kind]
         self.satp = 0 if space is None else space.table.satp
@@ -59,6 +60,11 @@ class Process(Drawn):
     def alive(self) -> bool:
         """Whether it is not over."""
         return self.doing not in (EXITED, KILLED)
+
+    @property
+    def guest(self) -> VirtualMachine | None:
+        """Its virtual machine, if that is what runs when the process does."""
+        return None if self.outside else self.vm
 
     @property
     def weight(self) -> int:
@@ -121,6 +127,7 @@ class Process(Drawn):
             **texts,
             "mode": int(self.mode),
             "paused": self.paused,
+            "outside": self.outside,
             "account": self.account.state(),
             "x": self.x[:32],
             "wanted": list(self.wanted),
@@ -133,6 +140,7 @@ class Process(Drawn):
             setattr(self, name, state.number(name))
         self.name, self.user, self.kind, self.doing, self.reason = texts(state)
         self.mode, self.paused = state.mode(), state.flag("paused")
+        self.outside = state.flag("outside")
         self.account.restore(state.part("account"))
         self.x[:] = [*state.numbers("x", 32), 0]
         wanted = state.numbers("wanted", 2)

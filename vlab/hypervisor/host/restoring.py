@@ -107,6 +107,7 @@ def _check(host: "Kernel", state: Checker) -> None:
     right &= all(process.space is not None for process in alive)  # after a panic, the dead keep theirs
     right &= all((process.vm is not None) == (process.kind == VM) for process in alive)
     right &= len(set(map(id, held))) == len(held)
+    right &= not any(process.outside and process.vm and process.vm.running for process in host.processes)
     right &= host.inside is None or (host.inside is host.last and host.inside.alive)
     if not right:
         raise state.bad(_("These are not the processes of a host."))

@@ -138,13 +138,15 @@ def user_space(memory: PhysicalMemory, frames: Frames, program: Program) -> Spac
     return _filled(memory, frames, program, "RWXUAD", STACK_TOP - STACK_PAGES * PAGE, STACK_PAGES * PAGE)
 
 
-def vm_space(memory: PhysicalMemory, frames: Frames, guest: GuestMemory) -> Space:
+def vm_space(memory: PhysicalMemory, frames: Frames, guest: GuestMemory, program: Program | None) -> Space:
     """The address space of a process that is a virtual machine: the guest's memory is a piece of it."""
     space = Space(memory, frames)
     try:
         space.map_kernel()
         for gpa, hpa, size in guest.runs():
             space.show(VM_OFFSET + gpa, hpa, size)
+        if program is not None:
+            space.put(program, "RWXUAD")
     except VlabError:
         space.release()
         raise

@@ -78,7 +78,7 @@ def _box(part: Part, deeper: int) -> Box:
     words = _("level {level}, modes {modes}").format(
         level=part.facts["level"], modes=", ".join(part.facts["modes"])
     )
-    if part.kind == "host":
+    if isinstance(part.thing, Host):
         return _frame(part, [words], _host_rows(part, deeper))
     return _frame(part, [words], _vm_rows(part, deeper))
 
@@ -132,7 +132,8 @@ def _wrapped(boxes: list[Box], room: float) -> list[list[Box]]:
 
 def _frame(part: Part, lines: list[str], rows: list[list[Box]], mark: tuple[Element, ...] = ()) -> Box:
     """A box with its title, its lines, and rows of boxes inside."""
-    who, title = _WHO.get(part.kind, "hypervisor"), fit(_title(part), NAME, 13, bold=True)
+    who = "host" if isinstance(part.thing, Host) else _WHO.get(part.kind, "hypervisor")
+    title = fit(_title(part), NAME, 13, bold=True)
     lines = [fit(line, NAME) for line in lines]
     here = bool(part.facts.get("hart"))
     flag = _flag() if here else None
@@ -177,7 +178,8 @@ def _title(part: Part) -> str:
         )
     if part.kind == "process":
         return _("{pid}: {name}").format(pid=part.facts["pid"], name=part.name)
-    return software_title(part) if part.kind == "software" else term(part.kind)
+    named = getattr(part.thing, "title", "")  # a system that has a name
+    return software_title(part) if part.kind == "software" else named or term(part.kind)
 
 
 def computer_mark(part: Part) -> tuple[Element, ...]:

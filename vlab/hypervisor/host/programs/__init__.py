@@ -1,7 +1,7 @@
 """Programs for the processes of a host, in RISC-V assembly: files that a student reads.
 
 `count` prints, `nap` sleeps, `echo` reads what is typed, `spin` never gives the hart back, and `wild` does
-what no program may.
+what no program may. `monitor` is the loop of the process that a virtual machine is.
 """
 
 import re

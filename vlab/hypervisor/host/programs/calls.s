@@ -8,3 +8,4 @@
     .equ EXIT, 4                # never come back; a0 is the status
     .equ GETUID, 5              # whose process am I? 0: the administrator's
     .equ READ, 6                # wait for a typed line; at most a1 bytes of it go to address a0
+    .equ RUN, 7                 # let the guest of this virtual machine run, until it wants a device
