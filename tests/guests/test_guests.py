@@ -21,7 +21,8 @@ PARTS = [(chapter, label) for chapter, labels in CHAPTERS.items() for label in l
 
 
 NAMES = tuple(
-    "arm bank careless cms containers crash device_noise disk forkwait hello jump_nowhere kernel pages paravirtual "
+    "arm bank careless cms containers crash device_noise disk driverdomain forkwait frontend hello "
+    "jump_nowhere kernel pages paravirtual "
     "ping sbi_hello tiny trap_forever virtio_console virus visor".split()
 )
 ALL = f"There are: {', '.join(NAMES)}."

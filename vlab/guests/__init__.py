@@ -5,8 +5,8 @@
 `containers` is a kernel with an attacker and a victim on it. `pages` and `forkwait` are workloads, to measure.
 `careless` runs what is typed at its console, and `virus` is what one shouldn't type there. `visor` is a hypervisor
 with one guest in it (`inside`), `arm` an emulator of another processor (`emulated`). `paravirtual` rings the bell of
-another such guest, by hypercalls; `kernel` with the switch PARAVIRTUAL is built for them too. The others go wrong on
-purpose.
+another such guest, by hypercalls; `driverdomain` serves its disk to others, which ask for it as `frontend` does;
+`kernel` with the switch PARAVIRTUAL is built for them too. The others go wrong on purpose.
 """
 
 import re
@@ -25,6 +25,9 @@ _SHARED = {
     "careless": _DISK,
     "ping": (_CONSOLE,),
 }  # chapters of others that follow a guest's own
+_FIRST = dict.fromkeys(
+    ("driverdomain", "frontend"), ("paravirtual/1_hypercalls.s",)
+)  # that come before its own
 _LIBRARIES = {"PARAVIRTUAL": ("paravirtual/1_hypercalls.s",)}  # chapters that come first if the switch is on
 _CONSTANT = re.compile(r"\.ifndef (\w+)\n\s*\.equ \1, (\w+)")
 _CONDITION = re.compile(r"\s*\.(if\w*|elseif|else|endif)\b *(\w*)")
@@ -64,6 +67,7 @@ def _texts(name: str) -> dict[str, str]:
     """The files of a guest as they are stored: with all that its switches choose from."""
     _expect(name, names(), _("There is no guest {name!r}.").format(name=name))
     paths = sorted((_HERE / name).glob("*.s")) or [_HERE / f"{name}.s"]
+    paths = [_HERE / chapter for chapter in _FIRST.get(name, ())] + paths
     paths += [_HERE / chapter for chapter in _SHARED.get(name, ())]
     return {path.relative_to(_HERE).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 

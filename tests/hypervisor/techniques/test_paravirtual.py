@@ -226,7 +226,11 @@ BAD = [
     (Call.BIND, "-2", "1", INVALID),
     (Call.SEND, "1", "0", NOT_CONNECTED),
     (Call.SEND, "-1", "0", NOT_CONNECTED),
-    (11, "0", "0", NO_SUCH_CALL),
+    (Call.FIND, "-1", "0", INVALID),
+    (Call.FIND, "2", "0", INVALID),
+    (Call.GRANT, "page", "1", NOT_CONNECTED),
+    (Call.COPY, "page", "1", NOT_CONNECTED),
+    (14, "0", "0", NO_SUCH_CALL),
     (-1, "0", "0", NO_SUCH_CALL),
 ]
 

@@ -14,6 +14,10 @@
     .equ HYPER_OFF, 8           # a0: what a computer's test finisher would be told
     .equ HYPER_BIND, 9          # a0: another guest, by its number, a1: a channel, 1 to 63
     .equ HYPER_SEND, 10         # a0: a channel
+    .equ HYPER_FIND, 11         # a0: another guest; the channel on which it has named this one
+    .equ HYPER_GRANT, 12        # a0: a page for who is at the other end, a1: a channel
+    .equ HYPER_COPY, 13         # a0: a list of 4: a place here, one in the granted page, a length,
+                                # 1 to write there or 0 to read; a1: a channel
 
 # The shared page, in bytes from its start. The kernel writes the first two and the last.
     .equ INFO_MASK, 0           # not 0: no event now. A trap sets it

@@ -48,6 +48,11 @@ class Call(IntEnum):
     OFF = 8  # a0: as the finisher wants it
     BIND = 9  # a0: another guest, by its place among the hypervisor's, -1 for none; a1: a channel
     SEND = 10  # a0: a channel
+    FIND = 11  # a0: another guest, as for BIND. The channel on which it has named this one, or an error
+    GRANT = (
+        12  # a0: a page that who is at the other end may copy from and to, -1 for none more; a1: a channel
+    )
+    COPY = 13  # a0: a place here, one in the granted page, a length, 1 to write there or 0; a1: a channel
 
 
 def call_key(number: int) -> str:
@@ -60,6 +65,7 @@ class Hypercalls(TrapAndEmulate):
 
     def _forget(self) -> None:
         self._channels: dict[int, int] = {}  # the guest at the other end, by its first frame for tables
+        self._grants: dict[int, int] = {}  # by channel, a page for the guest at the other end
         self._raised = 0  # events that the shared page does not show yet
 
     # The shared page
@@ -130,6 +136,12 @@ class Hypercalls(TrapAndEmulate):
                 return self._bind(first, second)
             case Call.SEND:
                 return self._send(first)
+            case Call.FIND:
+                return self._find(first)
+            case Call.GRANT:
+                return self._grant(first, second)
+            case Call.COPY:
+                return self._copy(first, second)
             case _:
                 return NO_SUCH_CALL
         return OK
@@ -237,6 +249,7 @@ class Hypercalls(TrapAndEmulate):
         vms = self.vm.hypervisor.vms
         if not ALARM < channel < CHANNELS:
             return INVALID
+        self._grants.pop(channel, None)
         if other == WORD - 1:
             self._channels.pop(channel, None)
             return OK
@@ -246,32 +259,98 @@ class Hypercalls(TrapAndEmulate):
         return OK
 
     def _send(self, channel: int) -> int:
+        other = self._other_end(channel)
+        if other is None:
+            return NOT_CONNECTED
+        other._raised |= 1 << channel
+        other.vm.hart.csr.values["mip"] |= _SSIP  # who waits, has something to do
+        return OK
+
+    def _other_end(self, channel: int) -> "Hypercalls | None":
+        """Who is at the other end, if both have named each other."""
         wanted = self._channels.get(channel)
         for vm in self.vm.hypervisor.vms:
             other = vm.technique
             if isinstance(other, Hypercalls) and other.frames[0] == wanted:
-                if other._channels.get(channel) != self.frames[0]:
-                    break
-                other._raised |= 1 << channel
-                vm.hart.csr.values["mip"] |= _SSIP  # who waits, has something to do
-                return OK
-        return NOT_CONNECTED
+                return other if other._channels.get(channel) == self.frames[0] else None
+        return None
+
+    def connect(self, other: "Hypercalls") -> int | None:
+        """Name another guest on the first channel that is free, as BIND would; None if there is none."""
+        channel = next((free for free in range(1, CHANNELS) if free not in self._channels), None)
+        if channel is not None:
+            self._channels[channel] = other.frames[0]
+        return channel
+
+    def disconnect(self, other: "Hypercalls") -> None:
+        """Name another guest no more."""
+        for channel in [at for at, named in self._channels.items() if named == other.frames[0]]:
+            self._bind(WORD - 1, channel)
+
+    def _find(self, other: int) -> int:
+        vms = self.vm.hypervisor.vms
+        technique = vms[other].technique if other < len(vms) else None
+        if not isinstance(technique, Hypercalls):
+            return INVALID
+        named = (channel for channel, end in technique._channels.items() if end == self.frames[0])
+        return min(named, default=NOT_CONNECTED)
+
+    # Grants
+
+    def _grant(self, page: int, channel: int) -> int:
+        if channel not in self._channels:
+            return NOT_CONNECTED
+        if page == WORD - 1:
+            self._grants.pop(channel, None)
+            return OK
+        if page % PAGE or not self.vm.memory.holds(page, PAGE):
+            return BAD_ADDRESS
+        self._grants[channel] = page
+        return OK
+
+    def _copy(self, place: int, channel: int) -> int:
+        """The addresses here are guest-physical. Both guests' memory is written as by a device of theirs."""
+        wish, other = self._bytes(place, 32), self._other_end(channel)
+        if other is None or channel not in other._grants or other.vm.starved:
+            return NOT_CONNECTED
+        if wish is None:
+            return BAD_ADDRESS
+        here, at, length, out = (int.from_bytes(wish[n : n + 8], "little") for n in range(0, 32, 8))
+        there, page = other.vm.memory, other._grants[channel]
+        if length > PAGE or at > PAGE - length or not self.vm.memory.holds(here, length):
+            return BAD_ADDRESS
+        if not there.holds(page, PAGE):
+            return NOT_CONNECTED
+        if out:
+            there.poke(page + at, self.vm.memory.peek(here, length))
+        else:
+            self.vm.memory.poke(here, there.peek(page + at, length))
+        return OK
 
     # Saving
 
     def state(self) -> dict[str, Any]:
         """See `TrapAndEmulate.state`."""
-        own = {"channels": [list(pair) for pair in sorted(self._channels.items())], "raised": self._raised}
-        return super().state() | own
+        channels, grants = (
+            [list(pair) for pair in sorted(one.items())] for one in (self._channels, self._grants)
+        )
+        return super().state() | {"channels": channels, "grants": grants, "raised": self._raised}
 
     def restore(self, state: Checker) -> None:
         """See `TrapAndEmulate.restore`."""
-        channels: dict[int, int] = {}
-        for row in state.part("channels").rows():
-            channel, other = row.all_numbers(2)
-            channels[channel] = other
-        if not all(ALARM < channel < CHANNELS for channel in channels):
+        channels, grants = (
+            dict(_pair(row) for row in state.part(name).rows()) for name in ("channels", "grants")
+        )
+        if (
+            not all(ALARM < channel < CHANNELS for channel in channels)
+            or not grants.keys() <= channels.keys()
+        ):
             raise state.bad(_("This is no state of a paravirtual guest."))
         raised = state.number("raised")
         super().restore(state)
-        self._channels, self._raised = channels, raised
+        self._channels, self._grants, self._raised = channels, grants, raised
+
+
+def _pair(state: Checker) -> tuple[int, int]:
+    first, second = state.all_numbers(2)
+    return first, second
