@@ -312,7 +312,7 @@ def test_it_says_and_shows_what_it_is(name):
     machine, host = busy(name)
     machine.run(300)
     assert repr(host).startswith(
-        f"{host.title}: a host at level 0 with 2 virtual machines, run by {host.technique}"
+        f"{host.title}: a host at level 0; virtual machines: 2, run by {host.technique}"
     )
     assert host.title in picture_of(host).svg
     Hypervisor(machine)

@@ -39,6 +39,25 @@ def test_bare_metal_and_hosted_the_guest_is_the_same(name):
     assert vm.time == bare.time
 
 
+@pytest.mark.parametrize("name", GUESTS)
+def test_guests_of_every_technique_beside_each_other_and_programs_are_the_same(name):
+    host = host_on(Machine(memory="12M", extensions="H"))
+    host.start("count")
+    vms = [
+        host.create_vm(GUESTS[name], technique=technique, user="ana", memory="1M")
+        for technique in ("hardware-assisted", "trap-and-emulate", "binary-translation", "hardware-assisted")
+    ]
+    until_off(host, *vms)
+    bare = Machine(GUESTS[name], memory="1M", extensions="H")
+    bare.run(3_000_000)
+    for vm in vms:
+        assert difference(end(vm), end(bare)) == []
+        assert vm.time == bare.time
+    machine_under(host).run(100_000)
+    assert host.processes[0].status == 0
+    assert host.process_of(vms[0]).space is not None
+
+
 def test_vms_and_programs_share_the_hart_fairly():
     host = host_on()
     busy = "1: addi s0, s0, 1\nj 1b"

@@ -35,7 +35,7 @@ class Hosted(Host):
     def __repr__(self) -> str:
         if not in_charge(self):
             return super().__repr__()
-        text = _("{system}: a host at level {level} with {vms} virtual machines, run by {techniques}")
+        text = _("{system}: a host at level {level}; virtual machines: {vms}, run by {techniques}")
         techniques = sorted({vm.technique.name for vm in self.vms}) or [self.technique]
         return text.format(
             system=self.title,
