@@ -93,6 +93,11 @@ def _why_translate(case: Case, right: Any, given: Any) -> Why:
     if not isinstance(given, (tuple, list)) or len(given) != len(right):
         return Why(_("Two answers: where it ends, and an address."), step)
     if right[0] == "memory":
+        if given[0] == "memory":
+            return Why(
+                _("What the guest's table gives is guest-physical: it goes through the second table, too."),
+                step,
+            )
         return Why(
             _("Both tables map it: each of the guest's entries stands where the second table says."), step
         )
@@ -103,6 +108,8 @@ def _why_translate(case: Case, right: Any, given: Any) -> Why:
             ),
             step,
         )
+    if given[0] != "hypervisor":
+        return Why(_("What the second table lacks is not the guest's affair: its hypervisor is told."), step)
     return Why(
         _("The second table has no page there: the hypervisor is told the guest-physical address."), step
     )
