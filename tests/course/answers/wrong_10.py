@@ -132,7 +132,8 @@ def whoever(memory, root, host_root, address):
 def exiting(call=2, fence=1, empties=True, edit=0, device=1, first=True, nested_fence=0):
     def exits(deeds):
         shadow = nested = 0
-        filled, touched = set(), set()
+        filled: set[int] = set()
+        touched: set[int] = set()
         for deed in deeds:
             if deed == "call":
                 shadow += call
