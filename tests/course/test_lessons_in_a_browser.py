@@ -96,7 +96,7 @@ def page(request, browser, server):
 def test_a_lesson_runs_and_its_stepper_moves(page):
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-    steppers = page.locator(".jp-OutputArea input[type=range]")
+    steppers = page.locator(".jp-OutputArea .vlab-stepper:not(.vlab-explorer) input[type=range]")
     for number in range(steppers.count()):
         by_keyboard_and_mouse(page, steppers.nth(number))
 
