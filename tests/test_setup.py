@@ -175,7 +175,7 @@ def test_make_installs_only_once(make, tmp_path):
 # --- CI, conda, pre-commit
 
 
-@pytest.mark.parametrize("script", ["install", "run", "slow"])
+@pytest.mark.parametrize("script", ["install", "run", "slow", "coverage"])
 def test_ci_scripts_are_whole(repository, script):
     path = repository / ".ci" / script
     assert os.access(path, os.X_OK)
@@ -190,7 +190,7 @@ def test_ci_installs_every_tool_that_a_test_may_require(repository):
 def test_the_workflow_calls_the_same_commands(repository):
     jobs = yaml.safe_load((repository / ".github/workflows/ci.yml").read_text())["jobs"]
     runs = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
-    assert runs == {".ci/run", ".ci/slow", "pip install .", "vlab doctor"}
+    assert runs == {".ci/run", ".ci/slow", ".ci/coverage", "pip install .", "vlab doctor"}
 
 
 def test_conda_installs_what_pyproject_says(repository, project):
