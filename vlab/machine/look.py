@@ -10,6 +10,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED
 from vlab.riscv import Access, Mode, Program, Trap
 from vlab.riscv.csrs import ALL_CSRS
+from vlab.riscv.privilege import mode_name
 from vlab.riscv.registers import ABI_NAMES, NUMBERS
 
 if TYPE_CHECKING:
@@ -62,11 +63,17 @@ class Look(Drawn):
     memory: tuple[Window, ...] = field(repr=False)
     console: str = field(repr=False)
     program: Program | None = field(repr=False, compare=False)
+    virtual: bool = False  # the virtualization mode V of a hart with the H extension
 
     def __repr__(self) -> str:
         return _("{who} before its step {step}: {mode} mode, pc {pc:#x}").format(
-            who=self.name, step=self.step, mode=self.mode, pc=self.pc
+            who=self.name, step=self.step, mode=self.mode_name, pc=self.pc
         )
+
+    @property
+    def mode_name(self) -> str:
+        """The mode as it is called: "U", "S", "M", or "VU", "VS"."""
+        return mode_name(self.mode, self.virtual)
 
     @property
     def name(self) -> str:
@@ -95,7 +102,7 @@ class Look(Drawn):
 
     def differences(self, other: "Look") -> list[tuple[str, object, object]]:
         """What differs in `other`: (name, here, there) of pc, mode, registers, CSRs, time, console, status."""
-        pairs = [("pc", self.pc, other.pc), ("mode", self.mode, other.mode)]
+        pairs = [("pc", self.pc, other.pc), ("mode", self.mode_name, other.mode_name)]
         pairs += [(ABI_NAMES[n], self.x[n], other.x[n]) for n in range(1, 32)]
         if self.csrs is not other.csrs:
             pairs += [(name, value, other.csrs.get(name, 0)) for name, value in self.csrs.items()]
@@ -144,6 +151,7 @@ def look(
         memory=tuple(_windows(hart, start, _WORDS * 8)),
         console=sent.decode("utf-8", "replace"),
         program=program or computer.program,
+        virtual=hart.virtual,
     )
 
 

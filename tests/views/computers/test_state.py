@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from tests.hypervisor.towers import tower
 from tests.views.structure import all_text, check
 from vlab import guests
+from vlab.hypervisor import Hypervisor
 from vlab.machine import Machine
 from vlab.machine.look import Look, Window
 from vlab.riscv import Mode, Program, assemble
-from vlab.riscv.csrs import RESET, STORED
+from vlab.riscv.csrs import ALL_CSRS, H_REGISTERS, RESET, STORED
 from vlab.views import picture_of
-from vlab.views.computers.state import SHOWN, csr_fields, state_picture, state_sentence
+from vlab.views.computers.state import SHOWN, SHOWN_WITH_H, csr_fields, state_picture, state_sentence
 from vlab.views.computers.states import States
 
 NUMBERS = st.integers(0, (1 << 64) - 1) | st.sampled_from((0, 1, 0x80000000, (1 << 64) - 1))
@@ -41,13 +42,14 @@ def looks(draw: st.DrawFn) -> Look:
         mode=draw(st.sampled_from(Mode)),
         pc=pc,
         x=(0, *(draw(NUMBERS) for _register in range(31))),
-        csrs={name: draw(NUMBERS) for name in STORED},
+        csrs={name: draw(NUMBERS) for name in draw(st.sampled_from((STORED, tuple(H_REGISTERS.reset))))},
         waiting=draw(st.booleans()),
         status=draw(st.none() | st.integers(0, 255)),
         code=code if draw(st.booleans()) else Window(pc, None, b""),
         memory=tuple(rows) if draw(st.booleans()) else (Window(draw(NUMBERS), None, b""),),
         console=draw(st.text(max_size=200)),
         program=program if draw(st.booleans()) else None,
+        virtual=draw(st.booleans()),
     )
 
 
@@ -135,6 +137,10 @@ def test_a_trap_an_end_and_a_hypervisor_are_said():
         ("stimecmp", (1 << 64) - 1, "never"),
         ("mie", 0x22, "SSIE=1 STIE=1"),
         ("sscratch", 5, ""),
+        ("hgatp", 8 << 60 | 0x80238, "Sv39x4, root table at 0x80238000"),
+        ("vsatp", 8 << 60 | 0x80009, "Sv39, root table at 0x80009000"),
+        ("vscause", 8, "ecall from U"),
+        ("hedeleg", 0xB1FF, "exceptions 0–8, 12–13, 15"),
     ],
 )
 def test_fields_are_decoded(states, name, value, said):
@@ -143,3 +149,32 @@ def test_fields_are_decoded(states, name, value, said):
 
 def test_every_shown_register_is_one():
     assert set(SHOWN) <= set(RESET)
+    assert set(SHOWN_WITH_H) == set(SHOWN) | set(SHOWN_WITH_H) <= set(ALL_CSRS)
+
+
+def test_a_hart_with_the_h_extension_shows_its_guests_mode_and_registers():
+    machine = Machine(memory="4M", extensions="H")
+    Hypervisor(machine).create_vm(guests.load("kernel"), memory="1M", technique="hardware-assisted")
+    machine.run(9000)
+    look = machine.look()
+    assert look.mode_name == "VU"
+    assert "VU mode" in str(look)
+    said = all_text(state_picture(look))
+    assert {"VU mode", "hgatp", "vsatp", "vscause", "hstatus"} <= set(said)
+    assert any(f"root table at {(look['vsatp'] & (1 << 44) - 1) << 12:#x}" in words for words in said)
+    plain = Machine(guests.load("kernel"), memory="1M").look()
+    assert "hgatp" not in all_text(state_picture(plain))
+
+
+def test_a_trap_that_goes_to_the_guests_own_kernel_is_told_by_its_cause():
+    machine = Machine(memory="4M", extensions="H")
+    Hypervisor(machine).create_vm(guests.load("kernel"), memory="1M", technique="hardware-assisted")
+    machine.run(6000)
+    states = States(machine, 1200)
+    calls = [
+        n
+        for n, look in enumerate(states.looks)
+        if look.mode_name == "VS" and states.looks[n - 1].mode_name == "VU"
+    ]
+    said = [state_sentence(states.looks[n], states.looks[n - 1]) for n in calls]
+    assert any("Done: ecall at 0x40000008, which traps (ecall from U)" in words for words in said)

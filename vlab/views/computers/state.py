@@ -11,7 +11,7 @@ from vlab.language import _
 from vlab.machine import GATE
 from vlab.machine.look import Look
 from vlab.riscv import Mode, disassemble
-from vlab.riscv.csrs import CSRS
+from vlab.riscv.csrs import ALL_CSRS
 from vlab.riscv.privilege import cause_title
 from vlab.riscv.registers import ABI_NAMES
 from vlab.views.drawing.metrics import text_width
@@ -31,12 +31,19 @@ SHOWN = (
     *("mstatus", "mtvec", "mepc", "mcause", "mtval", "mscratch", "mie", "mip", "mideleg"),
     *("satp", "stvec", "sepc", "scause", "stval", "sscratch", "stimecmp", "medeleg", "mcounteren"),
 )
+SHOWN_WITH_H = (
+    *SHOWN[:9],
+    *("hstatus", "hedeleg", "hideleg", "hgatp", "htval", "htinst", "vstimecmp"),
+    *SHOWN[9:],
+    *("vsstatus", "vstvec", "vsepc", "vscause", "vstval", "vsatp", "vsscratch"),
+)
 
 
 def state_picture(look: Look, before: Look | None = None) -> Picture:
     """The state that a look saw; with the look `before` it, what changed since then is lit."""
     lit = changed_names(look, before)
-    right, rows = MARGIN + LEFT + GAP, len(SHOWN) // 2
+    csrs = shown_csrs(look)
+    right, rows = MARGIN + LEFT + GAP, len(csrs) // 2
     width, first = right + RIGHT + MARGIN, 44.0
     second = first + HEAD + CODE_ROWS * LINE + 12
     third = second + HEAD + rows * LINE + 12
@@ -45,8 +52,8 @@ def state_picture(look: Look, before: Look | None = None) -> Picture:
         (first, code_panel(look, MARGIN, first, LEFT), register_panel(look, lit, right, first, RIGHT)),
         (
             second,
-            csr_panel(look, lit, SHOWN[:rows], MARGIN, second, LEFT),
-            csr_panel(look, lit, SHOWN[rows:], right, second, RIGHT, name=""),
+            csr_panel(look, lit, csrs[:rows], MARGIN, second, LEFT),
+            csr_panel(look, lit, csrs[rows:], right, second, RIGHT, name=""),
         ),
         (
             third,
@@ -65,12 +72,17 @@ def state_picture(look: Look, before: Look | None = None) -> Picture:
     return Picture(tuple(shapes), width, end, state_sentence(look, before))
 
 
+def shown_csrs(look: Look) -> tuple[str, ...]:
+    """The registers in the picture, the left column's first; a hart with the H extension has more."""
+    return SHOWN_WITH_H if "hgatp" in look.csrs else SHOWN
+
+
 # In words
 
 
 def state_sentence(look: Look, before: Look | None = None) -> str:
     """What was done, what changed by it, and what stands next, in one sentence."""
-    facts = {"who": look.name, "step": look.step, "mode": look.mode, "next": next_text(look)}
+    facts = {"who": look.name, "step": look.step, "mode": look.mode_name, "next": next_text(look)}
     if before is None:
         return _("Before step {step} of {who}, in {mode} mode; next: {next}.").format(**facts)
     facts |= {"done": done_text(look, before), "changes": _changes(look, before)}
@@ -94,7 +106,7 @@ def done_text(look: Look, before: Look) -> str:
     done = next_text(before)
     if look.retired == before.retired and before.pc != GATE and look.mode != Mode.U:
         return _("{done}, which traps ({cause})").format(
-            done=done, cause=cause_title(look[f"{look.mode.name.lower()}cause"])
+            done=done, cause=cause_title(look[f"{look.mode_name.lower()}cause"])
         )
     return done
 
@@ -134,7 +146,7 @@ def heading(look: Look, x: float, width: float, name: str = "") -> Iterator[Elem
     actor = actor_of(look)
     yield rect(x, 10, 10, 22, f"b-{actor}", radius=2)
     words = _("{who}, before step {step}, time {time}")
-    mode = _("{mode} mode").format(mode=look.mode) + (_(", waiting") if look.waiting else "")
+    mode = _("{mode} mode").format(mode=look.mode_name) + (_(", waiting") if look.waiting else "")
     room = width - 36 - text_width(mode, 15, bold=True)
     words = words.format(who=name or look.name, step=look.step, time=look.time)
     size = 15 if text_width(words, 15, bold=True) <= room else 12
@@ -274,19 +286,23 @@ def csr_panel(
 
 def csr_fields(name: str, value: int, look: Look) -> str:
     """The fields of a CSR that are not zero, decoded."""
-    row = CSRS[name]
+    row = ALL_CSRS[name]
     match name:
-        case "mcause" | "scause":
+        case "mcause" | "scause" | "vscause":
             return cause_title(value) if value else ""
-        case "medeleg":
+        case "medeleg" | "hedeleg":
             return _("exceptions {numbers}").format(numbers=_numbers(value)) if value else ""
-        case "satp":
+        case "satp" | "vsatp" | "hgatp":
             if not row["MODE"].get(value):
                 return _("Bare, no translation")
-            return _("Sv39, root table at {root:#x}").format(root=row["PPN"].get(value) << 12)
-        case "mtvec" | "stvec" | "mepc" | "sepc":
+            scheme = "Sv39x4" if name == "hgatp" else "Sv39"
+            root = (
+                value & row["PPN"].mask
+            ) << 12  # hgatp's begins two bits higher: four times as large a root
+            return _("{scheme}, root table at {root:#x}").format(scheme=scheme, root=root)
+        case "mtvec" | "stvec" | "vstvec" | "mepc" | "sepc" | "vsepc":
             return _label(look, value & ~3)
-        case "stimecmp":
+        case "stimecmp" | "vstimecmp":
             return _("never") if value == (1 << 64) - 1 else ""
     if len(row.fields) < 2:
         return ""

@@ -6,7 +6,7 @@ from vlab.events import Event
 from vlab.language import _
 from vlab.machine.look import Look
 from vlab.riscv.registers import ABI_NAMES
-from vlab.views.computers.state import SHOWN, state_picture, state_sentence
+from vlab.views.computers.state import shown_csrs, state_picture, state_sentence
 from vlab.views.computers.states import States
 from vlab.views.drawing.picture import Picture
 from vlab.views.drawing.svg import escape
@@ -50,7 +50,7 @@ class StateFrames:
 def who_names(look: Look) -> Iterator[str]:
     """What the picture shows that somebody wrote: registers, CSRs, double words."""
     yield from ABI_NAMES[1:]
-    yield from SHOWN
+    yield from shown_csrs(look)
     for window in look.memory:
         yield from (f"{physical:#x}" for _at, physical, _value in window.words(8) if physical is not None)
 
