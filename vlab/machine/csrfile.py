@@ -29,6 +29,14 @@ QUIET = frozenset(
 )
 
 
+# Whose reads and writes the table alone can't say; and those that M mode may withhold from the modes below.
+_SPECIAL = frozenset(
+    {"time", "mcycle", "cycle", "minstret", "instret", "mip", "sip", "sie"}
+    | {name for name in CSRS if name.startswith("pmp")}
+)
+_WITHHELD = frozenset({"satp", "stimecmp"} | {csr.name for csr in CSRS.values() if csr.number in COUNTERS})
+
+
 class CsrFile(Drawn):
     """The control and status registers of one hart, with the behaviour that the table alone can't say.
 
@@ -75,7 +83,7 @@ class CsrFile(Drawn):
     def _enabled(self, csr: Csr) -> bool:
         """Whether M mode lets the modes below it touch this one (3.1.6.6, 3.1.11, and Sstc)."""
         mode, values = self._hart.mode, self.values
-        if mode == Mode.M:
+        if csr.name not in _WITHHELD or mode == Mode.M:
             return True
         if csr.name == "satp":
             return not values["mstatus"] & _TVM
@@ -88,20 +96,21 @@ class CsrFile(Drawn):
     def read(self, csr: Csr) -> int:
         """What a CSR holds now."""
         values, computer = self.values, self._hart.computer
-        match csr.name:
-            case "time":
-                return computer.mtime
-            case "mcycle" | "cycle":
-                return computer.time + values["mcycle"] & ALL_ONES
-            case "minstret" | "instret":
-                return self._hart.retired + values["minstret"] & ALL_ONES
-            case "mip":
-                return self.pending()
-            case "sip":
-                return self.pending() & values["mideleg"] & csr.visible
-            case "sie":
-                return values["mie"] & values["mideleg"] & csr.visible
-        return csr.read(values.get(csr.view_of or csr.name, csr.fixed))
+        if csr.name in _SPECIAL:
+            match csr.name:
+                case "time":
+                    return computer.mtime
+                case "mcycle" | "cycle":
+                    return computer.time + values["mcycle"] & ALL_ONES
+                case "minstret" | "instret":
+                    return self._hart.retired + values["minstret"] & ALL_ONES
+                case "mip":
+                    return self.pending()
+                case "sip":
+                    return self.pending() & values["mideleg"] & csr.visible
+                case "sie":
+                    return values["mie"] & values["mideleg"] & csr.visible
+        return values.get(csr.view_of or csr.name, csr.fixed) & csr.visible
 
     def write(self, csr: Csr, value: int) -> None:
         """What a write does to a CSR that may be written; the table's WARL rules and the rest."""
@@ -117,6 +126,8 @@ class CsrFile(Drawn):
 
     def _legal(self, csr: Csr, old: int, value: int) -> int:
         """What the storage behind a CSR holds after a write."""
+        if csr.name not in _SPECIAL:
+            return csr.legalize(old, value)
         match csr.name:
             case "sie" | "sip":
                 writable = self.values["mideleg"] & csr.writable
@@ -145,10 +156,10 @@ class CsrFile(Drawn):
         For a hart that waits: the time until which its `wfi` skips; None if it won't end.
         """
         computer, values = self._hart.computer, self.values
-        deadline = computer.bus.deadline(computer.time)
-        if values["menvcfg"] & STCE and computer.mtime < values["stimecmp"]:
-            alarm = computer.time + values["stimecmp"] - computer.mtime
-            deadline = alarm if deadline is None else min(alarm, deadline)
+        time = computer.time
+        deadline = computer.bus.deadline(time)
+        if values["menvcfg"] & STCE and (left := values["stimecmp"] - computer.mtime) > 0:
+            deadline = time + left if deadline is None else min(time + left, deadline)
         never = LONGEST_SLEEP if self._hart.waiting else FOR_EVER
         return None if deadline is None or deadline >= never else deadline
 

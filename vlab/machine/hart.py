@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vlab.machine.computer import Computer
 
 _STATUS = {part.name: part.mask for part in CSRS["mstatus"].fields}
+_TRANSLATING = frozenset({"mstatus", "satp", "vsstatus", "vsatp", "hgatp"})  # what contexts are chosen by
+_MODES = {int(mode): mode for mode in Mode}
 _PRIORITY = (Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interrupt.SSI, Interrupt.STI)
 MASK = (1 << 64) - 1
 
@@ -172,7 +174,7 @@ class Hart(Drawn):
         """Leave a handler of which `stack` tells, to a mode with this V: the pc to go on at."""
         values, origin, before = self.csr.values, self.mode, self.virtual
         status = values[stack.status]
-        self.mode, self.virtual = Mode((status & stack.origin) >> stack.shift), virtual
+        self.mode, self.virtual = _MODES[(status & stack.origin) >> stack.shift], virtual
         enabled = stack.enabled if status & stack.before else 0
         # The mode before becomes U.
         status = status & ~(stack.enabled | stack.origin) | stack.before | enabled
@@ -259,7 +261,8 @@ class Hart(Drawn):
         if name.startswith("pmp"):
             self.mmu.flush("pmp")
             self.computer.translations_changed("pmp", None)
-        self.mmu.select()
+        elif name in _TRANSLATING:
+            self.mmu.select()
 
     # Memory, the long way: everything that is not a plain access to a fast page
 
@@ -368,9 +371,8 @@ class Hart(Drawn):
         Raises:
             Trap: as the instruction deserves; `pc` is then where it was, and the caller enters the handler.
         """
-        operation = self.interpreter.operation(word, self.pc)
         try:
-            self.pc = operation()
+            self.pc = self.interpreter.operation(word, self.pc)()
         except Leave as leave:
             self.pc = leave.pc
 

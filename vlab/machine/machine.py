@@ -124,7 +124,7 @@ class Machine(Computer):
     @property
     def steps(self) -> int:
         """Instructions attempted: whatever traps, counts too, so that a storm of traps ends at a limit."""
-        return self.time - self.skipped
+        return self._goal - self._attempts.__length_hint__() - self.skipped  # type: ignore[attr-defined,no-any-return]
 
     # Running
 
@@ -168,10 +168,13 @@ class Machine(Computer):
 
     def _budget(self, stop: int | None) -> int:
         """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
-        limits = [limit - self.steps for limit in (stop, self.history.deliver()) if limit is not None]
+        budget = QUANTUM
+        for limit in (stop, self.history.deliver()):
+            if limit is not None:
+                budget = min(budget, limit - self.steps)
         if self._horizon is not None:
-            limits.append(max(1, self._horizon - self.time))
-        return min([QUANTUM, *limits])
+            budget = min(budget, max(1, self._horizon - self.time))
+        return budget
 
     def step(self, count: int = 1) -> "Machine":
         """Attempt `count` instructions (a resident's work counts as one step) and be the result."""
@@ -271,7 +274,7 @@ class Machine(Computer):
         issuer.computer.issued = word
         if value is not None:
             hart.x[10] = value & MASK
-        next(self._count(1))
+        self.set_clock(self.time + 1)
         try:
             hart.execute(word)
             if word not in _RETURNS:

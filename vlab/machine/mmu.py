@@ -72,7 +72,7 @@ class Found(NamedTuple):
     span: int = PAGE
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Context:
     """One TLB: `entries` by index, and `reads` and `writes`, the quick way to what they translate.
 
@@ -111,6 +111,7 @@ class Mmu:
         self._hart = hart
         self._cached = cached
         self.contexts: dict[Key, Context] = {}
+        self._chosen: dict[tuple[int, ...], Context] = {}  # by what decides which one: quicker than its key
         self.select()
 
     def __repr__(self) -> str:
@@ -126,11 +127,14 @@ class Mmu:
         self.data = self._context_of(data_mode(hart.mode, status), status) if status & _MPRV else self.fetches
 
     def _context_of(self, mode: Mode, status: int) -> Context:
-        paged = mode != Mode.M and self._hart.csr.values["satp"] >> 60 != 0
-        supervisor = paged and mode == Mode.S
-        return self.context(
-            Key(mode, paged, supervisor and bool(status & _SUM), paged and bool(status & _MXR))
-        )
+        decides = mode, status & (_SUM | _MXR), self._hart.csr.values["satp"] >> 60
+        found = self._chosen.get(decides)
+        if found is None:
+            paged = mode != Mode.M and decides[-1] != 0
+            supervisor = paged and mode == Mode.S
+            key = Key(mode, paged, supervisor and bool(status & _SUM), paged and bool(status & _MXR))
+            found = self._chosen[decides] = self.context(key)
+        return found
 
     def context(self, key: Key) -> Context:
         """The context of this key."""

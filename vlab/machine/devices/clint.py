@@ -47,7 +47,7 @@ class Clint:
     @property
     def mtime(self) -> int:
         """The timer now; the `time` CSR reads it."""
-        return self._mtime_at(self._clock())
+        return self._clock() + self._offset & _DOUBLE
 
     @property
     def mtimecmp(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vlab.machine.execute.lowering import Operation, factory
 from vlab.machine.memory import PAGE
-from vlab.machine.mmu import Context, Entry, Key
+from vlab.machine.mmu import Context, Entry
 from vlab.machine.pmp import X
 from vlab.riscv import Cause, Trap
 
@@ -50,13 +50,13 @@ class Interpreter:
 
     def __init__(self, hart: "Hart"):
         self._hart = hart
-        self._views: dict[tuple[Key, Key], View] = {}
-        self._single: dict[tuple[int, int, Key], Operation] = {}
+        self._views: dict[tuple[Context, Context], View] = {}
+        self._single: dict[tuple[int, int, Context], Operation] = {}
         self._count = 0  # operations kept in all views
 
     def operation(self, word: int, pc: int) -> Operation:
         """The operation of one instruction, to be executed by itself."""
-        key = (word, pc, self._hart.mmu.data.key)
+        key = (word, pc, self._hart.mmu.data)
         found = self._single.get(key)
         if found is None:
             if len(self._single) >= _MOST_SINGLE:
@@ -129,7 +129,7 @@ class Interpreter:
 
     def _view(self) -> View:
         mmu = self._hart.mmu
-        key = (mmu.fetches.key, mmu.data.key)
+        key = (mmu.fetches, mmu.data)
         view = self._views.get(key)
         if view is None:
             view = self._views[key] = View(mmu.fetches, mmu.data)
