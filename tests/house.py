@@ -21,8 +21,8 @@ BUDGETS = {
     # clones that share their pages until one of them writes. Shadows of a guest that is a hypervisor itself, and
     # shadow entries that lead to a technique's own frames, which the tables and chains tell from stale ones. What
     # hardware assistance asks of entries and exits, with a root table of four frames. Who has lost the computer to
-    # another, and who was removed, says so.
-    "hypervisor": 1770,  # without techniques/, policies/ and architectures/
+    # another, and who was removed, says so. Virtual machines one in the other are built in one place.
+    "hypervisor": 1780,  # without techniques/, policies/ and architectures/
 }
 TECHNIQUE_BUDGET = 300
 # A second resident, and the larger one: an operating system with processes, users, a console and interrupts of its

@@ -1,11 +1,15 @@
 """Computers in computers: the same guest on the bare machine, in a VM, in a VM in a VM, and so on."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from vlab.hypervisor import Hypervisor, TrapAndEmulate, VirtualMachine
+from vlab.hypervisor import TrapAndEmulate, VirtualMachine, nested
 from vlab.machine import Computer, Machine, Stop
-from vlab.machine.snapshot import computer_state
+from vlab.operations.equivalence import differences
+from vlab.operations.equivalence import seen as end
+
+__all__ = ["MOST", "POLICIES", "Tower", "difference", "end", "finished", "tower"]
 
 MOST = 3_000_000  # steps; no guest here takes as many
 POLICIES = ("lazy", "eager", "traced")
@@ -41,13 +45,7 @@ def tower(
     """A guest with `memory` bytes, `depth` hypervisors deep; `technique` and `shadow` are one, or one a level."""
     policies = shadow if isinstance(shadow, tuple) else (shadow,) * depth
     techniques = technique if isinstance(technique, tuple) else (technique,) * depth
-    sizes = [memory]
-    for _level in range(depth):
-        sizes.append(Hypervisor.memory_for(sizes[-1]))
-    built = Tower(Machine(memory=sizes.pop(), extensions=extensions), [])
-    for how, policy in zip(techniques, policies, strict=True):
-        hypervisor = Hypervisor(built.guest)
-        built.vms.append(hypervisor.create_vm(memory=sizes.pop(), technique=how, shadow=policy))
+    built = Tower(*nested(techniques, memory, policies, partial(Machine, extensions=extensions)))
     if image is not None:
         built.guest.load(image)
     return built
@@ -58,25 +56,15 @@ def finished(image: Any, depth: int, *, memory: int = 1 << 20, shadow: Any = "la
     return tower(image, depth, memory=memory, shadow=shadow).run()
 
 
-def end(computer: Computer) -> dict[str, Any]:
-    """All of a guest's state: registers, CSRs, memory, devices, time, reservation."""
-    state = computer_state(computer)
-    del state["residents"]
-    return state
-
-
-def difference(one: Any, other: Any, where: str = "") -> list[str]:
+def difference(one: Any, other: Any) -> list[str]:
     """Where two states differ, one line each, pages of memory by number only."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        found = []
-        for key in sorted({*one, *other}, key=str):
-            found += difference(one.get(key), other.get(key), f"{where}.{key}")
-        return found
-    if one == other:
-        return []
+    return [_told(*found) for found in differences(one, other)]
+
+
+def _told(where: str, one: Any, other: Any) -> str:
     if isinstance(one, bytes) and isinstance(other, bytes) and len(one) == len(other) == 4096:
         at = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
-        return [f"{where}[{at:#x}]: {one[at : at + 8].hex()} is not {other[at : at + 8].hex()}"]
+        return f"{where}[{at:#x}]: {one[at : at + 8].hex()} is not {other[at : at + 8].hex()}"
     if isinstance(one, int) and isinstance(other, int):
-        return [f"{where}: {one:#x} is not {other:#x}"]
-    return [f"{where}: {str(one)[-200:]} is not {str(other)[-200:]}"]
+        return f"{where}: {one:#x} is not {other:#x}"
+    return f"{where}: {str(one)[-200:]} is not {str(other)[-200:]}"

@@ -1,10 +1,10 @@
 """`vlab classify`: Popek and Goldberg's classes of instructions, by experiment; status 1 where there is a culprit."""
 
-import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from vlab.cli.paragraphs import paragraph
 from vlab.language import LANGUAGES, _
 
 if TYPE_CHECKING:
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from vlab.cli.parser import Parser
     from vlab.operations.classification import Pair
-
-_WIDTH = 110
 
 
 def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
@@ -48,7 +46,7 @@ def main(args: Namespace) -> int:
         watch=lambda these: tqdm(these, unit=_(" instructions"), disable=None, leave=False),
     )
     for quirk in found.quirks:
-        print(textwrap.fill(f"{quirk}: {quirk_title(quirk)}", _WIDTH), end="\n\n")
+        print(paragraph(f"{quirk}: {quirk_title(quirk)}"), end="\n\n")
     for pair in found.pairs:
         print("\n".join(_each(pair) if args.each else _groups(pair)), end="\n\n")
     if found.virtualizable:
@@ -73,10 +71,7 @@ def _groups(pair: "Pair") -> Iterator[str]:
         yield f"  {'✗' if rows[0].culprit else ' '} {verdict} ({len(rows)})"
         # In names such as "csr… satp" no line ends.
         held = ", ".join(name.replace(" ", "\N{NO-BREAK SPACE}", 1) for name in names(rows))
-        lines = textwrap.wrap(
-            held, _WIDTH, break_on_hyphens=False, initial_indent=" " * 8, subsequent_indent=" " * 8
-        )
-        yield from (line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)
+        yield paragraph(held, 8).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _each(pair: "Pair") -> Iterator[str]:
@@ -89,4 +84,4 @@ def _each(pair: "Pair") -> Iterator[str]:
 
 
 def _head(pair: "Pair") -> str:
-    return textwrap.fill(repr(pair), _WIDTH)
+    return paragraph(repr(pair))

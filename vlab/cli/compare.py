@@ -1,12 +1,12 @@
 """`vlab compare`: the same guests under each technique, at every depth, and bare; status 1 where ends differ."""
 
-import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from vlab.cli import values
+from vlab.cli.paragraphs import paragraph
 from vlab.language import LANGUAGES, VlabError, _
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from vlab.cli.parser import Parser
     from vlab.operations import EquivalenceRow
-
-_WIDTH = 110
 
 
 def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
@@ -66,7 +64,7 @@ def main(args: Namespace) -> int:
         for row in rows:
             print("\n".join(_lines(row)))
         print()
-    print(textwrap.fill(repr(table), _WIDTH))
+    print(paragraph(repr(table)))
     return 0 if table.holds else 1
 
 
@@ -82,6 +80,4 @@ def _lines(row: "EquivalenceRow") -> Iterator[str]:
         exits = " / ".join(str(level.total) for level in row.levels)
         told += [text.format(direct=inner.direct, emulated=inner.emulated, exits=exits), causes(inner)]
     for words in told:
-        yield textwrap.fill(
-            words, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 8, break_on_hyphens=False
-        )
+        yield paragraph(words, 6, hanging=2)

@@ -1,6 +1,7 @@
 """What `vlab run` starts: which computer, how many hypervisors deep, and the program that is put into it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,28 +86,21 @@ def build(
     The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides. The
     machine has the H extension where a hypervisor uses it.
     """
-    from vlab.hypervisor import HardwareAssisted, Hypervisor
+    from vlab.hypervisor import HardwareAssisted, nested
     from vlab.machine import Machine
     from vlab.machine.quirks import chosen_quirks
 
-    sizes, faults = [memory], chosen_quirks(quirks)
-    for _level in techniques:
-        sizes.append(Hypervisor.memory_for(sizes[-1]))
+    extensions = "H" if HardwareAssisted.name in techniques else ""
+    bare = partial(Machine, extensions=extensions, quirks=chosen_quirks(quirks))
     try:
-        extensions = "H" if HardwareAssisted.name in techniques else ""
-        machine = Machine(memory=sizes.pop(), extensions=extensions, quirks=faults)
-        computers: list[Computer] = [machine]
-        for technique, shadow in zip(techniques, shadows, strict=True):
-            hypervisor = Hypervisor(computers[-1])
-            vm = hypervisor.create_vm(memory=sizes.pop(), technique=technique, shadow=shadow)
-            computers.append(vm)
+        machine, vms = nested(techniques, memory, shadows, bare)
     except VlabError as error:
         raise VlabError(error.what, where="--memory", mend=error.mend) from None
     except MemoryError:
         raise VlabError(
             _("This host does not have so much memory to give."), where="--memory", mend=_("Ask for less.")
         ) from None
-    return machine, computers
+    return machine, [machine, *vms]
 
 
 def read_program(name: str, computer: "Computer", base: int, notes: list[str]) -> "Program":

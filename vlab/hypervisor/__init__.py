@@ -2,6 +2,7 @@
 
 from vlab.hypervisor.chain import Chain
 from vlab.hypervisor.hypervisor import Hypervisor
+from vlab.hypervisor.nesting import nested
 from vlab.hypervisor.policies import Eager, Lazy, Traced
 from vlab.hypervisor.shadow import ShadowTables
 from vlab.hypervisor.techniques import (
@@ -34,4 +35,5 @@ __all__ = [
     "TrapAndEmulate",
     "Trusting",
     "VirtualMachine",
+    "nested",
 ]

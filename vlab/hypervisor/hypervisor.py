@@ -42,9 +42,7 @@ FIRMWARE = {  # what a computer needs before S mode can be of use; the hyperviso
 }
 FIRMWARE_OF_H = {  # the same for HS mode
     "medeleg": H_REGISTERS.by_name["medeleg"].writable,
-    "mcounteren": CSRS[
-        "mcounteren"
-    ].writable,  # so a guest's access is a virtual instruction, and no illegal one
+    "mcounteren": CSRS["mcounteren"].writable,  # so a guest's access is a virtual instruction, no illegal one
 }
 
 

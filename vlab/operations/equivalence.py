@@ -16,7 +16,7 @@ from typing import Any
 
 from vlab import guests
 from vlab.display import Drawn
-from vlab.hypervisor import Hypervisor, VirtualMachine
+from vlab.hypervisor import VirtualMachine, nested
 from vlab.hypervisor.techniques import Paravirtual, TrapAndEmulate, chosen_technique
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Machine, Stop
@@ -248,7 +248,7 @@ def _compared(
     knows = issubclass(way[-1], Paravirtual)
     row = partial(EquivalenceRow, bare.name, tuple(technique.name for technique in way))
     try:
-        machine, vms = _tower(way, make)
+        machine, vms = nested([_counting(technique) for technique in way], _MEMORY, build=make)
     except VlabError as refused:
         return row(Likeness.REFUSED, why=refused.what)
     guest = vms[-1]
@@ -264,28 +264,14 @@ def _compared(
             what for what in ("console", "status") if getattr(guest, what) != getattr(bare.output, what)
         ]
     else:
-        differing = list(_differences(_state(bare.end), _state(guest)))
+        ends = seen(bare.end), seen(guest)
+        differing = [where for where, _here, _there in differences(*ends)]
     if differing:
         some = ", ".join(differing[:_MOST_DIFFERENCES]) + (
             ", …" if len(differing) > _MOST_DIFFERENCES else ""
         )
         return row(Likeness.DIFFERENT, levels, _("it differs in {places}").format(places=some))
     return row(Likeness.SAME_OUTPUT if knows else Likeness.SAME, levels)
-
-
-def _tower(
-    way: tuple[type[TrapAndEmulate], ...], make: Callable[..., Machine]
-) -> tuple[Machine, list[VirtualMachine]]:
-    """A machine, and VMs one in the other, the outermost first; VlabError if one can't be in the one below."""
-    sizes = [_MEMORY]
-    for _technique in way:
-        sizes.append(Hypervisor.memory_for(sizes[-1]))
-    machine = make(memory=sizes.pop())
-    vms: list[VirtualMachine] = []
-    for technique in way:
-        hypervisor = Hypervisor(vms[-1] if vms else machine)
-        vms.append(hypervisor.create_vm(memory=sizes.pop(), technique=_counting(technique)))
-    return machine, vms
 
 
 class _Counting(TrapAndEmulate):
@@ -316,17 +302,17 @@ def _level(vm: VirtualMachine) -> Level:
     return Level(vm.technique.name, direct, vm.time - vm.skipped - direct, exits)
 
 
-def _state(computer: Computer) -> dict[str, Any]:
-    """All that a guest could see of its computer."""
+def seen(computer: Computer) -> dict[str, Any]:
+    """All that a guest could see of its computer: registers, CSRs, memory, devices, time, reservation."""
     state = computer_state(computer)
     del state["residents"]
     return state
 
 
-def _differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
-    """The places where two states differ; a page of memory is one."""
+def differences(one: Any, other: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The places where two states differ, and what each has there (None: nothing); a page of memory is one."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted({*one, *other}, key=str):
-            yield from _differences(one.get(key), other.get(key), f"{where}.{key}" if where else str(key))
+            yield from differences(one.get(key), other.get(key), f"{where}.{key}" if where else str(key))
     elif one != other:
-        yield where
+        yield where, one, other

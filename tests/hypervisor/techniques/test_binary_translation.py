@@ -14,7 +14,7 @@ from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.stories import PAGED, PAGED_STORIES, ROOT, STORIES, TO_S, guest
 from tests.hypervisor.techniques.selfmodifying import selfmodifying
 from tests.hypervisor.test_isolation import wild
-from tests.hypervisor.towers import POLICIES, Tower, difference, end, finished, tower
+from tests.hypervisor.towers import POLICIES, difference, end, finished, tower
 from vlab import guests
 from vlab.events import Exit, Translation, Trap
 from vlab.guests.inside import inside
@@ -70,20 +70,6 @@ IN_LINED = """
 """
 
 
-def mixed(image, techniques, policies, memory=1 << 20):
-    """A guest under these techniques and policies, one a level, from outside."""
-    sizes = [memory]
-    for _level in techniques:
-        sizes.append(Hypervisor.memory_for(sizes[-1]))
-    built = Tower(Machine(memory=sizes.pop()), [])
-    for technique, policy in zip(techniques, policies, strict=True):
-        built.vms.append(
-            Hypervisor(built.guest).create_vm(memory=sizes.pop(), technique=technique, shadow=policy)
-        )
-    built.guest.load(image)
-    return built
-
-
 def same(image, *, technique=BinaryTranslation, depth=1, shadow="lazy", memory=1 << 20):
     """Run under it; the guest's end is the bare machine's."""
     built = tower(image, depth, technique=technique, shadow=shadow, memory=memory).run()
@@ -112,7 +98,7 @@ def test_the_guests_end_as_bare_with_far_fewer_exits(name, shadow, technique):
 def test_above_and_below_trap_and_emulate(techniques):
     for three in (("lazy", "traced", "eager"), ("traced", "eager", "lazy")):
         policies = three[-len(techniques) :]
-        built = mixed(TINY, techniques, policies).run()
+        built = tower(TINY, len(techniques), technique=techniques, shadow=policies).run()
         assert difference(end(finished(TINY, 0).guest), end(built.guest)) == []
         alone = tower(TINY, 1, technique=techniques[-1], shadow=policies[-1]).run()
         assert built.vms[-1].exits == alone.vms[-1].exits
@@ -121,7 +107,7 @@ def test_above_and_below_trap_and_emulate(techniques):
 
 
 def test_processes_two_deep():
-    built = mixed(KERNEL, (TRANSLATED, TRANSLATED), ("lazy", "traced")).run()
+    built = tower(KERNEL, 2, technique=TRANSLATED, shadow=("lazy", "traced")).run()
     assert difference(end(finished(KERNEL, 0).guest), end(built.guest)) == []
     assert built.vms[-1].exits == tower(KERNEL, 1, technique=TRANSLATED, shadow="traced").run().vms[-1].exits
 

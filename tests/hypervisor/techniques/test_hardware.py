@@ -1,6 +1,6 @@
 """Hardware assistance: the same guests, with the same end, and few exits; beside others, in others, rewound."""
 
-from typing import Any
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.hypervisor.inspector import own_frames
 from tests.hypervisor.towers import difference, end
 from vlab import guests
-from vlab.hypervisor import Hypervisor
+from vlab.hypervisor import Hypervisor, nested
 from vlab.hypervisor.shadow import G_STAGE
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
@@ -29,14 +29,7 @@ def bare(image, **how):
 
 def built(image, *techniques, **how):
     """A machine with H, and VMs one in the other, the outermost first."""
-    sizes = [1 << 20]
-    for _level in techniques:
-        sizes.append(Hypervisor.memory_for(sizes[-1]))
-    machine = Machine(memory=sizes.pop(), extensions="H", **how)
-    vms: list[Any] = []
-    for technique in techniques:
-        host = vms[-1] if vms else machine
-        vms.append(Hypervisor(host).create_vm(memory=sizes.pop(), technique=technique))
+    machine, vms = nested(techniques, 1 << 20, build=partial(Machine, extensions="H", **how))
     vms[-1].load(image)
     return machine, vms
 
