@@ -8,12 +8,15 @@ import pytest
 from tests.benchmarks import (
     __main__,
     bench_browser,
+    bench_compute,
     bench_exits,
     bench_interpreter,
     bench_snapshot,
+    bench_switches,
     bench_timeline,
     naive,
 )
+from tests.benchmarks.kernels import WAYS
 from tests.benchmarks.measuring import geometric_mean, in_turns, spread, table
 from tests.benchmarks.peers import Lap, Naive, Vlab
 from vlab.machine import Machine
@@ -151,33 +154,101 @@ def test_interpreter_reaches_its_aims():
 
 
 def test_exits_of_a_vm_do_not_depend_on_what_lies_below_it():
-    runs = bench_exits.measure({"tiny": 3})
+    found = bench_exits.measure({"tiny": 3})
+    assert len(found) == 5  # it can't be built to be paravirtual
+    runs = [one for some in found.values() for one in some]
     assert list(bench_exits.exceptions(runs)) == []
-    assert [one.outcome for one in runs] == [(0, 125, "?!\n")] * 4
-    levels = runs[-1].exits
+    assert {one.outcome for one in runs} == {(0, 125, "?!\n")}
+    levels = found["tiny", "trap and emulate"][-1].exits
     assert len(levels) == 3
     assert levels[0] > 5 * levels[1] > 25 * levels[2] > 0  # each level multiplies them
 
 
 @pytest.mark.slow
 def test_exits_of_the_kernel_do_not_depend_on_what_lies_below_it():
-    assert list(bench_exits.exceptions(bench_exits.measure({"kernel": 3}))) == []
+    found = bench_exits.measure({"kernel": 3})
+    assert len(found) == len(bench_exits.MIXES)
+    assert list(bench_exits.exceptions([one for some in found.values() for one in some])) == []
 
 
 def test_exits_that_depend_on_what_lies_below_are_found_out():
-    def run(exits: tuple[int, ...], console: str) -> bench_exits.Run:
-        return bench_exits.Run("tiny", len(exits), exits, 1, 1.0, (0, 125, console))
+    def run(exits: tuple[int, ...], console: str, inner: str = "a") -> bench_exits.Run:
+        ways = ("a", inner)[-len(exits) :] if exits else ()
+        return bench_exits.Run("tiny", ways, exits, 1, 1.0, (0, 125, console))
 
     assert list(bench_exits.exceptions([run((), "?"), run((39,), "?"), run((400, 40), "!")])) == [
-        "tiny: the VM with 0 more in it has, depending on depth, [39, 40] exits.",
-        "tiny: its status, time or console are not the same at all depths.",
+        "tiny: the VM under a has, by what is below, [39, 40] exits.",
+        "tiny: its status, time or console are not the same everywhere.",
     ]
+    # Of another technique, or of the guest that was built for its hypervisor, it may be others.
+    others = [run((39,), "?"), run((400, 40), "?", "b"), run((500, 20), "!", "paravirtual")]
+    assert list(bench_exits.exceptions(others)) == []
 
 
 def test_report_on_exits_has_a_row_for_each_depth():
     lines = bench_exits.report(quick=True).splitlines()
-    assert [line.split()[:2] for line in lines[3:6]] == [["tiny", "0"], ["tiny", "1"], ["tiny", "2"]]
+    title = "tiny, trap and emulate "
+    assert lines[3].startswith(title)
+    assert [line.removeprefix(title).split()[0] for line in lines[3:5]] == ["1", "2"]
+    assert len([line for line in lines if line.startswith("tiny, ")]) == 5
     assert lines[-1].startswith("A VM's exits are the same whatever lies below it")
+
+
+# --- A guest that computes
+
+
+def test_a_guest_that_computes_hardly_knows_its_technique():
+    """The aim is 1.03 times; what takes half as long again exits, or walks, where it should not."""
+    measured = bench_compute.measure(chosen=("hash", "process"), steps=100_000, repetitions=3)
+    assert list(measured) == list(WAYS)
+    for one in measured.values():
+        assert one.exits("hash") == one.exits("process") == 0
+        assert bench_compute.overall(one) < 1.5
+
+
+@pytest.mark.slow
+def test_a_guest_that_computes_reaches_the_aim_under_each_technique():
+    loops = bench_compute.measure(chosen=bench_compute.GUESTS[:-1])
+    overall = {way: bench_compute.overall(one) for way, one in loops.items()}
+    assert {way: ratio for way, ratio in overall.items() if ratio > bench_compute.AIM} == {}
+
+
+def test_report_on_computing_has_a_row_for_each_guest():
+    lines = bench_compute.report(quick=True).splitlines()
+    assert lines[2].split() == ["guest", *WAYS]
+    assert [line.split()[0] for line in lines[3:12]] == [
+        *(*bench_interpreter.LOOPS, "process", "geometric", "process,", "its")
+    ]
+    exits = dict(zip(WAYS, map(float, lines[11].split()[-4:]), strict=True))
+    assert exits["hardware-assisted"] == 0 < exits["paravirtual"] < exits["trap-and-emulate"]
+    assert lines[-1] == "The aim: 1.03 × bare, without ticks."
+
+
+def test_a_guest_that_does_not_run_is_not_measured(monkeypatch):
+    monkeypatch.setattr(bench_compute, "source", lambda _loop: "_start: csrr t0, sscratch\n j _start\n")
+    with pytest.raises(ValueError, match="ran less than half of the time"):
+        bench_compute.measure(("trap-and-emulate",), ("hash",), steps=1000, repetitions=1)
+
+
+# --- One exit
+
+
+def test_an_exit_is_dearer_than_a_raw_switch_and_both_than_a_foreign_call():
+    switch, costs = bench_switches.measure(steps=1_000, repetitions=3)
+    trapped = costs["read sscratch", "trap-and-emulate"]
+    assert 10 < switch.median < trapped.calls.median < 100 * switch.median
+    assert trapped.exits == pytest.approx(1, abs=0.05)
+    assert costs["read sscratch", "binary-translation"].exits == 0  # in-lined
+    assert costs["read sscratch", "hardware-assisted"].exits == 0  # its own
+    assert costs["hypercall", "paravirtual"].exits == pytest.approx(1, abs=0.05)
+
+
+def test_report_on_switches_has_a_row_for_each_act():
+    lines = bench_switches.report(quick=True).splitlines()
+    assert lines[2].split() == ["what", "bare", *WAYS]
+    assert [line[:16].rstrip() for line in lines[3:9]] == [
+        *("raw world switch", "read sscratch", "write sscratch", "write satp", "read time", "hypercall")
+    ]
 
 
 # --- Snapshots
@@ -285,6 +356,8 @@ def test_spread_mean_and_table():
 
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
-        SystemExit, match=r"no measurement speed\. There are: browser, exits, interpreter, snapshot, timeline"
+        SystemExit,
+        match=r"no measurement speed\. There are: browser, compute, exits, interpreter, "
+        "snapshot, switches, timeline",
     ):
         __main__.main(["exits", "speed"])

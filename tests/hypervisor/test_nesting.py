@@ -1,7 +1,6 @@
 """Virtual machines one in the other, and how large each is."""
 
 from functools import partial
-from itertools import pairwise
 
 import pytest
 
@@ -19,7 +18,7 @@ def test_the_guest_has_the_memory_asked_for_and_each_hypervisor_just_what_it_nee
     computers = [machine, *vms]
     assert computers[-1].memory.size == SIZE
     assert [vm.level for vm in vms] == list(range(1, depth + 1))
-    for outer, inner in pairwise(computers):
+    for outer, inner in zip(computers, vms, strict=False):
         assert outer.memory.size == Hypervisor.memory_for(inner.memory.size)
         assert inner.hypervisor.computer is outer
         assert inner.hypervisor.free == 0
