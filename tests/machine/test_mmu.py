@@ -47,6 +47,17 @@ def test_a_context_is_the_mode_with_what_matters_in_it(status):
     assert mode(m, Mode.U).hart.mmu.fetches.key == Key(Mode.U, True, False, mxr)
 
 
+@given(st.lists(st.tuples(st.sampled_from(Mode), st.booleans(), st.booleans(), st.booleans()), max_size=8))
+def test_it_follows_every_change_of_what_matters(changes):
+    m = machine()
+    for lower, sum_, mxr, paged_ in changes:
+        write(m, mstatus=(SUM if sum_ else 0) | (MXR if mxr else 0), satp=8 << 60 if paged_ else 0)
+        mode(m, lower)
+        is_paged = paged_ and lower != Mode.M
+        wanted = Key(lower, is_paged, is_paged and sum_ and lower == Mode.S, is_paged and mxr)
+        assert m.hart.mmu.fetches.key == m.hart.mmu.data.key == wanted
+
+
 @given(st.sampled_from(Mode), st.booleans(), st.sampled_from(Mode))
 def test_mprv_counts_in_m_alone(here, mprv, previous):
     status = previous << 11 | (MPRV if mprv else 0)

@@ -150,6 +150,14 @@ def test_global_pages_of_the_g_stage_are_as_others():
 # SUM and MXR
 
 
+@pytest.mark.parametrize("name", ["sstatus", "satp"])
+def test_a_write_of_the_guests_own_register_counts_at_once(name):
+    built = machine("VS", vsatp=8 << 60)
+    assert built.hart.mmu.data.key.paged and not built.hart.mmu.data.key.sum
+    do(built, f"csrw {name}, a1", a1=SUM if name == "sstatus" else 0)
+    assert (built.hart.mmu.data.key.paged, built.hart.mmu.data.key.sum) == (name == "sstatus",) * 2
+
+
 @given(*[st.booleans()] * 2)
 def test_sum_is_the_guests_own(guests, hosts):
     built = machine("VS", vsstatus=guests * SUM, mstatus=hosts * SUM)
