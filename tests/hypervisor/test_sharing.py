@@ -22,6 +22,7 @@ from vlab.machine.memory import PAGE
 from vlab.riscv import assemble
 
 KERNEL = guests.load("kernel", TICK=200, LETTERS=1, PRIMES=100, WORK=50)
+ROOM = 1 << 18  # for the kernel: an eager shadow has an entry for each page of it
 WRITER = assemble(
     "la t0, x\nli t2, 4096\n1: sd t2, (t0)\nadd t0, t0, t2\nld t1, (t0)\nadd t0, t0, t2\nj 1b\n"
     ".data\n.balign 4096\nx: .zero 819200"
@@ -96,12 +97,12 @@ def test_parent_and_clone_each_end_as_a_bare_machine(guest, steps, pieces, depth
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("shadow", POLICIES)
 def test_a_kernel_and_its_clones(depth, shadow):
-    machine, parent, clone = cloned(KERNEL, depth, 3000 * depth, shadow=shadow)
+    machine, parent, clone = cloned(KERNEL, depth, 3000 * depth, memory=ROOM, shadow=shadow)
     third = clone.clone("third")
     assert (clone.name, third.name) == ("vm2", "third")
     assert machine.run(3_000_000) is Stop.ASLEEP
     for vm in (parent, clone, third):
-        assert difference(end(vm), end(finished(KERNEL, 0).guest)) == []
+        assert difference(end(vm), end(finished(KERNEL, 0, memory=ROOM).guest)) == []
     assert sum(vm.exits["copy on write"] for vm in (parent, clone, third)) > 2
     assert len({frozenset(vm.memory.frames) for vm in (parent, clone, third)}) == 3
 
@@ -226,7 +227,7 @@ def test_a_clone_of_a_vm_with_a_hypervisor_in_it():
 
 @pytest.mark.parametrize("shadow", POLICIES)
 def test_sharing_is_saved_and_rewound_and_the_reader_keeps_the_objects(shadow):
-    machine, parent, clone = cloned(KERNEL, 1, 2000, shadow=shadow)
+    machine, parent, clone = cloned(KERNEL, 1, 2000, memory=ROOM, shadow=shadow)
     seen = []
     while machine.run(701) is Stop.LIMIT:
         seen.append((machine.snapshot(), set(parent.memory.shared)))
