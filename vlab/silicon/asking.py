@@ -60,11 +60,14 @@ def ask_child(task: str, request: object) -> Fields:
 
 
 def live_or_recorded(
-    live: bool, try_it: Callable[[Host], Value], take: Callable[["Recorded", str], Value]
+    live: bool,
+    try_it: Callable[[Host], Value],
+    take: Callable[["Recorded", str], Value],
+    data: str = _RECORDED_ON,
 ) -> Value:
     """What is tried on this host; or, where that isn't wanted or can't be, what the recorded data has.
 
-    `take` is given the recorded data, and why this host couldn't do it ("": it wasn't asked).
+    `take` is given the recorded data of that name, and why this host couldn't do it ("": it wasn't asked).
     """
     why = ""
     if live:
@@ -74,7 +77,7 @@ def live_or_recorded(
             why = str(reason)
         except Damaged:
             why = _("the child process failed ({status})").format(status="?")
-    return take(recorded(), why)
+    return take(recorded(data), why)
 
 
 class Recorded:

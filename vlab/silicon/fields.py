@@ -63,6 +63,13 @@ class Fields:
         rows = self._list(name)
         return tuple(Fields({name: row}, self.where).word(name) for row in rows)
 
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """Some whole numbers."""
+        found = tuple(Fields({name: row}, self.where).number(name) for row in self._list(name))
+        if None in found:
+            raise self.bad(name)
+        return tuple(number for number in found if number is not None)
+
     def rows(self, name: str) -> Iterator["Fields"]:
         """Some objects."""
         return (Fields(row, f"{self.where}: {name}") for row in self._list(name))

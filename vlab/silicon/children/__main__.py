@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from vlab.silicon.children import execute, install, limits, signalling
+from vlab.silicon.children import execute, install, kvm, limits, signalling
 
 _TASKS: dict[str, Callable[[Any], Any]] = {
     "execute": execute.answer,
     "install": install.answer,
+    "kvm": kvm.answer,
+    "kvm times": kvm.times,
     "signals": signalling.answer,
 }
 
