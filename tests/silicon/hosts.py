@@ -1,6 +1,8 @@
 """What the host of the tests can do: where it can't, the tests of live runs say so and are not there."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,3 +15,19 @@ LINUX = pytest.mark.skipif(
 X86 = pytest.mark.skipif(
     sys.platform != "linux" or machine_name() != "x86-64", reason="this host's CPU is no x86-64"
 )
+
+
+def kvm_only(test: Callable[..., None]) -> Any:
+    """A test that runs guests; not there where the host has no KVM, which nothing can install."""
+    return test if _KVM else None
+
+
+def _has_kvm() -> bool:
+    if sys.platform != "linux" or machine_name() != "x86-64":
+        return False
+    from vlab.silicon.children import kvm
+
+    return kvm.answer({"code": "f4"}).get("ended") == "halted"
+
+
+_KVM = _has_kvm()

@@ -8,9 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.silicon.hosts import X86
+from tests.silicon.hosts import X86, kvm_only
 from vlab.language import VlabError
-from vlab.silicon import Host, __main__, asking, hosts, instructions, modules, signals, trying
+from vlab.silicon import (
+    Host,
+    __main__,
+    asking,
+    hosts,
+    instructions,
+    kvm,
+    modules,
+    run_in_kvm,
+    signals,
+    trying,
+)
 from vlab.silicon.fields import Fields
 
 FILE = asking.recorded_path("x86-64")
@@ -120,7 +131,28 @@ def test_recording_writes_what_was_seen(monkeypatch, tmp_path, capsys):
     text = (tmp_path / "new" / "x86-64.json").read_bytes()
     read_all(text)
     assert json.loads(text)["attempts"][0] == DATA["attempts"][0]
-    assert capsys.readouterr().out == "x86-64.json\n"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "x86-64.json"
+    assert second == "x86-64-kvm.json" or second.startswith("KVM can't be recorded here: ")
+
+
+@X86
+def test_a_computer_without_kvm_keeps_what_was_recorded_of_it(monkeypatch, tmp_path, capsys):
+    def refuse(*_arguments):
+        raise asking.Unavailable("no")
+
+    monkeypatch.setattr(__main__, "recorded_path", lambda machine: tmp_path / f"{machine}.json")
+    monkeypatch.setattr(kvm, "ask_child", refuse)
+    assert __main__.main(["record"]) == 0
+    assert capsys.readouterr().out == "x86-64.json\nKVM can't be recorded here: no.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["x86-64.json"]
+
+
+@kvm_only
+def test_kvm_is_recorded_with_its_own_host():
+    data = json.loads(__main__.record_kvm())
+    assert data["kvm"]["exits"] == run_in_kvm(live=False).to_json()["exits"]
+    assert set(data) == {"format", "host", "kvm", "times"}
 
 
 def test_a_computer_that_cannot_be_recorded_writes_nothing(monkeypatch, capsys):

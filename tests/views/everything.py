@@ -33,7 +33,19 @@ from vlab.operations import (
 from vlab.operations.costs import Costs, ParameterSet, WalkCounts, compare_paging, count_walks, parameter_set
 from vlab.paging import GuestRam, PageTable, Walk
 from vlab.riscv import Mode
-from vlab.silicon import Attempt, Attempts, Modules, SignalRun, run_signals, try_all, try_modules
+from vlab.silicon import (
+    Attempt,
+    Attempts,
+    ExitTimes,
+    KvmRun,
+    Modules,
+    SignalRun,
+    run_in_kvm,
+    run_signals,
+    time_exits,
+    try_all,
+    try_modules,
+)
 from vlab.views import Explorer, Interrupts, Picture, Routes, Shares, Stepper, Timeline, compare, picture_of
 from vlab.views.computers.comparison import Comparison
 from vlab.views.runs.ladder import Ladder, ladder_picture
@@ -103,6 +115,8 @@ def kinds() -> dict[type, Any]:
         Attempts: try_all(live=False),
         SignalRun: run_signals(live=False),
         Modules: try_modules(live=False),
+        KvmRun: run_in_kvm(live=False),
+        ExitTimes: time_exits(live=False),
     }
 
 
@@ -134,6 +148,7 @@ def lit() -> list[Picture]:
     own = things[Attempts]
     pictures += [own["popf"].details, own["pushf"].details, own.details, things[Attempt].details]
     pictures += [things[SignalRun].beside(run), things[Modules].details]
+    pictures.append(things[KvmRun].beside(run))
     pictures += [picture_of(things[Host].bridges["net"].switch)]
     earlier = things[Tables]
     return [*pictures, picture_of(earlier.since(Tables.around(earlier, 0)))]

@@ -41,7 +41,7 @@ class Backend:
         if self.module == "kvm_pvm":
             return _(
                 "{name}: the CPU has no mode for guests, so it keeps shadow page tables (there is no second one), "
-                "and interprets the code of the guest's kernel"
+                "and interprets the code of a guest's kernel"
             ).format(name=name)
         if self.second is None:
             return name
@@ -92,7 +92,9 @@ class KvmExit:
             "write": _("adder: keeps {value}").format(value=value),
             "read": _("adder: gives {value}").format(value=value),
         }
-        ended = _("ends the run") if self.reason == "KVM_EXIT_HLT" else _("can't deal with it, and ends the run")
+        ended = (
+            _("ends the run") if self.reason == "KVM_EXIT_HLT" else _("can't deal with it, and ends the run")
+        )
         return words.get(self.access, ended)
 
     @property
@@ -108,7 +110,7 @@ class KvmExit:
 
     def __repr__(self) -> str:
         named = f"{self.reason} ({self.what})" if self.what else self.reason
-        return _("{reason}: the program {did}").format(reason=named, did=self.did)
+        return f"{named}: {self.did}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -155,18 +157,18 @@ class KvmRun(Sourced):
         return again if again is not None and again.text.startswith("rep") else ended
 
     def __repr__(self) -> str:
-        counted = ", ".join(f"{count} {reason}" for reason, count in self.counts.items()) or _("none")
+        counted = ", ".join(f"{count} × {reason}" for reason, count in self.counts.items()) or _("none")
         ended = {
             "halted": _("It halted."),
             "stopped": _("It was stopped: its program can't deal with that."),
             "exits": _("It was ended: too many exits."),
-            "time": _("It was ended: it ran for too long without an exit."),
+            "time": _("It was ended: it ran for too long."),
         }[self.ended]
-        words = _("A guest on a real CPU, through /dev/kvm. Exits to its program: {total} ({counted}).").format(
+        words = _("A guest under KVM, through /dev/kvm. Exits to its program: {total} ({counted}).").format(
             total=len(self), counted=counted
         )
         printed = _("It printed {console!r}.").format(console=self.console)
-        return " ".join((words, printed, ended))
+        return f"{words} {printed} {ended}"
 
     @property
     def particulars(self) -> str:
@@ -261,7 +263,9 @@ def _backend_from(fields: Fields) -> Backend:
 def _ask(task: str, request: object) -> Fields:
     """What the child says; Unavailable with the reason, where there is no KVM."""
     if machine_name() != "x86-64":
-        raise Unavailable(_("the CPU is {machine}, and the guest is for x86-64").format(machine=machine_name()))
+        raise Unavailable(
+            _("the CPU is {machine}, and the guest is for x86-64").format(machine=machine_name())
+        )
     fields = ask_child(task, request).part("answer")
     if fields.has("error"):
         error = fields.word("error")
@@ -294,14 +298,17 @@ class ExitTimes(Sourced):
     why: str = ""
 
     def percentile(self, part: int, of: str = "exit") -> int:
-        """The time in nanoseconds that `part` in 100 did not exceed, of "exit" or "call". Raises VlabError for others."""
+        """The time in nanoseconds that `part` in 100 did not exceed, of "exit" or "call".
+
+        Raises VlabError where there is no such part, or nothing else was measured.
+        """
         if type(part) is not int or not 0 <= part <= _PARTS or of not in ("exit", "call"):
             raise VlabError(_("There is no such part: {part!r} of {of!r}.").format(part=part, of=of))
         return (self.exit if of == "exit" else self.call)[part]
 
     def __repr__(self) -> str:
         return _(
-            "Measured on a real CPU: how long an exit of a guest to its program and the way back take, and beside it "
+            "Measured under KVM: how long an exit of a guest to its program and the way back take, and beside it "
             "a system call that does next to nothing."
         )
 

@@ -16,6 +16,7 @@ LISTINGS = ("word",)
 _MOST_LINES = 100
 _LINE = re.compile(r"((?:[0-9a-f]{2} )*[0-9a-f]{2})(?:\s+([^#]*))?(?:#(.*))?", re.IGNORECASE)
 _LONGEST = 15  # bytes of an instruction
+_WIDEST = 200  # letters of a line
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Listing:
         for number, line in enumerate(line for line in written if line and not line.startswith("#")):
             found = _LINE.fullmatch(line)
             code = bytes.fromhex(found[1]) if found else b""
-            if not found or len(code) > _LONGEST or not line.isprintable():
+            if not found or len(code) > _LONGEST or len(line) > _WIDEST or not line.isprintable():
                 raise VlabError(
                     _("Line {number} of the listing is none: {line!r}.").format(
                         number=number + 1, line=line[:40]

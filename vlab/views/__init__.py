@@ -29,6 +29,9 @@ from vlab.views.runs.shares import chart_shares as chart_shares
 from vlab.views.runs.timeline import Timeline as Timeline
 from vlab.views.silicon.attempts import attempt_picture as attempt_picture
 from vlab.views.silicon.attempts import attempts_picture as attempts_picture
+from vlab.views.silicon.exittimes import exit_times_picture as exit_times_picture
+from vlab.views.silicon.kvm import kvm_beside_model as kvm_beside_model
+from vlab.views.silicon.kvm import kvm_picture as kvm_picture
 from vlab.views.silicon.modules import modules_picture as modules_picture
 from vlab.views.silicon.signals import signals_beside_interrupts as signals_beside_interrupts
 from vlab.views.silicon.signals import signals_picture as signals_picture

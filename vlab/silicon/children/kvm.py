@@ -82,7 +82,9 @@ class Reason(enum.IntEnum):
 _REGISTERS = struct.Struct("<18Q")
 _PLACES = {"rip": 16, "rax": 0, "rbx": 1, "rcx": 2, "rdx": 3}
 _SP, _FLAGS = 6, 17
-_SREGS = 312  # struct kvm_sregs, which begins with the segment cs: its base (u64), limit (u32) and selector (u16)
+_SREGS = (
+    312  # struct kvm_sregs, which begins with the segment cs: its base (u64), limit (u32) and selector (u16)
+)
 _CS = struct.Struct("<QIH")
 _CAP_IMMEDIATE_EXIT = 136
 # struct kvm_run, which the module shares with us: its parts, and what they are said of an exit.
@@ -215,10 +217,7 @@ class VirtualCpu:
 
     def _create(self, code: bytes) -> None:
         kvm = self._file(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC))
-        if (
-            ask(kvm, Ask.GET_API_VERSION) != _API
-            or ask(kvm, Ask.CHECK_EXTENSION, _CAP_IMMEDIATE_EXIT) < 1
-        ):
+        if ask(kvm, Ask.GET_API_VERSION) != _API or ask(kvm, Ask.CHECK_EXTENSION, _CAP_IMMEDIATE_EXIT) < 1:
             raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
         self._kvm = kvm
         machine = self._file(ask(kvm, Ask.CREATE_VM))
@@ -301,9 +300,12 @@ class VirtualCpu:
         self._close()
 
 
-def ask(file: int, request: Ask, argument: Any = 0) -> int:
-    """One ioctl. Python takes the request's number as a signed one of 32 bits."""
-    return fcntl.ioctl(file, request - (1 << 32) if request >> 31 else request, argument)
+def ask(file: int, request: Ask, argument: int | bytes | bytearray = 0) -> int:
+    """One ioctl, with a number or a structure. Python takes the request's number as a signed one of 32 bits."""
+    signed = request - (1 << 32) if request >> 31 else int(request)
+    if isinstance(argument, int):
+        return fcntl.ioctl(file, signed, argument)
+    return fcntl.ioctl(file, signed, argument if isinstance(argument, bytearray) else bytearray(argument))
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""The reader's own CPU: instructions that trap, signals beside interrupts, and who may install a hypervisor."""
+"""The reader's own CPU: instructions that trap, signals beside interrupts, a hypervisor's installing, and exits."""

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from vlab.display import Bundle
-from vlab.silicon import Attempt, Attempts, Modules, SignalRun
+from vlab.silicon import Attempt, Attempts, ExitTimes, KvmRun, Modules, SignalRun
 from vlab.views.drawing.grammar import live_sheet
 from vlab.views.drawing.picture import Picture
 from vlab.views.drawing.svg import escape
 from vlab.views.live.live import live_bundle
 from vlab.views.silicon.attempts import attempt_picture, attempts_picture
+from vlab.views.silicon.exittimes import exit_times_picture
+from vlab.views.silicon.kvm import kvm_picture
 from vlab.views.silicon.modules import modules_picture
 from vlab.views.silicon.signals import signals_picture
 
@@ -22,6 +24,8 @@ SHOWN: dict[type, Callable[..., Picture]] = {
     Attempts: attempts_picture,
     SignalRun: signals_picture,
     Modules: modules_picture,
+    KvmRun: kvm_picture,
+    ExitTimes: exit_times_picture,
 }
 
 
