@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -176,7 +177,8 @@ def test_a_run_goes_into_json_and_out():
 def test_parts_of_the_times_are_asked_for_by_their_hundredth():
     times = time_exits(live=False)
     assert times.percentile(50) > times.percentile(50, "call")
-    for part, of in ((101, "exit"), (-1, "exit"), (50, "wait"), ("x", "exit")):
+    wrong: list[tuple[Any, str]] = [(101, "exit"), (-1, "exit"), (50, "wait"), ("x", "exit")]
+    for part, of in wrong:
         with pytest.raises(VlabError, match="no such part"):
             times.percentile(part, of)
 

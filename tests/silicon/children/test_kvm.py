@@ -4,6 +4,7 @@ import errno
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,8 @@ class Paper:
 
 
 def play(*exits):
-    cpu, devices, rows = Paper(*exits), kvm.Devices(), []
+    cpu, devices = Paper(*exits), kvm.Devices()
+    rows: list[dict[str, Any]] = []
     return kvm.run_loop(cpu, devices, rows), cpu, devices, rows
 
 

@@ -303,9 +303,9 @@ class VirtualCpu:
 def ask(file: int, request: Ask, argument: int | bytes | bytearray = 0) -> int:
     """One ioctl, with a number or a structure. Python takes the request's number as a signed one of 32 bits."""
     signed = request - (1 << 32) if request >> 31 else int(request)
-    if isinstance(argument, int):
-        return fcntl.ioctl(file, signed, argument)
-    return fcntl.ioctl(file, signed, argument if isinstance(argument, bytearray) else bytearray(argument))
+    if isinstance(argument, bytes):
+        argument = bytearray(argument)  # for bytes, it would give them back, and not the module's answer
+    return int(fcntl.ioctl(file, signed, argument))
 
 
 @contextmanager

@@ -214,7 +214,7 @@ def _pairs() -> list[tuple[str, str, str]]:
         (_("the guest waits"), "KVM_EXIT_HLT", f"{term('privileged instruction')}: wfi"),
         (_("a page not yet mapped"), _("the module maps it: no exit to the program"), term("shadow fill")),
         (_("the guest's registers"), "KVM_GET_REGS", "vm.hart"),
-        (_("the guest's memory"), _("memory of the process"), _("frames of the machine's")),
+        (_("the guest's memory"), _("memory of the process"), _("frames of the machine")),
     ]
 
 
