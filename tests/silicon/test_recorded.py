@@ -91,9 +91,16 @@ def test_long_lists_words_and_numbers_are_refused():
     damages: list[object] = [[{}] * 300, "y" * 200, 1 << 70, "a\nb"]
     for damage in damages:
         fields = Fields({"x": damage}, "x")
-        for kind in ("rows", "word", "number", "words", "yes_or_no", "part"):
+        for kind in ("rows", "word", "number", "words", "numbers", "yes_or_no", "part"):
             with pytest.raises(VlabError):
                 list(getattr(fields, kind)("x"))
+
+
+def test_a_list_of_numbers_is_numbers_alone():
+    assert Fields({"x": [1, -2]}, "x").numbers("x") == (1, -2)
+    for rows in ([1, None], [True], ["1"], 3):
+        with pytest.raises(VlabError):
+            Fields({"x": rows}, "x").numbers("x")
 
 
 # --- Hosts
