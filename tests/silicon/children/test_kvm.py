@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.silicon.hosts import LINUX, kvm_only
+from vlab.silicon.kvm import ENDED
 
 pytestmark = LINUX
 kvm = pytest.importorskip("vlab.silicon.children.kvm", reason="this host has no ioctl", exc_type=ImportError)
@@ -105,6 +108,16 @@ def test_a_guest_that_never_exits_is_ended_and_nothing_is_left(monkeypatch):
     assert signal.getsignal(signal.SIGPROF) is before
     assert signal.getitimer(signal.ITIMER_PROF) == (0, 0)
     assert open_files() == files
+
+
+@kvm_only
+@settings(max_examples=30)
+@given(code=st.binary(min_size=1, max_size=60))
+def test_any_bytes_come_to_an_end(code):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kvm, "SECONDS", 0.02)
+        found = kvm.answer({"code": code.hex()})
+    assert "error" in found or (found["ended"] in ENDED and len(found["exits"]) <= kvm.MOST_EXITS)
 
 
 @kvm_only

@@ -26,6 +26,10 @@ from typing import Any
 _DEVICE = Path("/dev/kvm")
 _MODULES = Path("/sys/module")
 _CPU_INFO = Path("/proc/cpuinfo")
+# The modules, and the parameter that tells of the second page table. kvm_pvm has none: it is for hosts that are virtual
+# machines themselves, and whose CPU has no mode for guests to give; it keeps shadow page tables.
+_SECOND_STAGE = {"kvm_pvm": "", "kvm_intel": "ept", "kvm_amd": "npt"}
+_FLAGS_OF = {"kvm_intel": "vmx", "kvm_amd": "svm"}
 _API = 12  # the only one that there is
 
 MEMORY = 0x8000  # the guest's, from address 0; what lies above is nobody's, and so MMIO
@@ -41,6 +45,7 @@ SECONDS = 1.0  # of the CPU's time, however busy the host is
 _AGAIN = 0.05  # the alarm rings on: the first may come just before the guest runs
 TIMED = 2000
 _FIRST = 100  # not counted: caches are cold
+_STORM = bytes.fromhex("baf803 ee ebfd")  # mov $0x3f8, %dx, and then out %al, (%dx) for ever
 
 _Fields = dict[str, Any]
 
@@ -106,13 +111,6 @@ def answer(request: _Fields) -> _Fields:
 def times(_request: object) -> _Fields:
     """How long an exit and the way back take, and a system call alone; or an "error"."""
     return _asked(measure)
-
-
-def _cpu() -> str:
-    try:
-        return _CPU_INFO.read_text("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _asked(what: Callable[[], _Fields]) -> _Fields:
@@ -324,6 +322,13 @@ def alarm() -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
+def _cpu() -> str:
+    try:
+        return _CPU_INFO.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def backend(folder: Path, cpu: str) -> _Fields:
     """Which module runs the guest, and whether it translates guest-physical addresses by a second page table.
 
@@ -339,15 +344,6 @@ def backend(folder: Path, cpu: str) -> _Fields:
         return {"module": chosen, "second": switch.read_text()[:1] in ("Y", "1")}
     except OSError:
         return {"module": chosen, "second": None}
-
-
-# The modules, and the parameter that tells of the second page table. kvm_pvm has none: it is for hosts that are virtual
-# machines themselves, and whose CPU has no mode for guests to give; it keeps shadow page tables.
-_SECOND_STAGE = {"kvm_pvm": "", "kvm_intel": "ept", "kvm_amd": "npt"}
-_FLAGS_OF = {"kvm_intel": "vmx", "kvm_amd": "svm"}
-
-# Beyond the listing's: out %al, (%dx), for ever.
-_STORM = bytes.fromhex("baf803ee ebfd")
 
 
 def measure() -> _Fields:
