@@ -32,6 +32,8 @@ def looks(draw: st.DrawFn) -> Look:
         Window(draw(NUMBERS), at, draw(st.binary(min_size=32, max_size=32)))
         for at in (0x80000000, 0x80000020)
     ]
+    stored = draw(st.sampled_from((STORED, tuple(H_REGISTERS.reset))))
+    mode = draw(st.sampled_from(Mode))
     return Look(
         who=draw(st.text(max_size=60)),
         level=draw(st.integers(0, 3)),
@@ -39,17 +41,17 @@ def looks(draw: st.DrawFn) -> Look:
         machine_step=draw(NUMBERS),
         time=draw(NUMBERS),
         retired=draw(st.integers(0, 3)),
-        mode=draw(st.sampled_from(Mode)),
+        mode=mode,
         pc=pc,
         x=(0, *(draw(NUMBERS) for _register in range(31))),
-        csrs={name: draw(NUMBERS) for name in draw(st.sampled_from((STORED, tuple(H_REGISTERS.reset))))},
+        csrs={name: draw(NUMBERS) for name in stored},
         waiting=draw(st.booleans()),
         status=draw(st.none() | st.integers(0, 255)),
         code=code if draw(st.booleans()) else Window(pc, None, b""),
         memory=tuple(rows) if draw(st.booleans()) else (Window(draw(NUMBERS), None, b""),),
         console=draw(st.text(max_size=200)),
         program=program if draw(st.booleans()) else None,
-        virtual=draw(st.booleans()),
+        virtual=mode != Mode.M and stored != STORED and draw(st.booleans()),
     )
 
 
