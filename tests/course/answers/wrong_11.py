@@ -109,25 +109,25 @@ def waits(clocks, alarms, least=0):
 @wrong("11-3", "what is left, by the clock")
 def by_the_time_itself(clocks, alarms):
     times = [(alarm, level) for level, alarm in enumerate(alarms) if alarm is not None]
-    return min(times) if times else None
+    return min(times, default=())
 
 
 @wrong("11-3", "by its own computer's clock")
 def by_the_machines_clock(clocks, alarms):
     found = waits([clocks[0]] * len(clocks), alarms)
-    return min(found) if found else None
+    return min(found, default=())
 
 
 @wrong("11-3", "not before")
 def in_the_past(clocks, alarms):
     found = waits(clocks, alarms, least=-9999)
-    return min(found) if found else None
+    return min(found, default=())
 
 
 @wrong("11-3", "it is the outermost computer's")
 def the_innermost(clocks, alarms):
     found = [(wait, -level) for wait, level in waits(clocks, alarms)]
-    return (min(found)[0], -min(found)[1]) if found else None
+    return (min(found)[0], -min(found)[1]) if found else ()
 
 
 @wrong("11-3", "and only then")

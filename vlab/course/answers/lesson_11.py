@@ -28,11 +28,11 @@ def _why_exits(case: Case, right: Any, given: Any) -> Why:
         level=at + 1, right=right[at], inner=right[at + 1]
     )
     if given[at] == right[at + 1] * acts:
-        return Why(_("The exit itself comes by, too: one exit becomes 1 + acts."), step)
+        return Why(_("The exit itself comes by, too: one exit becomes `1 + acts`."), step)
     if given[at] == right[at + 1] + acts:
         return Why(_("Every exit of the VM inside has to be dealt with, not only the first one."), step)
     return Why(
-        _("One exit of a VM is 1 + acts exits of the VM around it, whose software its hypervisor is."), step
+        _("One exit of a VM is `1 + acts` exits of the VM around it, whose software its hypervisor is."), step
     )
 
 
@@ -83,21 +83,21 @@ def _why_walk(case: Case, right: Any, given: Any) -> Why:
 # 11-3
 
 
-def _next_alarm(case: Case) -> tuple[int, int] | None:
+def _next_alarm(case: Case) -> tuple[int, ...]:
     clocks, alarms = case
     waits = [
         (max(0, alarm - clock), level)
         for level, (clock, alarm) in enumerate(zip(clocks, alarms, strict=True))
         if alarm is not None
     ]
-    return min(waits, default=None)
+    return min(waits, default=())
 
 
 def _why_alarm(case: Case, right: Any, given: Any) -> Why:
     clocks, alarms = case
-    if right is None or given is None:
-        return Why(_("None if there is no alarm at all, and only then."))
-    if not isinstance(given, (tuple, list)) or len(given) != len(right):
+    if not right or not given:
+        return Why(_("An empty pair if there is no alarm at all, and only then."))
+    if len(given) != len(right):
         return Why(_("A pair: after how many instructions, and whose alarm."))
     step = _("computer {level}: clock {clock}, alarm {alarm}").format(
         level=right[1], clock=clocks[right[1]], alarm=alarms[right[1]]
@@ -204,7 +204,7 @@ def _why_deepest(case: Case, right: Any, given: Any) -> Why:
 KEYS = {
     "11-1": Key(_exits, _why_exits, lambda: _("a list of numbers, the outermost first")),
     "11-2": Key(_walk_down, _why_walk, lambda: _("a pair: a word and a number")),
-    "11-3": Key(_next_alarm, _why_alarm, lambda: _("a pair of numbers, or None")),
+    "11-3": Key(_next_alarm, _why_alarm, lambda: _("a pair of numbers, or an empty one")),
     "11-4": Key(_multiplied, _why_multiplied, lambda: _("a number")),
     "11-5": Key(_clocks, _why_clocks, lambda: _("a list of numbers, the machine's first")),
     "11-6": Key(_deepest, _why_deepest, lambda: _("a number, 0 or more")),
