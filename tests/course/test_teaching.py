@@ -15,7 +15,7 @@ from vlab.course.sections import Lesson
 ROW = re.compile(r"^\| `(\d\d-[\w-]+)` \| (\d+) \| \[(.+?)\]\((.+?)\) \| .+\? \|$", re.MULTILINE)
 CLASS = re.compile(r"^#{2,3} [^\n]*\((\d+) minut[eo]s\)$(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 SHORTER = re.compile(r"(?:Leave out|Omite) (.+): (?:quedan )?(\d+) minut[eo]s")
-UNIT = re.compile(r"^### (?:Class|Clase) \d: ", re.MULTILINE)
+UNIT = re.compile(r"^### (?:Class|Clase) \d+: ", re.MULTILINE)
 PAGES = {"en": "TEACHING.md", "es": "TEACHING.es.md"}
 ROUTES = {"one class": 1, "two classes": 2, "the unit": 10}  # how many classes each has
 
