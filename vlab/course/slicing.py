@@ -85,9 +85,24 @@ def _follow(body: Iterable[ast.stmt], found: Names) -> None:
                 found.binds |= {node.name} if isinstance(node, _Function) else _stored(node)
 
 
+class _Scoped(ast.NodeTransformer):
+    """Comprehensions become generators: in every Python these have a scope of their own, the others until 3.11."""
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp  # noqa: N815
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        self.generic_visit(node)
+        return ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators)
+
+
 def _loaded(node: ast.AST) -> set[str]:
     """The names from outside that a piece of code reads, in its functions too."""
-    tables = [symtable.symtable(ast.unparse(node), "cell", "exec")]
+    text = ast.unparse(_Scoped().visit(ast.parse(ast.unparse(node))))
+    tables = [symtable.symtable(text, "cell", "exec")]
     loaded = {symbol.get_name() for symbol in tables[0].get_symbols() if symbol.is_referenced()}
     if isinstance(node, ast.AugAssign):
         loaded |= _root(node.target)
