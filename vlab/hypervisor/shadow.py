@@ -153,16 +153,14 @@ class ShadowTables(ABC):
         self._guest.entered(gva, found, flags, access, before=before)
         return flags
 
-    def show(self, place: Place, gva: int, frame: int, rights: int) -> bool:
+    def show(self, place: Place, gva: int, frame: int) -> bool:
         """Let a page of the guest's lead to a frame that is none of its memory; says if there was an entry before.
 
-        To run what is there (X), or to load and store (R and W): never both, and never into a table.
+        To run what is there, and nothing else: never to load or store, and never into a table.
         """
-        assert frame in self.hidden and rights in (X, R | W), (
-            "what is shown is the technique's own, and harmless"
-        )
+        assert frame in self.hidden, "what is shown is the technique's own, and harmless"
         assert self._memory.guest_address(frame * PAGE) is None, "nobody's memory is shown"
-        return self._enter(place, gva & -PAGE, frame * PAGE, _FLAGS[rights])
+        return self._enter(place, gva & -PAGE, frame * PAGE, _FLAGS[X])
 
     def _enter(self, place: Place, page: int, hpa: int, flags: Flags) -> bool:
         try:

@@ -104,7 +104,7 @@ def _translate(case: Case) -> list[int]:
     (words,) = case
     found = []
     for word in words:
-        found.append(translated(word, Mode.S, False))
+        found.append(translated(word, Mode.S, {}))
         instruction = decode(word)
         if instruction is not None and instruction.name in _ENDS:
             break

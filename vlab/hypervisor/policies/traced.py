@@ -69,10 +69,10 @@ class Traced(ShadowTables):
             self._note_writable(place, gva & -PAGE, found.physical // PAGE)
         return flags
 
-    def show(self, place: Place, gva: int, frame: int, rights: int) -> bool:
+    def show(self, place: Place, gva: int, frame: int) -> bool:
         """See `ShadowTables.show`: that the guest's tables lead there, or nowhere, is traced too."""
         self._trace(place)
-        before = super().show(place, gva, frame, rights)
+        before = super().show(place, gva, frame)
         self._trace(place)
         return before
 

@@ -2,22 +2,20 @@
 
 All of the guest runs in real U mode under shadow page tables, as in trap and emulate. But where its virtual mode
 is M or S, what runs is not its own code: it is the translation, in frames that the guest doesn't have. So it does
-not matter whether a sensitive instruction traps in U mode: none is executed there. A read of a CSR is *in-lined*:
-it becomes a load from a page of the virtual state. What takes more is a *call-out*, an instruction that exits. A
-load or store that exits again and again, for a device or a page table, becomes a call-out too.
+not matter whether a sensitive instruction traps in U mode: none is executed there. A read of a CSR is *in-lined*
+while its value is a small number: the number stands in the word that runs, and whenever the CSR has changed, the
+word is made anew before the guest goes on. What takes more is a *call-out*, an instruction that exits. A load or
+store that exits again and again, for a device or a page table, becomes a call-out too.
 
 After an exit the guest is not entered as long as it would exit again at once, or soon: its next instructions are
 interpreted. So a row of call-outs is one exit.
 
-The page of the virtual state is at the last 2 KiB of all addresses, which code reaches without a register. That is
-a hole: a kernel that goes there by a wild pointer finds its own virtual CSRs and no fault. What it spoils there is
-its own; nobody else's is there, and a user's program does not see the page. On x86 segment limits kept guests off
-such pages; RISC-V has nothing of the kind. A guest that maps a page there loses in-lining for good; `CallOutsOnly`
-never has it, and no hole.
+Real translators keep the virtual state in the guest's address space, where their in-lined code loads and stores it;
+on x86 segment limits kept the guest off. RISC-V has nothing of the kind: a kernel would find its virtual CSRs by a
+wild pointer. So here nothing is in the guest's addresses but what is its own.
 """
 
 from collections.abc import Iterable
-from struct import pack, unpack
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.events import ShadowFill, Translation
@@ -25,11 +23,7 @@ from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import Place, ShadowTables
 from vlab.hypervisor.techniques.translation_cache import (
     CALL_OUT,
-    IN_LINE,
     NOT_REACHED,
-    PLACES,
-    STATE,
-    WRITTEN,
     CodePage,
     Listing,
     TranslationCache,
@@ -41,17 +35,15 @@ from vlab.machine import GATE
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import R, W, X
-from vlab.machine.snapshot import WORD, Checker
+from vlab.machine.snapshot import Checker
 from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Mode, Trap
-from vlab.riscv.csrs import CSRS
 from vlab.riscv.instructions import ROWS
 
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
 CACHE_FRAMES = 16
-_STATE_PAGE = WORD - PAGE
 _CODE_FLAGS = str(Flags.V | Flags.X | Flags.U | Flags.A | Flags.D)
 _WFI = ROWS["wfi"].match
 _TRAPS = (Cause.ILLEGAL_INSTRUCTION, Cause.BREAKPOINT)  # of a word that is not reached, and of a call-out
@@ -68,7 +60,7 @@ class BinaryTranslation(TrapAndEmulate):
     """Runs the kernel of one guest from a translation cache; see `TrapAndEmulate` for the rest."""
 
     name: ClassVar[str] = "binary-translation"
-    hidden_frames: ClassVar[int] = CACHE_FRAMES + 1
+    hidden_frames: ClassVar[int] = CACHE_FRAMES
     in_lining: ClassVar[bool] = True
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
@@ -76,7 +68,6 @@ class BinaryTranslation(TrapAndEmulate):
         hidden = self._frames[-self.hidden_frames :]
         self.cache = TranslationCache(vm.host.memory, vm.memory, hidden)
         self.shadow.hidden = frozenset(hidden)
-        self._in_line = self.in_lining
         self._ahead = 0
         self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
 
@@ -99,8 +90,7 @@ class BinaryTranslation(TrapAndEmulate):
         pc = self.vm.hart.pc
         page = self._code_at(pc) if self._translates else None
         if page is None or cause not in _TRAPS:
-            shows = page is not None and self._looks_for_state(page, cause, value)
-            return "shadow fill" if shows else super().reason(cause, value)
+            return super().reason(cause, value)
         if self.cache.word(page, pc) == NOT_REACHED:
             return "translation"
         word = self.cache.guest_word(page, pc)
@@ -126,9 +116,6 @@ class BinaryTranslation(TrapAndEmulate):
         page = self._code_at(pc) if self._translates else None
         if page is not None and cause in _TRAPS:
             self._trapped(page, pc)
-        elif page is not None and self._looks_for_state(page, cause, value):
-            self._show_state()
-            self.vm.hidden_attempt()
         else:
             self._count_data(reason, value)
             super()._deal_with(reason, cause, value)
@@ -165,8 +152,6 @@ class BinaryTranslation(TrapAndEmulate):
 
     def fill(self, gva: int, access: Access, found: Found) -> None:
         """See `TrapAndEmulate.fill`: for a fetch of the guest's kernel, its page in the cache."""
-        if self._translates and gva >= _STATE_PAGE:
-            self._stop_in_lining()
         if not self._translates or access is not Access.FETCH:
             super().fill(gva, access, found)
             return
@@ -177,18 +162,13 @@ class BinaryTranslation(TrapAndEmulate):
         page, place = self._page(found.physical), Place(self.view(), gva & -found.span, found.span)
         page.data = 0
         self._translate(page, gva)
-        self._show(place, gva & -PAGE, page.frame, X)
+        if self.shadow.show(place, gva, page.frame):
+            self.vm.hypervisor.fence(gva)
         if self.vm.events.on:
             hpa = page.frame * PAGE + gva % PAGE
             self.vm.events.emit(
                 ShadowFill, self.vm.level, gva, found.physical, hpa, _CODE_FLAGS, str(Access.FETCH)
             )
-        if page.in_lined and (_STATE_PAGE, PAGE) not in self.shadow.shadows[place.view].filled:
-            self._show_state()
-
-    def _show(self, place: Place, gva: int, frame: int, rights: int) -> None:
-        if self.shadow.show(place, gva, frame, rights):
-            self.vm.hypervisor.fence(gva)
 
     def _page(self, gpa: int) -> CodePage:
         """The page of the cache for a page of the guest's in its mode now: made, if need be, and then traced."""
@@ -207,7 +187,8 @@ class BinaryTranslation(TrapAndEmulate):
     def _translate(self, page: CodePage, gva: int) -> None:
         """Translate from an address on, if that is not translated yet."""
         if self.cache.word(page, gva) == NOT_REACHED:
-            block = self.cache.translate(page, gva, self._in_line)
+            read = self.vm._hart.csr.__getitem__ if self.in_lining else None
+            block = self.cache.translate(page, gva, read)
             if self.vm.events.on:
                 self.vm.events.emit(Translation, self.vm.level, gva, *block)
 
@@ -221,60 +202,17 @@ class BinaryTranslation(TrapAndEmulate):
         """See `vlab.hypervisor.shadow.Guest`: what a kernel's page is shown as, only its use can tell."""
         found = super().look(gva, access)
         code = (found.physical // PAGE, self.vm.mode) in self.cache.pages
-        if self._translates and (code or gva >= _STATE_PAGE or not found.rights & (R | W)):
+        if self._translates and (code or not found.rights & (R | W)):
             raise Trap(Cause.LOAD_PAGE_FAULT, gva)
         return found
 
-    # The virtual state
-
-    def _looks_for_state(self, page: CodePage, cause: int, value: int) -> bool:
-        """Whether it is an in-lined word that has not found the page of the virtual state."""
-        missing = cause in (Cause.LOAD_PAGE_FAULT, Cause.STORE_PAGE_FAULT) and value >= WORD + STATE
-        return missing and not harmless(self.cache.guest_word(page, self.vm.hart.pc))
-
-    def _show_state(self) -> None:
-        """Show the page of the virtual state, unless the guest has something there."""
-        for access in Access:
-            try:
-                self.resolve(_STATE_PAGE, access, touch=False)
-            except Trap:
-                continue
-            self._stop_in_lining()
-            break
-        else:
-            place = Place(self.view(), _STATE_PAGE, PAGE)
-            self._show(place, _STATE_PAGE, self.cache.state_frame, R | W)
-
-    def _stop_in_lining(self) -> None:
-        """The guest has a page where in-lined code would look for the virtual state."""
-        self._in_line = False
-        self.cache.clear()
-        self.shadow.drop_all("translation dropped")
-
-    def satp(self) -> int:
-        """See `TrapAndEmulate.satp`; the page of the virtual state is made true before."""
-        if self._in_line and self._translates:
-            csr, readable = self.vm.hart.csr, IN_LINE[self.vm.mode]
-            values = [csr.read(CSRS[name]) if name in readable else 0 for name in PLACES]
-            new, memory = pack(f"<{len(values)}Q", *values), self.vm.host.memory
-            if memory.peek(self._state_address, len(new)) != new:
-                memory.poke(self._state_address, new)
-        return super().satp()
-
-    @property
-    def _state_address(self) -> int:
-        return self.cache.state_frame * PAGE + PAGE + STATE
-
-    def settle(self) -> None:
-        """See `TrapAndEmulate.settle`: what it wrote by itself is in the page of the virtual state."""
-        if self._in_line and self._translates:
-            written = self.vm.host.memory.peek(self._state_address, 8 * len(WRITTEN))
-            readable, values = IN_LINE[self.vm.mode], self.vm._hart.csr.values
-            for name, value in zip(WRITTEN, unpack(f"<{len(WRITTEN)}Q", written), strict=True):
-                if name in readable:
-                    values[name] = value
-
     # Entries
+
+    def load(self) -> None:
+        """See `TrapAndEmulate.load`; what is in-lined is made true before."""
+        if self._translates:
+            self.cache.follow(self.vm._hart.csr.__getitem__)
+        super().load()
 
     def prepare(self) -> bool:
         """See `TrapAndEmulate.prepare`: nor is a guest entered that would exit at once."""
@@ -304,7 +242,7 @@ class BinaryTranslation(TrapAndEmulate):
             return False
         if self.cache.word(page, hart.pc) == CALL_OUT and harmless(self.cache.guest_word(page, hart.pc)):
             self._ahead = _AHEAD
-        if CALL_OUT in self.cache.words(page, hart.pc, _NEAR):
+        if self.cache.calls_out(page, hart.pc, _NEAR):
             return True
         self._ahead -= 1
         return self._ahead >= 0
@@ -312,7 +250,7 @@ class BinaryTranslation(TrapAndEmulate):
     def _foresee(self) -> None:
         """Show and translate the code that the guest goes on with, if that is all that it would exit for."""
         hart = self.vm.hart
-        if not self._translates or hart.pc == GATE or hart.pc >= _STATE_PAGE:
+        if not self._translates or hart.pc == GATE:
             return
         page = self._code_at(hart.pc)
         if page is not None and self.cache.word(page, hart.pc) != NOT_REACHED:
@@ -331,10 +269,8 @@ class BinaryTranslation(TrapAndEmulate):
         """See `TrapAndEmulate.translations_changed`."""
         if reason in ("power", "restore"):
             self.cache.clear()
-            self._in_line, self._ahead, self._exited = self.in_lining, 0, True
+            self._ahead, self._exited = 0, True
         super().translations_changed(reason, address)
-        if address is not None and address >> 30 == _STATE_PAGE >> 30:
-            self.shadow.drop_page(reason, _STATE_PAGE)  # the guest may have a large page there now
 
     # For readers
 
@@ -357,7 +293,6 @@ class BinaryTranslation(TrapAndEmulate):
     def state(self) -> dict[str, Any]:
         """See `TrapAndEmulate.state`."""
         return super().state() | {
-            "in_line": self._in_line,
             "ahead": self._ahead,
             "exited": self._exited,
             "cache": self.cache.state(),
@@ -366,13 +301,13 @@ class BinaryTranslation(TrapAndEmulate):
     def restore(self, state: Checker) -> None:
         """See `TrapAndEmulate.restore`."""
         super().restore(state)
-        self._in_line, self._exited = state.flag("in_line"), state.flag("exited")
+        self._exited = state.flag("exited")
         self._ahead = state.number("ahead", _AHEAD + 1)
         self.cache.restore(state.part("cache"))
 
 
 class CallOutsOnly(BinaryTranslation):
-    """Binary translation without a page of the virtual state: each sensitive instruction is a call-out."""
+    """Binary translation that in-lines nothing: each sensitive instruction is a call-out."""
 
     name: ClassVar[str] = "call-outs-only"
     in_lining: ClassVar[bool] = False

@@ -8,7 +8,7 @@ nothing, and one instruction takes the guest one step of its time. What a word b
 
 from ast import Call, Name, walk
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from struct import pack, unpack
@@ -20,7 +20,7 @@ from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode, decode, disassemble
-from vlab.riscv.csrs import BY_NUMBER
+from vlab.riscv.csrs import BY_NUMBER, CSRS
 from vlab.riscv.instructions import ROWS, Row, encode
 from vlab.riscv.meaning import MEMORY, PURE, meaning
 
@@ -37,25 +37,38 @@ _HARMLESS = {
 }  # what an instruction may call that does the same in every mode
 _ENDS = ("jal", "jalr", "sret", "mret")  # what follows them in memory is not reached through them
 
-# The CSRs that change by nothing but the guest's own writes, and that its mode may always read, each with its
-# place in the page of the virtual state. Of the first six any value is legal, and none changes what the hart does
-# next: to these the guest may write by itself too.
-WRITTEN = ("sscratch", "scause", "stval", "mscratch", "mcause", "mtval")
+# The CSRs that change by exits alone, and that its mode may always read.
 _S = ("sscratch", "scause", "stval", "sepc", "sstatus", "sie", "stvec", "scounteren")
 _M = "mscratch mcause mtval mepc mstatus misa medeleg mideleg mie mtvec mcounteren menvcfg".split()
 _FIXED = "mvendorid marchid mimpid mhartid".split()
 IN_LINE = {Mode.S: _S, Mode.M: (*_S, *_M, *_FIXED)}
-PLACES = {name: 8 * place for place, name in enumerate(dict.fromkeys((*WRITTEN, *IN_LINE[Mode.M])))}
-STATE = (
-    -2048
-)  # where the page of the virtual state shows them: x0 + imm reaches the last 2 KiB of all addresses
+_READS = ("csrrs", "csrrc", "csrrsi", "csrrci")  # with nothing to set or clear
+_SMALL = 1 << 11  # below that, a number has room in a word
 
 
-def translated(word: int, mode: Mode, in_line: bool) -> int:
-    """What a word of code for this mode becomes: itself, an access to the page of the virtual state, a call-out."""
+def translated(word: int, mode: Mode, values: Mapping[str, int]) -> int:
+    """What a word of code for this mode becomes: itself, the number that it would read, a call-out.
+
+    `values` holds CSRs by name: a read of one of these is in-lined, as long as its value is a small number.
+    """
     if harmless(word):
         return word
-    return (_in_lined(word, mode) if in_line else None) or CALL_OUT
+    name = csr_read(word, mode)
+    value = values.get(name or "", _SMALL)
+    if value >= _SMALL:
+        return CALL_OUT
+    return encode(ROWS["addi"], {"rd": word >> 7 & 31, "rs1": 0, "imm": value})
+
+
+@lru_cache(maxsize=1 << 10)
+def csr_read(word: int, mode: Mode) -> str | None:
+    """The CSR that a word of code for this mode does no more than read, if reads of it can be in-lined."""
+    instruction = decode(word)
+    if instruction is None or instruction.name not in _READS:
+        return None
+    csr = BY_NUMBER.get(instruction["csr"])
+    source = instruction["zimm"] if instruction.name.endswith("i") else instruction["source"]
+    return csr.name if csr is not None and csr.name in IN_LINE[mode] and source == 0 else None
 
 
 @lru_cache(maxsize=1 << 14)
@@ -69,22 +82,6 @@ def harmless(word: int) -> bool:
 def _called(row: Row) -> set[str]:
     nodes = (node for statement in meaning(row) for node in walk(statement))
     return {node.func.id for node in nodes if isinstance(node, Call) and isinstance(node.func, Name)}
-
-
-def _in_lined(word: int, mode: Mode) -> int | None:
-    """The load or store that a read or write of a CSR becomes; None if it takes more than that."""
-    instruction = decode(word)
-    csr = None if instruction is None else BY_NUMBER.get(instruction["csr"])
-    if instruction is None or csr is None or csr.name not in IN_LINE[mode]:
-        return None
-    at, name = STATE + PLACES[csr.name], instruction.name
-    source = instruction["zimm"] if name.endswith("i") else instruction["source"]
-    if name in ("csrrs", "csrrc", "csrrsi", "csrrci") and source == 0:
-        return encode(ROWS["ld"], {"rd": instruction["rd"], "imm": at})
-    writes = name == "csrrw" or (name == "csrrwi" and source == 0)
-    if writes and instruction["rd"] == 0 and csr.name in WRITTEN:
-        return encode(ROWS["sd"], {"rs2": source, "imm": at})
-    return None
 
 
 class Block(NamedTuple):
@@ -132,29 +129,31 @@ class CodePage:
     """One page of a guest's code, by its number, as one mode runs it; its translation is in `frame`.
 
     `trouble` counts, by its place, how often a load or store has exited; `data` how often somebody has loaded
-    from this page or stored there since it was last shown as code. `in_lined` is whether anything ever was.
+    from this page or stored there since it was last shown as code. `reads` has the CSR that is read there, by its
+    place, where that is in-lined while its value is a small number.
     """
 
     number: int
     mode: Mode
     frame: int
     data: int = 0
-    in_lined: bool = False
     trouble: Counter[int] = field(default_factory=Counter)
+    reads: dict[int, str] = field(default_factory=dict)
 
 
 class TranslationCache:
-    """Frames of the host's that hold a guest's translated code, and one for its virtual state: `state_frame`.
+    """Frames of the host's that hold a guest's translated code.
 
-    The guest can't load from these frames of code, nor store there. What is translated follows from their words
-    alone. It is true always: `memory` tells of each write to a page of code, and the words written are
-    translated anew when they are reached again.
+    The guest can't load from them, nor store there. What is translated follows from their words alone. It is true
+    always: `memory` tells of each write to a page of code, and the words written are translated anew when they are
+    reached again; `follow` does the same for CSRs, before the guest is entered.
     """
 
     def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: Iterable[int]):
         self._host, self._memory = host, memory
-        self.state_frame, *self._frames = frames
+        self._frames = list(frames)
         self.pages: dict[tuple[int, Mode], CodePage] = {}
+        self._values: dict[str, int] = {}  # of the CSRs that are read somewhere here, as the words have them
         memory.on_code_write = self.written
 
     def __repr__(self) -> str:
@@ -188,6 +187,7 @@ class TranslationCache:
         """Forget all of them."""
         for page in list(self.pages.values()):
             self.drop(page)
+        self._values = {}
 
     def of(self, number: int) -> list[CodePage]:
         """The translations of a page, by its number: one a mode."""
@@ -203,17 +203,21 @@ class TranslationCache:
         """The word that runs."""
         return self._host.load(page.frame * PAGE + address % PAGE, 4)
 
-    def words(self, page: CodePage, address: int, count: int) -> list[int]:
-        """So many of them, as far as the page goes."""
+    def calls_out(self, page: CodePage, address: int, count: int) -> bool:
+        """Whether one of so many words, as far as the page goes, is a call-out, or at another time may be one."""
         size = min(4 * count, PAGE - address % PAGE)
-        return list(unpack(f"<{size // 4}I", self._host.peek(page.frame * PAGE + address % PAGE, size)))
+        words = unpack(f"<{size // 4}I", self._host.peek(page.frame * PAGE + address % PAGE, size))
+        return CALL_OUT in words or any(address % PAGE // 4 + n in page.reads for n in range(size // 4))
 
     def guest_word(self, page: CodePage, address: int) -> int:
         """The guest's own."""
         return self._memory.load(page.number * PAGE + address % PAGE, 4)
 
-    def translate(self, page: CodePage, address: int, in_line: bool) -> Block:
-        """Translate from here to the next jump that always jumps, or to what is translated, or to the page's end."""
+    def translate(self, page: CodePage, address: int, read: Callable[[str], int] | None) -> Block:
+        """Translate from here to the next jump that always jumps, or to what is translated, or to the page's end.
+
+        `read` gives a CSR's value, by its name; without it no read of one is in-lined.
+        """
         first = address % PAGE // 4
         guest, now = (
             self._words(self._memory, page.number)[first:],
@@ -223,16 +227,17 @@ class TranslationCache:
         for word, before in zip(guest, now, strict=True):
             if before != NOT_REACHED:
                 break
-            new.append(translated(word, page.mode, in_line))
+            if read is not None and (name := csr_read(word, page.mode)):
+                page.reads[first + len(new)] = name
+                self._values.setdefault(name, read(name))
+            new.append(translated(word, page.mode, self._values))
             instruction = decode(word)
             if instruction is None or instruction.name in _ENDS:
                 break
         self._host.poke(page.frame * PAGE + 4 * first, pack(f"<{len(new)}I", *new))
         called_out = new.count(CALL_OUT)
         same = sum(word != CALL_OUT and word == old for word, old in zip(new, guest, strict=False))
-        in_lined = len(new) - same - called_out
-        page.in_lined |= in_lined > 0
-        return Block(len(new), in_lined, called_out)
+        return Block(len(new), len(new) - same - called_out, called_out)
 
     def call_out(self, page: CodePage, address: int) -> None:
         """From here on this word exits before it is tried."""
@@ -245,6 +250,20 @@ class TranslationCache:
                 first = max(address & -4, number * PAGE) % PAGE
                 end = min(address + size - number * PAGE + 3 & -4, PAGE)
                 self._host.poke(page.frame * PAGE + first, bytes(end - first))
+                page.reads = {at: csr for at, csr in page.reads.items() if not first <= 4 * at < end}
+
+    def follow(self, read: Callable[[str], int]) -> None:
+        """The guest is about to run: what is in-lined are the CSRs as they are now; `read` gives them by name."""
+        values = {name: read(name) for name in self._values}
+        if values == self._values:
+            return
+        changed = {name for name, value in values.items() if value != self._values[name]}
+        self._values = values
+        for page in self.pages.values():
+            for place in (at for at, name in page.reads.items() if name in changed):
+                new = translated(self.guest_word(page, 4 * place), page.mode, values)
+                if new != self.word(page, 4 * place):
+                    self._host.store(page.frame * PAGE + 4 * place, 4, new)
 
     def listing(self, page: CodePage, address: int, count: int) -> Listing:
         """So many words from this place on, as far as the page goes."""
@@ -258,33 +277,61 @@ class TranslationCache:
 
     # Saving: what is translated stands in the host's memory
 
-    def state(self) -> list[list[Any]]:
+    def state(self) -> dict[str, Any]:
         """Which page is where, as plain data."""
-        return [
-            [page.number, int(page.mode), page.frame, page.data, int(page.in_lined), *_pairs(page.trouble)]
+        pages = [
+            {
+                "page": [page.number, int(page.mode), page.frame, page.data],
+                "trouble": _pairs(page.trouble),
+                "reads": _pairs({place: CSRS[name].number for place, name in page.reads.items()}),
+            }
             for page in self.pages.values()
         ]
+        values = {CSRS[name].number: value for name, value in self._values.items()}
+        return {"pages": pages, "values": _pairs(values)}
 
     def restore(self, state: Checker) -> None:
         """Be as `state` says."""
         pages: dict[tuple[int, Mode], CodePage] = {}
-        for row in state.rows():
-            pairs = row.rows()[5:]
-            number, mode, frame, data, in_lined = Checker(row.state[:5], row.where).all_numbers(5)
-            trouble: Counter[int] = Counter()
-            for place, count in (pair.all_numbers(2, WORDS) for pair in pairs):
-                trouble[place] = count
+        values = {_name(row, number, Mode.M): value for row, number, value in _numbers(state.part("values"))}
+        for row in state.part("pages").rows():
+            number, mode, frame, data = row.numbers("page", 4)
             taken = {page.frame for page in pages.values()}
             known = mode in list(IN_LINE) and frame in self._frames and frame not in taken
             if not known or not self._memory.holds(number * PAGE, PAGE) or (number, Mode(mode)) in pages:
                 raise row.bad(_("This is no page of a translation cache."))
-            pages[number, Mode(mode)] = CodePage(number, Mode(mode), frame, data, bool(in_lined), trouble)
-        self.pages = pages
+            page = pages[number, Mode(mode)] = CodePage(number, Mode(mode), frame, data)
+            for pair, place, count in _numbers(row.part("trouble")):
+                page.trouble[_place(pair, place)] = count
+            for pair, place, csr in _numbers(row.part("reads")):
+                page.reads[_place(pair, place)] = _name(pair, csr, page.mode)
+            if not set(page.reads.values()) <= values.keys():
+                raise row.bad(_("This is no page of a translation cache."))
+        self.pages, self._values = pages, values
         self._memory.code = {page.number for page in pages.values()}
 
 
-def _pairs(trouble: Counter[int]) -> list[list[int]]:
-    return [list(pair) for pair in sorted(trouble.items())]
+def _pairs(pairs: Mapping[int, int]) -> list[list[int]]:
+    return [list(pair) for pair in sorted(pairs.items())]
+
+
+def _numbers(state: Checker) -> list[tuple[Checker, int, int]]:
+    """Pairs of a saved state, each with its row."""
+    return [(row, *row.all_numbers(2)) for row in state.rows()]  # type: ignore[misc]
+
+
+def _place(row: Checker, place: int) -> int:
+    if place >= WORDS:
+        raise row.bad(_("This is no page of a translation cache."))
+    return place
+
+
+def _name(row: Checker, number: int, mode: Mode) -> str:
+    """The CSR of this number, which must be one that is read in-line."""
+    csr = BY_NUMBER.get(number)
+    if csr is None or csr.name not in IN_LINE[mode]:
+        raise row.bad(_("This is no page of a translation cache."))
+    return csr.name
 
 
 def _listed(address: int, guest: int, now: int) -> TranslatedWord:
