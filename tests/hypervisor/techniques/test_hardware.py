@@ -89,6 +89,59 @@ def test_a_guest_with_a_quirk_that_enters_its_kernel_runs_well():
     assert vm.console == bare(KERNEL).console
 
 
+COUNTING = """
+    li   t0, -1
+    csrw pmpaddr0, t0
+    li   t0, 0x1f
+    csrw pmpcfg0, t0
+    li   t0, 1<<11
+    csrw mstatus, t0
+    la   t0, 1f
+    csrw mepc, t0
+    mret
+1:  la   s0, cell               # in S mode: a counter in memory, and the same in a register
+2:  ld   t0, (s0)
+    addi t0, t0, {step}
+    sd   t0, (s0)
+    addi s1, s1, {step}
+    j    2b
+    .balign 4096
+cell: .dword 0
+"""
+CELL = 0x8000_1000
+
+
+def counts_right(vm):
+    vm.stop()
+    return 0 <= vm.hart.x[9] - vm.memory.load(CELL, 8) <= 1000 and vm.hart.x[9] < 1 << 32
+
+
+def test_of_two_that_take_turns_each_has_its_own_memory():
+    """One hart translates for both: what it remembers of one is not for the other."""
+    machine = Machine(memory="8M", extensions="H")
+    hypervisor = Hypervisor(machine, time_slice=50)
+    images = [assemble(COUNTING.format(step=step)) for step in (1, 1000)]
+    vms = [hypervisor.create_vm(image, memory="1M", technique=HARDWARE) for image in images]
+    machine.run(20_000)
+    assert all(vm.exits["time slice"] > 50 and counts_right(vm) for vm in vms)
+    assert vms[0].hart.x[9] > 500 and vms[1].hart.x[9] > 500_000
+
+
+def test_what_becomes_read_only_while_it_runs_is_so_at_once():
+    """Its page was written a moment ago, and may not be any more: for a log, and for a clone that shares it."""
+    machine = Machine(memory="8M", extensions="H")
+    vm = Hypervisor(machine).create_vm(assemble(COUNTING.format(step=1)), memory="1M", technique=HARDWARE)
+    machine.run(5000)
+    for _turn in range(3):
+        vm.log_writes()
+        machine.run(500)
+        assert vm.take_written() == {CELL - vm.memory.base >> 12}
+    clone, count = vm.clone(), vm.hart.x[9]
+    machine.run(3000)
+    assert counts_right(vm) and vm.hart.x[9] > count + 500
+    assert clone.memory.load(CELL, 8) - count in (-1, 0)
+
+
 def test_beside_others():
     """Two with, one without: each ends as it does alone; nothing of one's registers is left for another."""
     machine = Machine(memory="8M", extensions="H")
