@@ -11,7 +11,7 @@ from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.architectures import KVM, HyperV
 from vlab.hypervisor.host import Host, programs
 from vlab.language import VlabError
-from vlab.machine import Machine, Stop
+from vlab.machine import Machine, Snapshot, Stop
 from vlab.machine.devices.virtio.block import VirtioBlock
 from vlab.machine.disks import Disk
 from vlab.riscv import Mode
@@ -123,6 +123,14 @@ def test_what_cannot_be_is_refused():
     hyperv.root.load(GUESTS["hello"])
     with pytest.raises(VlabError, match="is gone"):
         _ = hyperv.host
+
+
+def test_a_state_without_a_root_partition_is_refused():
+    machine = HyperV(Machine(memory="16M", extensions="H")).computer
+    state: Any = machine.snapshot().state
+    state["residents"]["S"]["state"] |= {"vms": [], "current": None, "inside": False}
+    with pytest.raises(VlabError, match="root partition"):
+        Machine(memory="16M", extensions="H").restore(Snapshot(state))
 
 
 def test_it_says_and_shows_what_it_is():

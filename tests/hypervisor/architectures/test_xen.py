@@ -275,6 +275,14 @@ def test_a_page_from_a_damaged_state_that_is_nobodys_is_not_copied(page):
     assert xen.dom0.status is None
 
 
+def test_a_state_without_a_domain_0_is_refused():
+    machine = Xen(Machine(memory="4M")).computer
+    state: Any = machine.snapshot().state
+    state["residents"]["S"]["state"] |= {"vms": [], "current": None, "inside": False}
+    with pytest.raises(VlabError, match="domain 0"):
+        Machine(memory="4M").restore(Snapshot(state))
+
+
 def test_it_says_and_shows_what_it_is():
     machine, xen = built()
     assert repr(xen) == "Xen at level 0: domain 0 has the devices; guests: ana, bob"

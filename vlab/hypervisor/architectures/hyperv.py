@@ -10,7 +10,7 @@ hypercalls. And that it is the root that makes partitions: here that is `create_
 Functional Specification", v6.0b.)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from vlab.language import VlabError, _
 from vlab.machine import RESIDENTS, Computer
 from vlab.machine.bus import Device
 from vlab.machine.expecting import expect_computer, in_charge
+from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode
 
 ROOT_PARTITION = "root"
@@ -83,6 +84,13 @@ class HyperV(Hypervisor):
         if vm is self.root:
             raise VlabError(_("The others need the root partition: it has the devices."), where=vm.name)
         super().remove(vm)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Hypervisor.restore`."""
+        vms = Checker(state, self.kind).part("vms")
+        if not vms.rows():
+            raise vms.bad(_("There is no root partition in it."))
+        super().restore(state)
 
 
 RESIDENTS[HyperV.kind] = partial(HyperV, power_on=False)

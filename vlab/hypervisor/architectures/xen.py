@@ -12,6 +12,7 @@ guest's address space, so it is entered with no other table; the model's does no
 Art of Virtualization", 2003.)
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from vlab.machine import RESIDENTS, Computer
 from vlab.machine.devices.virtio.block import VirtioBlock
 from vlab.machine.disks import Disk
 from vlab.machine.expecting import in_charge
+from vlab.machine.snapshot import Checker
 
 DOMAIN_0 = "domain0"
 MEMORY = "64K"  # of domain 0
@@ -80,6 +82,13 @@ class Xen(Hypervisor):
         super().remove(vm)
         if isinstance(technique, Hypercalls) and isinstance(driver, Hypercalls):
             driver.disconnect(technique)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Hypervisor.restore`."""
+        vms = Checker(state, self.kind).part("vms")
+        if not vms.rows():
+            raise vms.bad(_("There is no domain 0 in it."))
+        super().restore(state)
 
 
 RESIDENTS[Xen.kind] = partial(Xen, power_on=False)
