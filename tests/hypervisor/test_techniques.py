@@ -13,11 +13,10 @@ from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.stories import PAGED, PAGED_STORIES, ROOT, STORIES, TO_S, guest
 from tests.hypervisor.towers import MOST, POLICIES, Tower, difference, end, tower
-from vlab.hypervisor.techniques import CallOutsOnly, HardwareAssisted, TrapAndEmulate
+from vlab.hypervisor.techniques import BinaryTranslation, HardwareAssisted, TrapAndEmulate
 from vlab.machine import Stop
 
-# `CallOutsOnly`: what in-lining does where a guest falls into its hole is in the tests of binary translation.
-UNMODIFIED = (TrapAndEmulate, CallOutsOnly, HardwareAssisted)
+UNMODIFIED = (TrapAndEmulate, BinaryTranslation, HardwareAssisted)
 NESTED = tuple(product(UNMODIFIED, repeat=2))
 
 
@@ -82,4 +81,4 @@ def test_a_paged_story_with_hardware(story, eyes):
     image = guest(PAGED + into + PAGED_STORIES[story], ROOT)
     for policy in ("lazy", "traced"):  # of the shadows that its M mode runs under
         same(image, (HardwareAssisted,), (policy,), 1 << 20)
-    same(image, (HardwareAssisted, CallOutsOnly), ("traced", "lazy"), 1 << 20)
+    same(image, (HardwareAssisted, BinaryTranslation), ("traced", "lazy"), 1 << 20)

@@ -153,6 +153,56 @@ def test_beside_others():
         assert (vm.console, vm.status, vm.time) == (alone.console, 0, alone.time)
 
 
+LEAVES_THINGS = assemble("""
+    li   t0, -1
+    csrw pmpaddr0, t0
+    li   t0, 0x1f
+    csrw pmpcfg0, t0
+    csrwi mcounteren, 7
+    csrwi scounteren, 7         # its users may read the time
+    csrwi mideleg, 2
+    li   t0, 1<<11
+    csrw mstatus, t0
+    la   t0, 1f
+    csrw mepc, t0
+    mret
+1:  csrsi sie, 2                # in S mode: an interrupt that is pending and enabled, but for sstatus.SIE
+    csrsi sip, 2
+2:  addi s1, s1, 1
+    j    2b
+""")
+READS_THE_TIME = assemble("""
+    li   s0, 200
+1:  rdtime t0
+    add  s1, s1, t0
+    rdcycle t0
+    xor  s2, s2, t0
+    csrr t0, mstatus
+    add  s3, s3, t0
+    addi s0, s0, -1
+    bnez s0, 1b
+    li   t0, 0x100000
+    li   t1, 0x5555
+    sw   t1, (t0)
+    j    .
+""")
+
+
+@pytest.mark.parametrize("leaves", ["at the end of its turn", "by hand"])
+def test_nothing_of_it_is_left_in_the_registers_for_others(leaves):
+    """Its counters stay closed to a guest in real U mode; nor is that one in a guest's mode, or the host kept awake."""
+    machine = Machine(memory="8M", extensions="H")
+    hypervisor = Hypervisor(machine, time_slice=50)
+    one = hypervisor.create_vm(LEAVES_THINGS, memory="1M", technique=HARDWARE)
+    other = hypervisor.create_vm(READS_THE_TIME, memory="1M", technique=EMULATE)
+    machine.run(20_000, until=lambda: one.running and machine.hart.virtual and one.hart.x[9] > 30)
+    if leaves == "at the end of its turn":
+        machine.run(20_000, until=lambda: other.running)
+    one.pause()
+    assert machine.run(40_000) is Stop.ASLEEP
+    assert difference(end(bare(READS_THE_TIME)), end(other)) == []
+
+
 @given(st.integers(1, 400), st.data())
 @settings(max_examples=10)
 def test_saved_and_restored_anywhere(every, data):
