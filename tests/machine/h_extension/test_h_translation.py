@@ -407,7 +407,9 @@ def test_devices_of_a_guest():
     assert do(built, "hsv.b a0, (a1)", a0=ord("x"), a1=UART) is None
     assert built.console == "x"
     assert cause(built, "hlv.bu a0, (a1)", a1=UART + 5) is None
-    assert cause(built, "hlvx.hu a0, (a1)", a1=UART) == ACCESS_FAULT
+    guest.host.map(UART + PAGE, UART, "RWXUAD")
+    trap = do(built, "hlvx.hu a0, (a1)", a1=UART + PAGE)
+    assert (trap.cause, trap.value) == (ACCESS_FAULT, UART + PAGE)  # by the guest's address
 
 
 # The TLB is state: fences ("Memory-Management Fences")
