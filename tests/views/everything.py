@@ -46,7 +46,18 @@ from vlab.silicon import (
     try_all,
     try_modules,
 )
-from vlab.views import Explorer, Interrupts, Picture, Routes, Shares, Stepper, Timeline, compare, picture_of
+from vlab.views import (
+    Exits,
+    Explorer,
+    Interrupts,
+    Picture,
+    Routes,
+    Shares,
+    Stepper,
+    Timeline,
+    compare,
+    picture_of,
+)
 from vlab.views.computers.comparison import Comparison
 from vlab.views.runs.ladder import Ladder, ladder_picture
 
@@ -109,6 +120,7 @@ def kinds() -> dict[type, Any]:
         ParameterSet: parameter_set("paging"),
         Costs: compare_paging("many edits"),
         WalkCounts: count_walks(),
+        Exits: Exits({"bare-metal": vm, "paravirtual": {"hypercall: return": 13, "system call": 10}}),
         IsolationMatrix: matrix,
         Cell: matrix["overwrite", "processes"],
         Attempt: try_all(live=False)["cli"],

@@ -17,6 +17,7 @@ from vlab.views.drawing.picture import Picture as Picture
 from vlab.views.drawn import picture_of as picture_of
 from vlab.views.live.explorer import Explorer as Explorer
 from vlab.views.live.stepper import Stepper as Stepper
+from vlab.views.operations.exits import Exits as Exits
 from vlab.views.plots.charts import Plot as Plot
 from vlab.views.plots.charts import chart_exits as chart_exits
 from vlab.views.plots.charts import style as style

@@ -55,6 +55,7 @@ from vlab.views.drawing.picture import Picture
 from vlab.views.operations.classification import classification_html, classified_html, pair_picture
 from vlab.views.operations.costs import costs_picture
 from vlab.views.operations.equivalence import equivalence_html, row_html
+from vlab.views.operations.exits import Exits, exits_picture
 from vlab.views.operations.farm import farm_picture, inventory_picture
 from vlab.views.operations.migration import migration_picture
 from vlab.views.operations.published import parameters_picture, walk_counts_picture
@@ -94,6 +95,7 @@ _DRAWN: dict[type, Callable[[Any], Picture]] = {
     ParameterSet: parameters_picture,
     Costs: costs_picture,
     WalkCounts: walk_counts_picture,
+    Exits: exits_picture,
     IsolationMatrix: matrix_picture,
     Cell: cell_picture,
     **SHOWN,
@@ -117,6 +119,7 @@ _VALUES = (
     Costs,
     ParameterSet,
     WalkCounts,
+    Exits,
 )
 
 

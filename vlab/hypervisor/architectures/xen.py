@@ -6,10 +6,11 @@ the disk. Its driver serves the others: one grants it a page, writes there what 
 domain 0 copies the request, asks the disk, copies the answer and rings back. The hypervisor has no driver of a disk.
 
 What it leaves out: domain 0 as a whole operating system, in whose programs an administrator makes guests (here that is
-`create_vm`, which also tells domain 0 of a new guest); rings of requests, and grants of many pages, to be mapped; the
-network; the credit scheduler; guests as they are, by hardware's help, which came later. Xen lies in a part of every
-guest's address space, so it is entered with no other table; the model's does not. (P. Barham and others, "Xen and the
-Art of Virtualization", 2003.)
+`create_vm`, which also tells domain 0 of a new guest); that the processor walks the guests' own page tables (here the
+hypervisor enters what they say into its own); rings of requests, and grants of many pages, to be mapped; the network;
+the credit scheduler; guests as they are, by hardware's help, which came later. Xen lies in a part of every guest's
+address space, so it is entered with no other table; the model's does not. (P. Barham and others, "Xen and the Art of
+Virtualization", 2003.)
 """
 
 from collections.abc import Mapping
