@@ -16,7 +16,8 @@ BUDGETS = {
     # Two stages of translation, and x86-64's format beside RISC-V's: the walk of 15 (24) references of every
     # textbook is this floor's, because a translation is a value here, with no machine needed.
     # What a reader can mend (a memory of no size, one that gives no frames) is said, not left to Python.
-    "paging": 1070,
+    # Arrays of addresses walk by the same rules: the lists of steps become arrays, in blocks, and entries become kinds.
+    "paging": 1610,
     # Many guests at once: fair scheduling, frames that come back, the log of writes that migration needs, and
     # clones that share their pages until one of them writes. Shadows of a guest that is a hypervisor itself, and
     # shadow entries that lead to a technique's own frames, which the tables and chains tell from stale ones. What

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     bench_snapshot,
     bench_switches,
     bench_timeline,
+    bench_walks,
     naive,
 )
 from tests.benchmarks.kernels import WAYS
@@ -309,6 +310,27 @@ def test_report_on_timelines_has_a_row_for_each_length():
     assert lines[-1].startswith("The aim: a million events in two seconds")
 
 
+# --- Many walks at once
+
+
+def test_report_on_walks_has_a_row_for_each_scheme():
+    lines = bench_walks.report(quick=True).splitlines()
+    assert [line.split()[0] for line in lines[3:9]] == ["Sv32", "Sv39", "Sv39,", "Sv48", "x86-64", "Sv39"]
+    assert lines[-1] == "The aim: 200 × the scalar walk."
+
+
+def test_many_walks_are_far_ahead_of_one_by_one():
+    """The aim is 200 times; what falls under 50 is broken, on however busy a host."""
+    for name in ("Sv39", "Sv39 over Sv39x4"):
+        assert bench_walks.measure(name, many=100_000, few=200, repetitions=3).median > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bench_walks.SCHEMES)
+def test_many_walks_reach_their_aim(name):
+    assert bench_walks.measure(name, many=1_000_000, few=5_000, repetitions=7).highest >= bench_walks.AIM
+
+
 # --- Moves in JupyterLab
 
 
@@ -358,6 +380,6 @@ def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
         SystemExit,
         match=r"no measurement speed\. There are: browser, compute, exits, interpreter, "
-        "snapshot, switches, timeline",
+        "snapshot, switches, timeline, walks",
     ):
         __main__.main(["exits", "speed"])

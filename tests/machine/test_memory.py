@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from vlab.language import VlabError
 from vlab.machine import memory as module
 from vlab.machine.memory import LIMIT, PAGE, RAM_BASE, Memory
+from vlab.paging import walk_many
 from vlab.riscv import Cause, Trap
 
 SIZE = 4 * PAGE
@@ -149,3 +150,10 @@ def test_fresh_pages_are_those_written_since_with_what_they_held():
     memory.store(memory.base + PAGE, 8, 0)
     assert memory.fresh() == {1: (bytes(PAGE), bytes(PAGE))}
     assert memory.pages() == {}
+
+
+def test_many_walks_read_it_without_asking_for_each_entry():
+    memory = Memory(1 << 16)
+    memory.store(RAM_BASE + 8 * 2, 8, 0x2000_0000 | 0xCF)  # a page of 1 GiB
+    many = walk_many(memory, RAM_BASE, [0x8000_1234, 0xC000_0000], "load", mode="S")
+    assert (many.physical[0], many.rule.tolist()) == (RAM_BASE + 0x1234, ["allowed", "not-valid"])

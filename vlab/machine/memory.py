@@ -70,6 +70,11 @@ class Memory(Watches):
     def __repr__(self) -> str:
         return _("Memory of {size} at {base:#x}").format(size=size_text(self.size), base=self.base)
 
+    @property
+    def data(self) -> bytearray:
+        """All its bytes, for whoever looks at many at once, such as `vlab.paging.walk_many`."""
+        return self.ram
+
     def holds(self, address: int, size: int = 1) -> bool:
         """Whether all `size` bytes at `address` are RAM."""
         return self.base <= address and address + size <= self.base + self.size

@@ -22,6 +22,7 @@ from vlab.paging.formats import Flags as Flags
 from vlab.paging.formats import Format as Format
 from vlab.paging.formats import X86Flags as X86Flags
 from vlab.paging.guestram import GuestRam as GuestRam
+from vlab.paging.many import walk_many as walk_many
 from vlab.paging.memory import Frames as Frames
 from vlab.paging.memory import Memory as Memory
 from vlab.paging.memory import Store as Store
@@ -55,3 +56,5 @@ from vlab.paging.walk import Step as Step
 from vlab.paging.walk import Update as Update
 from vlab.paging.walk import Walk as Walk
 from vlab.paging.walk import walk as walk
+from vlab.paging.walks import NOWHERE as NOWHERE
+from vlab.paging.walks import Walks as Walks

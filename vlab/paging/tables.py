@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from vlab.display import Drawn
 from vlab.language import VlabError, _
 from vlab.paging.entries import classify, entry, flags_of, rule_text
+from vlab.paging.many import walk_many
 from vlab.paging.memory import Frames, Memory, Store
 from vlab.paging.schemes import PAGE_SHIFT, SV39, Scheme, make_satp, scheme_of, size_text
 from vlab.paging.twostage import walk_two_stages
@@ -15,6 +16,8 @@ from vlab.riscv.privilege import Access, Mode, Trap
 
 if TYPE_CHECKING:
     import numpy
+
+    from vlab.paging.walks import Walks
 
 MAX_PAGES = 1 << 18  # one `map` call: a slip of the keyboard must not fill the memory
 MAX_TABLES = 1 << 10  # one listing: tables that point back at themselves would never end
@@ -159,6 +162,21 @@ class PageTable(Drawn):
             return walk(self.memory.load, self.root, address, access, **status)
         second = Host(host.scheme, host.root, status.pop("host_mxr", False))
         return walk_two_stages(host.memory.load, self.root, address, access, host=second, **status)
+
+    def walk_many(
+        self,
+        addresses: Any,
+        access: Access | str = Access.LOAD,
+        mode: Mode | str = Mode.U,
+        *,
+        host: "PageTable | None" = None,
+        **status: Any,
+    ) -> "Walks":
+        """Translate an array of addresses, each as `walk` would: see `vlab.paging.walk_many`."""
+        status |= {"mode": mode, "scheme": self.scheme}
+        if host is not None:
+            status["host"] = Host(host.scheme, host.root, status.pop("host_mxr", False))
+        return walk_many((host or self).memory, self.root, addresses, access, **status)
 
     def touch(
         self,

@@ -35,9 +35,7 @@ def walk_two_stages(
     Raises VlabError as `walk` does, and where the two stages have entries of different formats.
     """
     access, mode = access_of(access), mode_of(mode)
-    if scheme.format is not host.scheme.format:
-        what = _("{guest} over {host}: their entries have different formats.")
-        raise VlabError(what.format(guest=scheme.name, host=host.scheme.name))
+    expect_one_format(scheme, host.scheme)
     below = _Below(load, host, host_ad, scheme.format.implicit)
     status = {"sum": sum, "mxr": mxr or host.mxr, "scheme": scheme, "hardware_ad": hardware_ad}
     guest = walk(below.load_entry, root, address, access, mode=mode, stage=VS_STAGE, **status)  # type: ignore[arg-type]
@@ -54,6 +52,13 @@ def walk_two_stages(
         fault = fault_of(rule, VS_STAGE if fault_gpa is None else G_STAGE, access)
     done = (tuple(below.steps), physical, fault, rule, tuple(below.updates.values()))
     return Walk(*guest[:7], *done, host, gpa, fault_gpa, implicit)
+
+
+def expect_one_format(guest: Scheme, host: Scheme) -> None:
+    """Raises VlabError where the two stages have entries of different formats."""
+    if guest.format is not host.format:
+        what = _("{guest} over {host}: their entries have different formats.")
+        raise VlabError(what.format(guest=guest.name, host=host.name))
 
 
 class _Below:

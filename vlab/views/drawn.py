@@ -34,7 +34,7 @@ from vlab.operations import (
     Together,
 )
 from vlab.operations.costs import Costs, ParameterSet, WalkCounts
-from vlab.paging import PageTable, Walk
+from vlab.paging import PageTable, Walk, Walks
 from vlab.riscv import Csr, Program
 from vlab.views.addresses.chain import chain_picture, walk_picture
 from vlab.views.addresses.memorymap import memory_map_picture
@@ -44,7 +44,7 @@ from vlab.views.addresses.tlb import tlb_picture, tlb_run_picture
 from vlab.views.computers.boxes import boxes_picture
 from vlab.views.computers.comparison import Comparison
 from vlab.views.computers.disks import disk_picture
-from vlab.views.computers.listings import csr_html, csrs_html, processes_html, program_html
+from vlab.views.computers.listings import csr_html, csrs_html, processes_html, program_html, walks_html
 from vlab.views.computers.matrix import cell_picture, matrix_picture
 from vlab.views.computers.network import network_picture, together_picture
 from vlab.views.computers.sequence import capture_bundle, sequence_picture
@@ -190,6 +190,11 @@ def _equivalence_row_bundle(row: EquivalenceRow) -> Bundle:
 @renders(Csr)
 def _csr_bundle(csr: Csr) -> Bundle:
     return {"text/html": csr_html(csr)}, {}
+
+
+@renders(Walks)
+def _walks_bundle(walks: Walks) -> Bundle:
+    return {"text/html": walks_html(walks)}, {}
 
 
 @renders(Event)

@@ -1,8 +1,9 @@
 from vlab import Machine, assemble
 from vlab.machine.network import Capture, Packet
+from vlab.paging import PageTable
 from vlab.riscv import CSRS
 from vlab.views.computers import listings
-from vlab.views.computers.listings import csr_html, csrs_html, program_html
+from vlab.views.computers.listings import csr_html, csrs_html, program_html, walks_html
 
 
 def test_a_program_is_listed_with_its_instructions():
@@ -45,3 +46,17 @@ def test_a_capture_is_a_table_of_its_packets():
     assert shown["text/plain"] == "A capture of 1 packets."
     cells = [part.split(">", 1)[1].split("<")[0] for part in shown["text/html"].split("<td")[1:]]
     assert cells == ["7", "&lt;a&gt;", "14", "ARP, cut short"]
+
+
+def test_many_walks_are_a_row_for_each_rule():
+    table = PageTable()
+    table.map(0x1000, 0x8000_0000, "RU", 0x3000)
+    walks = table.walk_many([[0x9000, 0x1000], [0x2000, 0x3000]])
+    html = walks_html(walks)
+    assert html.startswith(
+        "<p>Sv39: 4 walks, load in U, 12 references: 3 × the entry allows the access; 1 × "
+    )
+    row = "<td style='text-align:left;white-space:pre'>"
+    assert f"{row}the entry allows the access</td>{row}3</td>{row}0x1000</td>" in html
+    assert f"{row}the entry is not valid</td>{row}1</td>{row}0x9000</td>" in html
+    assert walks._repr_mimebundle_()[0]["text/html"] == html

@@ -7,6 +7,7 @@ from vlab.hypervisor.host.processes import kind_title, state_title
 from vlab.language import _
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.network import Capture
+from vlab.paging import Walks, rule_text
 from vlab.riscv import CSRS, Csr, Program
 from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.program import data_text
@@ -65,6 +66,16 @@ def capture_html(capture: Capture) -> str:
     """The packets that went over a switch: when, who sent each, how long it is, and what is in it."""
     rows = [(str(packet.time), packet.port, str(len(packet.data)), packet.words) for packet in capture]
     return _paragraph(repr(capture)) + _table((_("time"), _("sent by"), _("bytes"), _("packet")), rows)
+
+
+def walks_html(walks: Walks) -> str:
+    """Many walks: a row for each rule that decided some of them, with the first address of which it did."""
+    rule, addresses = walks.rule.ravel(), walks.address.ravel()
+    rows = [
+        (rule_text(name, walks.scheme), f"{count:,}", f"{int(addresses[(rule == name).argmax()]):#x}")
+        for name, count in walks.rules.items()
+    ]
+    return _paragraph(repr(walks)) + _table((_("rule"), _("walks"), _("first address")), rows)
 
 
 def _fields(csr: Csr, value: int) -> str:
