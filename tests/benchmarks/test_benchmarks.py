@@ -11,6 +11,7 @@ from tests.benchmarks import (
     bench_compute,
     bench_exits,
     bench_interpreter,
+    bench_rewind,
     bench_snapshot,
     bench_switches,
     bench_timeline,
@@ -21,6 +22,7 @@ from tests.benchmarks.kernels import WAYS
 from tests.benchmarks.measuring import geometric_mean, in_turns, spread, table
 from tests.benchmarks.peers import Lap, Naive, Vlab
 from vlab.machine import Machine
+from vlab.machine.history import History
 from vlab.riscv import Cause, assemble
 
 RA, GP = 1, 3
@@ -272,6 +274,23 @@ def test_step_back_costs_less_than_to_run_all_again():
     assert bench_snapshot.measure_step_back(instructions=400_000, repetitions=3).median > 1.5
 
 
+# --- Rewinding
+
+
+def test_report_on_rewinding_has_a_row_for_each_length_and_kind():
+    lines = bench_rewind.report(quick=True).splitlines()
+    assert [line.split()[0] for line in lines[3:7]] == ["50,000", "50,000", "100,000", "100,000"]
+    assert lines[-1].startswith("The aim: 10 ms")
+
+
+def test_a_step_back_costs_the_same_however_long_the_run_was():
+    short, long = (bench_rewind.measure(History, length, 9) for length in (200_000, 2_000_000))
+    even = bench_rewind.measure(bench_rewind.Even, 2_000_000, 9)
+    assert long.back < 4 * short.back
+    assert long.back < even.back
+    assert long.checkpoints < 2 * short.checkpoints + 40
+
+
 # --- Timelines
 
 
@@ -380,6 +399,6 @@ def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
         SystemExit,
         match=r"no measurement speed\. There are: browser, compute, exits, interpreter, "
-        "snapshot, switches, timeline, walks",
+        "rewind, snapshot, switches, timeline, walks",
     ):
         __main__.main(["exits", "speed"])

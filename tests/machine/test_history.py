@@ -2,6 +2,7 @@
 
 import signal
 from itertools import pairwise
+from math import log2
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from vlab.machine import Machine, Stop, history, standing
 from vlab.machine.history import History
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
+from vlab.machine.writes import Write
 from vlab.riscv import assemble
 
 # Reads what is typed, adds it up, and waits for a while between: what it does depends on when it was typed.
@@ -175,24 +177,72 @@ def test_what_is_done_by_hand_begins_the_history_anew():
         m.back(5)
 
 
-def test_checkpoints_are_few_and_the_first_stays():
+def test_checkpoints_are_dense_near_the_present_few_and_the_first_stays():
     m = machine("1: addi s0, s0, 1\n j 1b")
     m.history = History(m, spacing=10)
-    for _again in range(700):
-        m.run(10)
+    for many in (700, 7000):
+        m.run(10 * many - m.steps)
+        kept = sorted(m.history.checkpoints)
+        assert kept[0] == 0
+        assert m.steps - kept[-1] <= 10
+        assert m.history.spacing == 10
+        for before, after in pairwise(kept):
+            assert after - before <= max(2 * 10, (m.steps - after) / history.GRAIN + 10)
+        assert len(kept) <= history.GRAIN * (log2(many) + 2)
+    m.goto(67_890)
+    assert m.hart.x[8] == 33945
+
+
+def test_who_goes_far_back_leaves_checkpoints_on_the_way():
+    m = machine("1: addi s0, s0, 1\n j 1b")
+    m.history = History(m, spacing=10)
+    m.run(100_000)
+    for target in (30_011, 30_010, 29_950, 97_003, 5, 40_000):
+        m.goto(target)
+        assert m.hart.x[8] == (target + 1) // 2
+        nearest = max(step for step in m.history.checkpoints if step <= target)
+        assert target - nearest <= 10
+        assert min(m.history.checkpoints) == 0
         assert len(m.history.checkpoints) <= history.MOST
-    kept = sorted(m.history.checkpoints)
-    assert kept[0] == 0
-    gaps = {after - before for before, after in pairwise(kept)}
-    assert max(gaps) <= 2 * m.history.spacing
-    assert m.history.spacing == 320
-    m.goto(6789)
-    assert m.hart.x[8] == 3395
+
+
+def test_no_more_checkpoints_than_are_allowed(monkeypatch):
+    monkeypatch.setattr(history, "MOST", 12)
+    m = machine("1: addi s0, s0, 1\n j 1b")
+    m.history = History(m, spacing=10)
+    for steps in range(100, 6000, 100):
+        m.goto(steps)
+        m.goto(steps // 3)
+        assert len(m.history.checkpoints) <= 12
+        m.goto(steps)
+    m.goto(1234)
+    assert m.hart.x[8] == 617
+
+
+def test_copies_of_many_pages_keep_checkpoints_apart():
+    m = machine(
+        """
+        li t1, 0x80010000
+        li t2, 0x800d0000
+2:      mv t0, t1
+1:      sd s0, 0(t0)
+        addi s0, s0, 1
+        add t0, t0, t3
+        bltu t0, t2, 1b
+        j 2b
+        """
+    )
+    m.hart.x[28] = PAGE
+    m.history = History(m, spacing=1000)
+    m.run(50_000)
+    latest = sorted(m.history.checkpoints)[-2:]
+    assert latest[1] - latest[0] > 0xC0 * history.COPY
 
 
 def test_checkpoints_hold_little_memory(monkeypatch):
     """A guest that writes all of its memory between any two of them keeps only a few alive."""
     monkeypatch.setattr(history, "MOST_PAGES", 1000)
+    monkeypatch.setattr(history, "COPY", 0)
     m = machine(
         """
         li t1, 0x80010000
@@ -374,3 +424,170 @@ def test_ctrl_c_while_looking_ahead_ends_waits_until_all_is_back(monkeypatch):
     with pytest.raises(KeyboardInterrupt), machine.history.ahead():
         machine.run(5)
     assert machine.snapshot() == before
+
+
+# --- Who wrote
+
+# Pages of all kinds of writers: its own stores, A and D of its table, and a disk's DMA.
+WRITERS = """
+_start: la t0, vector
+        csrw mtvec, t0
+        li s1, 0x80004000
+        li s2, 0x80005000
+        li t0, 0x200000cf       # 0x80000000 to itself, 1 GiB; A and D are set
+        sd t0, 16(s1)
+        li t0, 0x20002007       # 0x40000000 -> 0x80008000 with R and W, by two tables
+        sd t0, 0(s2)
+        li t0, 0x20001801
+        sd t0, 8(s1)
+        li t0, 0x20001401
+        li t1, 0x80006000
+        sd t0, 0(t1)
+        li t0, 0x8000000000080004
+        csrw satp, t0
+        li t0, 0x1800
+        csrc mstatus, t0
+        li t0, 0x800
+        csrs mstatus, t0
+        la t0, 1f
+        csrw mepc, t0
+        li t0, -1
+        csrw pmpaddr0, t0
+        li t0, 31
+        csrw pmpcfg0, t0
+        mret
+1:      li s3, 0x40000000
+        ld t1, 0(s3)
+        addi s4, s4, 1
+        sd s4, 0(s3)
+        sb s4, 9(s3)
+        amoadd.d t1, s4, (s3)
+        j 1b
+        .align 2
+vector: j vector
+"""
+
+
+def wrote(computer, address) -> Write:
+    """Who wrote it, where somebody did."""
+    found: Write | None = computer.who_wrote(address)
+    assert found is not None
+    return found
+
+
+def last_by_brute_force(machine, steps, address):
+    """One step after the other, from the beginning: the last at which the double word was written."""
+    machine.goto(0)
+    found = None
+    heard = []
+    machine.ram.watch(address, lambda *_told: heard.append(1))
+    for step in range(steps):
+        heard.clear()
+        machine.run(1)
+        found = step if heard else found
+    machine.ram.unwatch(address)
+    return found
+
+
+@given(
+    st.integers(1, 260),
+    st.sampled_from(
+        [0x80004008, 0x80005000, 0x80005008, 0x80006000, 0x80008000, 0x80008008, 0x80008010, 0x80004010]
+    ),
+    st.sampled_from([7, 40, 1000]),
+)
+def test_who_wrote_is_what_brute_force_finds(steps, address, spacing):
+    m = Machine(assemble(WRITERS), memory="64K")
+    m.history = History(m, spacing)
+    m.run(steps)
+    before = m.snapshot()
+    found = m.who_wrote(address + 3)
+    assert m.snapshot() == before
+    assert (None if found is None else found.step) == last_by_brute_force(m, steps, address)
+    if found is not None:
+        assert m.memory.load(address, 8) == found.value
+        assert m.history.last_store(address) == found.step
+
+
+def test_who_wrote_tells_the_instruction_and_the_walk():
+    m = Machine(assemble(WRITERS), memory="64K")
+    m.run(200)
+    assert m.program is not None
+    again = m.program.symbols["_start"]
+    own, walk = wrote(m, 0x80008000), wrote(m, 0x80005000)
+    assert (own.by, own.mode, own.computer, own.pc > again) == ("instruction", "S", "the machine", True)
+    assert (
+        repr(own)
+        == f"At step {own.step} the instruction at {own.pc:#x}, in S mode of the machine, wrote {own.value:#x}"
+    )
+    assert (walk.by, walk.value) == ("page walk", 0x200020C7)
+    assert repr(walk).endswith(f"at {walk.pc:#x} in S mode, made it 0x200020c7")
+    assert wrote(m, 0x80004010).by == "instruction"
+    assert m.who_wrote(0x8000F000) is None
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_who_wrote_a_word_of_a_virtual_machine(depth):
+    machine, program = Machine(memory="4M"), assemble(WRITERS)
+    vm = Hypervisor(machine).create_vm(program if depth == 1 else None, memory="2M", name="outer")
+    if depth == 2:
+        vm = Hypervisor(vm).create_vm(program, memory="64K", name="inner")
+    bare = Machine(program, memory="64K")
+    bare.run(130)
+    machine.run(100_000, until=lambda: vm.time >= 130)
+    bare.run(vm.time - bare.time)
+    for address in (0x80004008, 0x80006000, 0x80008000, 0x80008008, 0x80004010):
+        wanted, found = wrote(bare, address), wrote(vm, address)
+        assert (found.value, found.by, found.mode) == (wanted.value, "instruction", wanted.mode), hex(address)
+        assert (found.pc, found.computer) == (wanted.pc, vm.name)
+    table, bare_table = wrote(vm, 0x80005000), wrote(bare, 0x80005000)
+    assert table._replace(step=0) == bare_table._replace(step=0, computer=vm.name)
+    assert (table.by, table.value) == ("page walk", 0x200020C7)
+    shadow = wrote(vm.host, (vm.technique.satp() & 0xFFF_FFFF_FFFF) << 12 | 8)
+    assert (shadow.by, shadow.computer) == ("resident", vm.host.name or "the machine")
+    assert repr(shadow).startswith(f"At step {shadow.step} a resident of {shadow.computer} wrote 0x")
+    assert vm.who_wrote(0x8000F000) is None or wrote(vm, 0x8000F000).by == "resident"
+    with pytest.raises(VlabError):
+        wrote(vm, 0)
+
+
+class Copier:
+    """Writes by itself: a word when it is asked to, and what comes from outside."""
+
+    name, size = "copier", 0x1000
+
+    def connect(self, memory):
+        self.memory = memory
+
+    def load(self, offset, size):
+        return 0
+
+    def store(self, offset, size, value):
+        self.memory.poke(0x80008000 + offset, value.to_bytes(8, "little"))
+
+    def receive(self, data):
+        self.memory.poke(0x80009000, data)
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+
+
+@pytest.mark.parametrize("spacing", [5, 1000])
+def test_who_wrote_is_a_device(spacing):
+    m = Machine(memory="64K", devices=[Copier()])
+    program = m.load(assemble("li a0, 0x10001000\nnop\nsw a0, 8(a0)\n1: addi s0, s0, 1\nj 1b"))
+    m.history = History(m, spacing)
+    m.run(30)
+    m.give("copier", b"from outside")
+    m.run(30)
+    asked, came = wrote(m, 0x80008008), wrote(m, 0x80009000)
+    assert (asked.by, asked.step, asked.pc, asked.value) == ("device", 2, program.entry + 8, 0x10001000)
+    assert (came.by, came.step) == ("device", 30)
+    assert repr(came).startswith("At step 30 a device wrote 0x74756f206d6f7266, while the machine was at ")
+    m.goto(29)
+    assert m.memory.load(0x80009000, 8) == 0
+    m.run(2)
+    assert m.memory.load(0x80009000, 8) == came.value

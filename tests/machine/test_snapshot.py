@@ -11,6 +11,7 @@ from vlab import guests
 from vlab.language import VlabError
 from vlab.machine import Machine, Snapshot
 from vlab.machine.memory import RAM_BASE
+from vlab.machine.pages import Pages
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode
 
@@ -129,15 +130,19 @@ def test_a_snapshot_is_plain_data():
     state = m.snapshot().state
 
     def plain(part):
-        if isinstance(part, dict):
+        if isinstance(part, dict | Pages):
             return all(type(k) in (str, int) and plain(v) for k, v in part.items())
         if isinstance(part, list):
             return all(map(plain, part))
         return part is None or type(part) in (int, bool, str, bytes)
 
     assert plain(state)
-    text = json.dumps(state, default=lambda content: content.hex())
-    assert json.dumps(m.snapshot().state, default=lambda content: content.hex()) == text
+
+    def told(content):
+        return dict(content) if isinstance(content, Pages) else content.hex()
+
+    text = json.dumps(state, default=told)
+    assert json.dumps(m.snapshot().state, default=told) == text
 
 
 def test_taking_one_costs_what_was_written_since():

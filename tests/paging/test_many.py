@@ -181,7 +181,7 @@ def test_each_place_of_the_host_may_refuse(place, host_flags, flags):
     else:
         host.protect(gpa[place] & -4096, host_flags)
     for access, bits in product(Access, range(8)):
-        status = {name: bool(bits >> n & 1) for n, name in enumerate(("mxr", "host_mxr", "host_ad"))}
+        status: Any = {name: bool(bits >> n & 1) for n, name in enumerate(("mxr", "host_mxr", "host_ad"))}
         walks = [guest.walk(address, access, host=host, **status) for address in (0x1004, 0x2008, 0x1FFF)]
         same(guest.walk_many([0x1004, 0x2008, 0x1FFF], access, host=host, **status), walks)
 

@@ -76,6 +76,10 @@ class VirtualMachine(Computer):
 
     # The Computer contract
 
+    def machine_address(self, address: int) -> int:
+        """See `Computer.machine_address`: through the frames of all levels below, as they are now."""
+        return self.host.machine_address(self.memory.host_address(super().machine_address(address)))
+
     @property
     def running(self) -> bool:
         """Whether it runs directly, and the real hart has its registers."""

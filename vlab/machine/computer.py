@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from vlab.machine.history import History
     from vlab.machine.look import Look
+    from vlab.machine.writes import Write
 
 NEXT_STAGE = 0x8020_0000  # where what firmware starts begins, if it is a raw image
 _FW_DYNAMIC = (0x4942_534F, 2)  # magic ("OSBI") and version of what OpenSBI's fw_dynamic asks of its loader
@@ -104,7 +105,7 @@ class PhysicalMemory(Protocol):
     def hold_code(self, address: int) -> None:
         """Stores to this page must be seen: it holds decoded instructions."""
 
-    def pages(self) -> dict[int, bytes]:
+    def pages(self) -> Mapping[int, bytes]:
         """The pages that are not all zeros, by number."""
 
     def set_pages(self, pages: Mapping[int, bytes]) -> None:
@@ -203,6 +204,21 @@ class Computer(Drawn, ABC):
 
     def attend(self) -> None:
         """A pin of one of its devices went up. Who runs the computer wakes it, if it sleeps."""
+
+    def machine_address(self, address: int) -> int:
+        """The machine's physical address behind one of this computer's; VlabError where it has no memory."""
+        self.memory.peek(address, 1)
+        return address
+
+    def who_wrote(self, address: int) -> "Write | None":
+        """Who last wrote the double word at a physical address of this computer's; None: nobody since the beginning.
+
+        CPU, page walks that set A and D, devices, and residents all count, and the same value too. The past is
+        replayed; the machine is then as it was. VlabError where there is no memory.
+        """
+        from vlab.machine.writes import who_wrote
+
+        return who_wrote(self, address)
 
     @property
     def mtime(self) -> int:

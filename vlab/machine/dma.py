@@ -23,7 +23,8 @@ class Dma:
     def poke(self, address: int, data: bytes) -> None:
         """Write; VlabError where this is no memory. An `sc` to bytes that it writes will fail (A extension)."""
         computer = self._computer
-        computer.memory.poke(address, data)
+        with computer.history.machine.ram.written_by("device", computer):
+            computer.memory.poke(address, data)
         held = computer.reservation
         if held is not None and address < held[0] + held[1] and held[0] < address + len(data):
             computer.reservation = None

@@ -1,30 +1,37 @@
 """Rewinding: the nearest checkpoint, and a replay from there.
 
-Checkpoints are spaced by work done. When there are many, or they hold much memory, every other one is dropped
-and the spacing doubles: so they stay bounded, and a step back costs at most about one spacing of replay. What
-came from outside, typed text or packets, is a log, and comes again. What was changed by hand is in no log.
+Checkpoints are spaced by work done: instructions, and pages to copy. Near the present they are dense, and the further
+away the sparser: so there are few, and a step back costs about one spacing of replay however long the run was. Who
+goes back further leaves new ones on the way, ever closer to the target: the next step back is a short one again. They
+share the pages that nobody wrote between them, and where all of them hold too much memory they become sparser.
+What came from outside, typed text or packets, is a log, and comes again. What was changed by hand is in no log.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vlab.events import Recording
 from vlab.language import VlabError, _
-from vlab.machine.computer import standing
 from vlab.machine.interruptible import Interruptible
 from vlab.machine.memory import PAGE
+from vlab.machine.pages import Pages
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot
+from vlab.machine.stop import Stop
+from vlab.machine.writes import last_write
 
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer
-    from vlab.machine.machine import Machine, Stop
+    from vlab.machine.machine import Machine
 
-MOST = 32  # checkpoints
+MOST = 256  # checkpoints
 MOST_PAGES = (256 << 20) // PAGE  # that all of them together hold
-SPACING = 20_000  # steps, to begin with
+SPACING = 20_000  # steps between checkpoints near the present, for an engine of the interpreter's pace
+COPY = 50  # steps that are as much work as ten copies of a page: so that checkpoints take a small part of the time
+GRAIN = 16  # far away, checkpoints are as far apart as this part of their distance from the present
 
 
 class Arrival(NamedTuple):
@@ -70,7 +77,7 @@ class History:
         self.rewinds = 0  # how often it went back
         self.apart = 0  # looks ahead or back that are open: what happens in them is undone
         self.input: list[Arrival] = []
-        self._seen = 0  # how much of `input` the machine has been given
+        self.seen = 0  # how much of `input` the machine has been given
         self.begin()
 
     def __repr__(self) -> str:
@@ -83,38 +90,64 @@ class History:
 
     def begin(self) -> None:
         """Begin anew: what the machine is now doesn't follow from its past."""
-        self.spacing = self._first_spacing
+        self.spacing, self._grain = self._first_spacing * self.machine.pace, GRAIN
         self.checkpoints: dict[int, Checkpoint] = {}
+        self._changed: dict[tuple[int, int], int] = {}  # pages that differ between neighbours
         self._forget_arrivals()
-        self.input, self._seen = [], 0
-        self._due = 0  # the step at which the next checkpoint is due
+        self.input, self.seen = [], 0
+        self.due = 0  # the step at which the next checkpoint is due
 
     @property
     def replaying(self) -> bool:
         """Whether more came, in the future that was rewound, and will come again."""
-        return self._seen < len(self.input)
+        return self.seen < len(self.input)
 
     def note(self) -> None:
         """Keep a checkpoint if one is due."""
         step = self.machine.steps
-        if step < self._due:
-            return
-        self.checkpoints[step] = Checkpoint(self.machine.snapshot(), self._seen)
-        while len(self.checkpoints) > 1 and (len(self.checkpoints) > MOST or self._pages() > MOST_PAGES):
-            self.checkpoints = {at: self.checkpoints[at] for at in sorted(self.checkpoints)[::2]}
-            self.spacing *= 2
-        self._due = step + self.spacing
+        if step >= self.due:
+            before = max(self.checkpoints, default=step)
+            self._keep(step)
+            copied = self._pages_between(before, step) if before in self.checkpoints else 0
+            self.due = step + self.spacing + COPY * self.machine.pace * copied
 
-    def _pages(self) -> int:
-        """How many pages the checkpoints hold, those that they share counted once."""
-        held = [checkpoint.snapshot.pages for checkpoint in self.checkpoints.values()]
-        if sum(map(len, held)) <= MOST_PAGES:
-            return 0  # few enough, even if they share none
-        return len({id(page) for pages in held for page in pages.values()})
+    def _keep(self, step: int) -> None:
+        """Keep a checkpoint of now, and drop those that nobody needs any more."""
+        self.checkpoints[step] = Checkpoint(self.machine.snapshot(), self.seen)
+        steps = self._needed(sorted(self.checkpoints), step)
+        while len(steps) > 2 and (len(steps) > MOST or self._pages(steps) > MOST_PAGES):
+            if self._grain > 1:
+                self._grain //= 2
+            else:
+                self.spacing *= 2
+            steps = self._needed(steps, step)
+        self.checkpoints = {at: self.checkpoints[at] for at in steps}
+        self._changed = {pair: self._changed[pair] for pair in pairwise(steps) if pair in self._changed}
+
+    def _needed(self, steps: list[int], now: int) -> list[int]:
+        """The first one, the last one, and those without which two neighbours would be too far apart."""
+        kept = steps[:1]
+        for step, after in pairwise(steps[1:]):
+            distance = min(abs(now - kept[-1]), abs(now - after)) if not kept[-1] < now < after else 0
+            if after - kept[-1] > max(self.spacing, distance // self._grain):
+                kept.append(step)
+        return kept + steps[1:][-1:]
+
+    def _pages(self, steps: list[int]) -> int:
+        """How many pages the checkpoints hold at most, those counted once that neighbours share."""
+        first = self.checkpoints[steps[0]].snapshot.pages
+        return len(first) + sum(self._pages_between(*pair) for pair in pairwise(steps))
+
+    def _pages_between(self, before: int, after: int) -> int:
+        """How many pages differ from one checkpoint to another."""
+        if (before, after) not in self._changed:
+            one, other = (Pages.of(self.checkpoints[step].snapshot.pages) for step in (before, after))
+            self._changed[before, after] = sum(1 for _page in one.differing(other))
+        return self._changed[before, after]
 
     def _forget_arrivals(self) -> None:
         """The future that was rewound is no more."""
-        forgotten = self.input[self._seen :]
+        forgotten = self.input[self.seen :]
         if not self.apart:
             for line in self.lines:
                 line.forgotten(self.machine, forgotten)
@@ -130,21 +163,21 @@ class History:
         self.machine.sleep_until(time)
         now = self.machine.steps
         arrival = Arrival(now, self.machine.time, computer, device, bytes(data))
-        self.input = [*self.input[: self._seen], arrival]
-        self._seen += 1
+        self.input = [*self.input[: self.seen], arrival]
+        self.seen += 1
         self.checkpoints = {step: kept for step, kept in self.checkpoints.items() if step < now}
-        self._due = min(self._due, now)
+        self.due = min(self.due, now)
         computer.deliver(device, bytes(data))
 
     def deliver(self) -> int | None:
         """In a future that was rewound: hand over what came by now. The step of what comes next, or None."""
-        for arrival in self.input[self._seen :]:
+        for arrival in self.input[self.seen :]:
             if arrival.step > self.machine.steps:
                 return arrival.step
             if not self.machine.sleep_until(arrival.time):
                 return None
             arrival.computer.deliver(arrival.device, arrival.data)
-            self._seen += 1
+            self.seen += 1
         return None
 
     def goto(self, target: int) -> "Stop":
@@ -155,12 +188,22 @@ class History:
         machine = self.machine
         if target < machine.steps:
             self.rewind(target)
-        stop = machine.run(target - machine.steps)
+        stop = self._approach(target)
         if machine.steps > target:
             began = machine.resident_since
             self.rewind(began)
             stop = machine.run(began - machine.steps)
         return stop
+
+    def _approach(self, target: int) -> "Stop":
+        """Run to a step; in the past, leave checkpoints on the way, each half as far from it as the one before."""
+        machine = self.machine
+        while not self.apart and target - machine.steps > self.spacing and machine.steps < self.due:
+            stop = machine.run((target - machine.steps) // 2)
+            if stop is not Stop.LIMIT or machine.steps >= self.due:
+                break
+            self._keep(machine.steps)
+        return machine.run(max(0, target - machine.steps))
 
     def rewind(self, target: int) -> None:
         """Restore the last checkpoint at or before a step."""
@@ -172,7 +215,7 @@ class History:
             )
         checkpoint = self.checkpoints[max(found)]
         restore_computer(self.machine, checkpoint.snapshot)
-        self._seen = checkpoint.arrived
+        self.seen = checkpoint.arrived
         self.rewinds += 1
         if not self.apart:
             for line in self.lines:
@@ -187,8 +230,8 @@ class History:
         machine = self.machine
         with machine.events.apart() as recording:
             before, since = machine.snapshot(), machine.resident_since
-            kept = self._seen, self._due, self.input, self.checkpoints
-            self._due = sys.maxsize
+            kept = self.seen, self.due, self.input, self.checkpoints
+            self.due = sys.maxsize
             self.apart += 1
             try:
                 yield recording
@@ -197,42 +240,12 @@ class History:
                 with Interruptible():
                     restore_computer(machine, before)
                     machine.resident_since = since
-                    self._seen, self._due, self.input, self.checkpoints = kept
+                    self.seen, self.due, self.input, self.checkpoints = kept
 
     def last_store(self, address: int) -> int | None:
         """The step that last stored to the double word at a physical address; None if none since the beginning.
 
-        Only an interval that may have changed the page is replayed, with the double word watched. A store by
-        a resident belongs to the step at which its work began. Raises VlabError where there is no memory.
+        A store by a resident belongs to the step at which its work began. Raises VlabError where there is no memory.
         """
-        end, page = self.machine.steps, (address - self.machine.ram.base) // PAGE
-        with self.ahead():
-            later = self.machine.ram.pages().get(page)
-            for step in sorted((step for step in self.checkpoints if step <= end), reverse=True):
-                earlier = self.checkpoints[step].snapshot.pages.get(page)
-                # A page that no interval wrote is the very same object. Zeros are kept nowhere: look.
-                if later is None or earlier is not later:
-                    found = self._last_store_between(step, end, address)
-                    if found is not None:
-                        return found
-                later, end = earlier, step
-        return None
-
-    def _last_store_between(self, start: int, end: int, address: int) -> int | None:
-        machine, found = self.machine, [-1]
-        other = machine.ram.watched.get(address)
-
-        def stored(there: int, value: int) -> None:
-            found[0] = machine.steps - 1 if standing(machine) is None else machine.resident_since
-            if other is not None:
-                other(there, value)  # what a resident does on it is part of the run
-
-        self.rewind(start)
-        machine.ram.watch(address, stored)
-        try:
-            machine.run(end - machine.steps)
-        finally:
-            machine.ram.unwatch(address)
-            if other is not None:
-                machine.ram.watch(address, other)
-        return None if found[0] < 0 else found[0]
+        found = last_write(self.machine, address)
+        return None if found is None else found[0]

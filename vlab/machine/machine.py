@@ -1,7 +1,6 @@
 """The root machine: the one real hart, and the loop that drives it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
 from itertools import repeat
 from typing import Any
 
@@ -22,34 +21,13 @@ from vlab.machine.memory import Memory
 from vlab.machine.quirks import chosen_quirks
 from vlab.machine.restoring import restore_computer
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
+from vlab.machine.stop import Stop as Stop
 from vlab.machine.tlb import Tlb, TlbRun
 from vlab.paging import size_text
 from vlab.riscv import Mode, Program, Trap
 
 QUANTUM = 100_000  # attempts between looks at Ctrl-C and at `until`
 _RETURNS = (word_of("sret"), word_of("mret"))
-
-
-class Stop(Enum):
-    """Why `run` came back."""
-
-    OFF = "the computer was powered off"
-    ASLEEP = "it waits for an interrupt that nothing will send"
-    LIMIT = "the limit of instructions was reached"
-    CONDITION = "what was waited for has happened"
-
-    @property
-    def title(self) -> str:
-        """The reason in the reader's language."""
-        return {
-            Stop.OFF: _("the computer was powered off"),
-            Stop.ASLEEP: _("it waits for an interrupt that nothing will send"),
-            Stop.LIMIT: _("the limit of instructions was reached"),
-            Stop.CONDITION: _("what was waited for has happened"),
-        }[self]
-
-    def __repr__(self) -> str:
-        return f"<Stop.{self.name}: {self.title!r}>"
 
 
 class Machine(Computer):
@@ -65,6 +43,7 @@ class Machine(Computer):
     """
 
     level = 0
+    pace = 1  # how many instructions its engine runs while the interpreter runs one
 
     def __init__(
         self,
@@ -168,7 +147,7 @@ class Machine(Computer):
 
     def _budget(self, stop: int | None) -> int:
         """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
-        budget = QUANTUM
+        budget = min(QUANTUM, max(1, self.history.due - self.steps))
         for limit in (stop, self.history.deliver()):
             if limit is not None:
                 budget = min(budget, limit - self.steps)

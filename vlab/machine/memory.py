@@ -5,10 +5,12 @@ while nobody wants to know of writes to it: not while it is clean (the dirty log
 instructions (the interpreter does), or is watched. So those three cost a fast store nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from vlab.language import VlabError, _
+from vlab.machine.pages import Pages, with_pages
 from vlab.paging import size_text
 from vlab.riscv import Access, Trap
 from vlab.riscv.privilege import ACCESS_FAULT
@@ -28,6 +30,18 @@ class Watches:
 
     def __init__(self) -> None:
         self.watched: dict[int, Callable[[int, int], None]] = {}
+        self.author: tuple[str, Any] | None = (
+            None  # who writes now, if it is no instruction, and of which computer
+        )
+
+    @contextmanager
+    def written_by(self, author: str, computer: Any) -> Iterator[None]:
+        """What is written meanwhile is a computer's "device", or its "page walk"."""
+        before, self.author = self.author, (author, computer)
+        try:
+            yield
+        finally:
+            self.author = before
 
     def unwatch(self, address: int) -> None:
         """Call nobody any more."""
@@ -62,7 +76,7 @@ class Memory(Watches):
         whole = memoryview(self.ram)
         self.views: Mapping[int, Any] = {element: whole.cast(code) for element, code in _FORMATS.items()}
         self.dirty: set[int] = set()
-        self._saved: dict[int, bytes] = {}
+        self._saved = Pages({})
         self.code: set[int] = set()
         self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
         self.on_slow_page: Callable[[], None] = lambda: None
@@ -150,31 +164,33 @@ class Memory(Watches):
         self.watched[address] = callback
         self.on_slow_page()
 
-    def pages(self) -> dict[int, bytes]:
+    def pages(self) -> Pages:
         """The pages that are not all zeros, by number from `base`. Costs what was written since last time."""
         self.fresh()
-        return dict(sorted(self._saved.items()))
+        return self._saved
 
     def fresh(self) -> dict[int, tuple[bytes, bytes]]:
         """The pages written since this, or `pages`, was last asked: what each held then, and what it holds now."""
-        found = {}
+        if not self.dirty:
+            return {}
+        found, whole = {}, memoryview(self.ram)
         for page in sorted(self.dirty):
-            before, now = self._saved.get(page, _ZEROS), bytes(self.ram[page * PAGE : (page + 1) * PAGE])
-            found[page] = before, now
-            self._saved[page] = now
-            if now == _ZEROS:
-                del self._saved[page]
+            found[page] = self._saved.get(page) or _ZEROS, bytes(whole[page * PAGE : (page + 1) * PAGE])
+        changed = ((page, None if now == _ZEROS else now) for page, (_before, now) in found.items())
+        self._saved = Pages(with_pages(self._saved.groups, changed))
         self.dirty.clear()
         self.on_slow_page()
         return found
 
     def set_pages(self, pages: Mapping[int, bytes]) -> None:
         """Make the memory be as `pages` says; whatever is not in it is zero."""
-        now = self.pages()
-        for page in now.keys() | pages.keys():
-            content = pages.get(page, _ZEROS)
-            if now.get(page, _ZEROS) is not content:
-                self.poke(self.base + page * PAGE, content)
+        wanted = Pages.of(pages)
+        for page in self.pages().differing(wanted):
+            self.poke(self.base + page * PAGE, wanted.get(page) or _ZEROS)
+        # From here on it shares its pages with whoever gave them.
+        self._saved = wanted
+        self.dirty.clear()
+        self.on_slow_page()
 
 
 def _allocate(size: int) -> bytearray:

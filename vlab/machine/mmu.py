@@ -211,9 +211,11 @@ class Mmu:
         for at, _old, _new in found.updates:
             if not self._hart.csr.pmp.allowed(at, size, Mode.S) & W:
                 raise Trap(ACCESS_FAULT[found.access], found.address)
-        if touch:
-            for at, _old, new in found.updates:
-                self._hart.memory.store(at, size, new)
+        if touch and found.updates:
+            computer = self._hart.computer
+            with computer.history.machine.ram.written_by("page walk", computer):
+                for at, _old, new in found.updates:
+                    self._hart.memory.store(at, size, new)
 
     def _remember(self, context: Context, entry: Entry) -> None:
         index = tlb_index(entry.page)

@@ -14,6 +14,7 @@ from vlab.machine.choices import tlb_index
 from vlab.machine.csrfile import restorable
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import PHYSICAL_BITS, Entry, Key
+from vlab.machine.pages import Pages
 from vlab.machine.pmp import R, W, X
 from vlab.riscv import Mode
 
@@ -213,7 +214,7 @@ def restore_tlb(hart: "Hart", state: Checker) -> None:
             context.entries[tlb_index(page)] = Entry(page, frame, rights)
 
 
-def checked_pages(state: Checker, base: int, size: int) -> dict[int, bytes]:
+def checked_pages(state: Checker, base: int, size: int) -> Mapping[int, bytes]:
     """The pages of a memory of this base and size."""
     if state.number("base") != base or state.number("size") != size:
         raise state.bad(
@@ -223,6 +224,8 @@ def checked_pages(state: Checker, base: int, size: int) -> dict[int, bytes]:
             mend=_("Restore it into a computer like the one that it was taken of."),
         )
     pages = state.part("pages")
+    if isinstance(pages.state, Pages) and pages.state.end <= size // PAGE:
+        return pages.state  # a memory's own: its pages are right
     if not isinstance(pages.state, Mapping):
         raise pages.bad(_("The pages of memory are missing."))
     for page, content in pages.state.items():

@@ -1,0 +1,73 @@
+"""A step back after runs of several lengths: checkpoints dense near the present, beside ones evenly spaced."""
+
+from functools import partial
+from statistics import median
+from typing import NamedTuple
+
+from tests.benchmarks.bench_interpreter import source
+from tests.benchmarks.measuring import seconds, table, this_python
+from vlab.machine import Machine
+from vlab.machine.history import Checkpoint, History
+from vlab.machine.memory import RAM_BASE
+from vlab.riscv import assemble
+
+_A0, _A1 = 10, 11
+
+
+class Even(History):
+    """Checkpoints as far apart everywhere: when there are many, every other one is dropped."""
+
+    most = 32
+
+    def note(self) -> None:
+        """Keep a checkpoint if one is due."""
+        step = self.machine.steps
+        if step >= self.due:
+            self.checkpoints[step] = Checkpoint(self.machine.snapshot(), self.seen)
+            while len(self.checkpoints) > self.most:
+                self.checkpoints = {at: self.checkpoints[at] for at in sorted(self.checkpoints)[::2]}
+                self.spacing *= 2
+            self.due = step + self.spacing
+
+
+class Measured(NamedTuple):
+    """Of one history: a run's seconds, and the median milliseconds of a step back and of a jump into the past."""
+
+    run: float
+    back: float
+    jump: float
+    checkpoints: int
+
+
+def measure(kind: type[History], instructions: int, steps: int) -> Measured:
+    """Run so far, go so many single steps back, then jump to places all over the past, a step back at each."""
+    machine = Machine(assemble(source("sieve")), memory="1M")
+    machine.history = kind(machine)
+    machine.hart.x[_A0], machine.hart.x[_A1] = RAM_BASE + (1 << 19), instructions
+    run = seconds(partial(machine.run, instructions))
+    count = len(machine.history.checkpoints)
+    backs = [seconds(machine.back) for _step in range(steps)]
+    if machine.steps != instructions - steps:
+        raise ValueError(f"{steps} steps back from {instructions} led to {machine.steps}")
+    jumps = []
+    for step in range(steps):
+        machine.goto(1 + (instructions - 2) * (7 * step % steps) // steps)
+        jumps.append(seconds(machine.back))
+    return Measured(run, 1000 * median(backs), 1000 * median(jumps), count)
+
+
+def report(*, quick: bool = False) -> str:
+    """The table: a row for each length and each way to keep checkpoints."""
+    lengths, steps = ((50_000, 100_000), 5) if quick else ((1_000_000, 10_000_000, 50_000_000), 15)
+    rows = []
+    for instructions in lengths:
+        for name, kind in (("dense near the present", History), ("as far apart everywhere", Even)):
+            found = measure(kind, instructions, steps)
+            told = f"{found.back:.2f} ms", f"{found.jump:.2f} ms", f"{found.run:.1f} s"
+            rows.append((f"{instructions:,} instructions, {name}", *told, found.checkpoints))
+    return table(
+        f"Rewinding: the median of a step back at the end, and of one after a jump into the past ({this_python()})",
+        ["checkpoints", "a step back", "after a jump", "the run", "how many"],
+        rows,
+        ["The aim: 10 ms after 50 million instructions on the native engine."],
+    )

@@ -1,0 +1,131 @@
+"""Who wrote this word last? The last interval of the past in which its page changed, replayed with the word watched."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vlab.language import _
+from vlab.machine.computer import standing
+from vlab.machine.memory import PAGE
+from vlab.riscv import Mode
+
+if TYPE_CHECKING:
+    from vlab.machine.computer import Computer
+    from vlab.machine.machine import Machine
+
+INSTRUCTION, WALK, DEVICE, RESIDENT = "instruction", "page walk", "device", "resident"
+
+
+class Write(NamedTuple):
+    """The last write of a double word: the machine's step, and who it was.
+
+    `by` is "instruction", "page walk" (A and D, which hardware sets), "device" (DMA) or "resident" (system software
+    in Python). `computer` is the name of the one whose program, walk, device or resident it was; its hart was then
+    at `pc` in `mode`.
+    """
+
+    step: int
+    by: str
+    computer: str
+    mode: str
+    pc: int
+    value: int
+
+    def __repr__(self) -> str:
+        words = {
+            INSTRUCTION: _(
+                "At step {step} the instruction at {pc:#x}, in {mode} mode of {computer}, wrote {value:#x}"
+            ),
+            WALK: _(
+                "At step {step} the page-table walk of {computer}, at {pc:#x} in {mode} mode, made it {value:#x}"
+            ),
+            DEVICE: _(
+                "At step {step} a device wrote {value:#x}, while {computer} was at {pc:#x} in {mode} mode"
+            ),
+            RESIDENT: _("At step {step} a resident of {computer} wrote {value:#x}"),
+        }
+        return words[self.by].format(**self._asdict())
+
+
+class Found(NamedTuple):
+    """A write, as the watch saw it."""
+
+    step: int
+    by: str
+    value: int
+    computer: "Computer | None"  # the walk's or device's
+
+
+def who_wrote(computer: "Computer", address: int) -> Write | None:
+    """See `Computer.who_wrote`."""
+    machine = computer.history.machine
+    physical = computer.machine_address(address & -8)
+    found = last_write(machine, physical)
+    if found is None:
+        return None
+    with machine.history.ahead():
+        machine.goto(found.step)
+        if (resident := standing(machine)) is None:
+            machine.catch_up()  # an interrupt may come first
+        owner = found.computer or (
+            running(machine) if found.by != RESIDENT or resident is None else resident.computer
+        )
+        hart = owner.hart
+        return Write(
+            found.step, found.by, owner.name or _("the machine"), hart.mode_name, hart.pc, found.value
+        )
+
+
+def running(machine: "Machine") -> "Computer":
+    """The innermost computer whose program has the hart now."""
+    inner: Computer | None = machine
+    while inner is not None:
+        computer, supervisor = inner, inner.residents.get(Mode.S)
+        inner = (
+            supervisor.running if supervisor is not None and (inner.mode == Mode.U or inner.virtual) else None
+        )
+    return computer
+
+
+def last_write(machine: "Machine", address: int) -> Found | None:
+    """The last write to the double word at a physical address; None if there was none since the beginning.
+
+    Raises VlabError where there is no memory.
+    """
+    history, page = machine.history, (address - machine.ram.base) // PAGE
+    end, seen = machine.steps, machine.history.seen
+    with history.ahead():
+        later = machine.ram.pages().get(page)
+        for step in sorted((step for step in history.checkpoints if step <= end), reverse=True):
+            earlier = history.checkpoints[step].snapshot.pages.get(page)
+            # A page that no interval wrote is the very same object. Zeros are kept nowhere: look.
+            if later is None or earlier is not later:
+                found = _last_write_between(machine, step, end, seen, address)
+                if found is not None:
+                    return found
+            later, end, seen = earlier, step, history.checkpoints[step].arrived
+    return None
+
+
+def _last_write_between(machine: "Machine", start: int, end: int, seen: int, address: int) -> Found | None:
+    """The last write from a checkpoint on, up to a step at which so much had come from outside."""
+    found: list[Found] = []
+    other = machine.ram.watched.get(address)
+
+    def stored(there: int, value: int) -> None:
+        resident = standing(machine)
+        step = machine.resident_since if resident is not None else machine.steps - machine.at_work
+        by, computer = machine.ram.author or (INSTRUCTION if resident is None else RESIDENT, None)
+        found[:] = [Found(step, by, value, computer)]
+        if other is not None:
+            other(there, value)  # what a resident does on it is part of the run
+
+    machine.history.rewind(start)
+    machine.ram.watch(address, stored)
+    try:
+        machine.run(end - machine.steps)
+        if machine.history.seen < seen:
+            machine.history.deliver()
+    finally:
+        machine.ram.unwatch(address)
+        if other is not None:
+            machine.ram.watch(address, other)
+    return found[0] if found else None
