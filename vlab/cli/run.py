@@ -24,7 +24,7 @@ from vlab.cli.results import (
     write_signature,
 )
 from vlab.cli.running import End, Run, ending, is_terminal
-from vlab.cli.values import characters, count, depth, size
+from vlab.cli.values import characters, count, depth, port, size
 from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
@@ -161,6 +161,21 @@ def _add_course(parser: ArgumentParser) -> None:
         help=_(r"type this, as the guest reads it; \n, \r, \t, \e, \\ and \xHH stand for characters"),
     )
     group.add_argument(
+        "--gdb",
+        metavar=_("PORT"),
+        type=port,
+        help=_(
+            "before it runs, wait for GDB to connect to this port of this host, 0 for a free one: "
+            "`gdb-multiarch`, then `target remote localhost:PORT`. Detached, it runs on by itself"
+        ),
+    )
+    group.add_argument(
+        "--gdb-level",
+        metavar="N",
+        type=depth,
+        help=_("which computer GDB sees: 0 is the machine; without this, the guest's"),
+    )
+    group.add_argument(
         "--expect",
         metavar=_("TEXT"),
         type=characters,
@@ -200,7 +215,7 @@ def main(args: Namespace) -> int:
         finish = _results(args, computers, program, files)
         if args.input is not None:
             guest.type(args.input)
-        end = run.go()
+        end = run.go() if args.gdb is None else _debugged(run, _chosen(computers, args), args.gdb)
         for write in finish:
             write(end)
     return _status(end, run, program, expected=args.expect is not None)
@@ -211,6 +226,32 @@ def _refuse_what_is_not_there(args: Namespace) -> None:
     for option, wanted in missing.items():
         if wanted:
             raise VlabError(_("This isn't there yet."), where=option, mend=_("Leave it out."))
+
+
+def _chosen(computers: "list[Computer]", args: Namespace) -> "Computer":
+    """The computer that GDB is to see."""
+    level = len(computers) - 1 if args.gdb_level is None else args.gdb_level
+    if level < len(computers):
+        return computers[level]
+    raise VlabError(
+        _("There is no computer at level {level}.").format(level=level),
+        where="--gdb-level",
+        mend=_("The levels are 0 to {last}.").format(last=len(computers) - 1),
+    )
+
+
+def _debugged(run: Run, computer: "Computer", port: int) -> End:
+    """Let GDB have the computer; when it has left, run on."""
+    from vlab.operations.debugging import serve
+
+    def ready(port: int) -> None:
+        _say(_("Waiting for GDB: target remote localhost:{port}").format(port=port))
+
+    try:
+        left = serve(computer, port, ready)
+    except KeyboardInterrupt:
+        return End.INTERRUPTED
+    return End.INTERRUPTED if left == "killed" else run.go()
 
 
 def _load(guest: "Computer", args: Namespace) -> "Program":

@@ -43,12 +43,14 @@ class Run:
         self.why = ""  # what the guest does, if the run ended because it will do so for ever
         self._expected = None if expected is None else expected.encode("utf-8", "replace")
         self._found = False
-        self._retired = self._attempted = 0
+        self._retired = self._attempted = self._shown = 0
         self._show = show or _showing()
         guest.uart.listener = self._printed
 
     def _printed(self, byte: bytes) -> None:
-        self._show(byte)
+        if len(self.guest.uart.output) > self._shown:  # not again, when a debugger has gone back
+            self._shown = len(self.guest.uart.output)
+            self._show(byte)
         if self._expected is not None and self.guest.uart.output.endswith(self._expected):
             self._found = True
 

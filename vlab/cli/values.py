@@ -48,6 +48,16 @@ def count(text: str) -> int:
     return found
 
 
+def port(text: str) -> int:
+    """A port of this host; 0 for any that is free."""
+    found = _number(text)
+    if found is None or found > 65535:
+        raise ArgumentTypeError(
+            _("{text!r} is not a port; ports are 0, a free one, to 65535").format(text=text)
+        )
+    return found
+
+
 def characters(text: str) -> str:
     """A text with its escapes replaced."""
 

@@ -61,6 +61,7 @@ TOOLS = {
         Tool("gcc", ("riscv64-unknown-elf-gcc",), "gcc-riscv64-unknown-elf"),
         Tool("qemu", ("qemu-system-riscv64",), "qemu-system-misc"),
         Tool("dtc", ("dtc",), "device-tree-compiler"),
+        Tool("gdb", ("gdb-multiarch", "riscv64-unknown-elf-gdb"), "gdb-multiarch"),
         Tool("make", ("make",), "make"),
     )
 }

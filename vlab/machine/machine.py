@@ -144,6 +144,9 @@ class Machine(Computer):
                 self.history.note()
                 if not self._advance(self._budget(stop)):
                     return Stop.ASLEEP
+                if self._hart.interpreter.hit:
+                    self._hart.interpreter.hit = False
+                    return Stop.CONDITION
 
     def _budget(self, stop: int | None) -> int:
         """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
@@ -161,6 +164,13 @@ class Machine(Computer):
         for _step in range(count):
             self.run(1)
         return self
+
+    def stop_at(self, addresses: Iterable[int] = ()) -> None:
+        """From here on `run` stops, with CONDITION, before an instruction at one of these virtual addresses.
+
+        It does whoever is about to execute it, as often as it is asked to go on: take the address out to go past.
+        """
+        self._hart.interpreter.stop_at(addresses)
 
     def catch_up(self) -> bool:
         """Do what happens before the next instruction: wake, take a due interrupt. False if it sleeps for good."""

@@ -1,5 +1,7 @@
 """Who wrote this word last? The last interval of the past in which its page changed, replayed with the word watched."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.language import _
@@ -108,24 +110,37 @@ def last_write(machine: "Machine", address: int) -> Found | None:
 def _last_write_between(machine: "Machine", start: int, end: int, seen: int, address: int) -> Found | None:
     """The last write from a checkpoint on, up to a step at which so much had come from outside."""
     found: list[Found] = []
-    other = machine.ram.watched.get(address)
 
-    def stored(there: int, value: int) -> None:
+    def stored(step: int, value: int) -> None:
         resident = standing(machine)
-        step = machine.resident_since if resident is not None else machine.steps - machine.at_work
         by, computer = machine.ram.author or (INSTRUCTION if resident is None else RESIDENT, None)
         found[:] = [Found(step, by, value, computer)]
-        if other is not None:
-            other(there, value)  # what a resident does on it is part of the run
 
     machine.history.rewind(start)
-    machine.ram.watch(address, stored)
-    try:
+    with listening(machine, address, stored):
         machine.run(end - machine.steps)
         if machine.history.seen < seen:
             machine.history.deliver()
+    return found[0] if found else None
+
+
+@contextmanager
+def listening(machine: "Machine", address: int, heard: Callable[[int, int], None]) -> Iterator[None]:
+    """Tell of each write to the double word at a physical address: the step that it belongs to, and the value.
+
+    Whoever watches it already, is told as before: what a resident does then is part of the run.
+    """
+    other = machine.ram.watched.get(address)
+
+    def stored(there: int, value: int) -> None:
+        heard(machine.steps - machine.at_work if standing(machine) is None else machine.resident_since, value)
+        if other is not None:
+            other(there, value)
+
+    machine.ram.watch(address, stored)
+    try:
+        yield
     finally:
         machine.ram.unwatch(address)
         if other is not None:
             machine.ram.watch(address, other)
-    return found[0] if found else None

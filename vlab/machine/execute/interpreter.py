@@ -4,7 +4,7 @@ A *view* is a pair of contexts, one for fetches and one for data. Its `code` map
 operation there; it holds only pages that the TLB of its fetch context holds, so a hit is a TLB hit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,15 @@ class Interpreter:
         self._views: dict[tuple[Context, Context], View] = {}
         self._single: dict[tuple[int, int, Context], Operation] = {}
         self._count = 0  # operations kept in all views
+        self.breakpoints: frozenset[int] = frozenset()  # virtual addresses before which the loop is left
+        self.hit = False  # whether it was, since somebody last looked
+
+    def stop_at(self, addresses: Iterable[int]) -> None:
+        """Leave the loop before an instruction at one of these virtual addresses; none is ever decoded."""
+        self.breakpoints, self.hit = frozenset(addresses), False
+        for view in self._views.values():
+            for pc in self.breakpoints:
+                view.code.pop(pc, None)
 
     def operation(self, word: int, pc: int) -> Operation:
         """The operation of one instruction, to be executed by itself."""
@@ -104,6 +113,10 @@ class Interpreter:
     def _miss(self, pc: int, uncount: Callable[[], None]) -> None:
         """Decode what stands at `pc`: no attempt yet, unless the fetch traps or the TLB can't keep the page."""
         hart = self._hart
+        if pc in self.breakpoints:
+            self.hit = True
+            uncount()
+            return
         try:
             physical = hart.fetch_address(pc)
             if self._view().fetches.holds(pc, physical, X):
@@ -122,6 +135,8 @@ class Interpreter:
         page = view.decoded.setdefault(physical // PAGE, {}).setdefault(pc // PAGE, {})
         if pc in page:
             view.code.update(page)
+            for address in self.breakpoints:
+                view.code.pop(address, None)
         else:
             self._hart.memory.hold_code(physical)
             view.code[pc] = page[pc] = self._build(self._hart.memory.load(physical, 4), pc, view.data)

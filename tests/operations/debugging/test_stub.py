@@ -1,0 +1,438 @@
+"""GDB's remote protocol: answers to a tiny client, to whoever sends rubbish, and to GDB itself."""
+
+import socket
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.operations.debugging.client import Client, packet
+from tests.operations.debugging.test_debugger import system
+from vlab import guests
+from vlab.course.doctor import TOOLS
+from vlab.hypervisor import Hypervisor
+from vlab.language import VlabError
+from vlab.machine import Machine
+from vlab.operations.debugging import Debugger, serve
+from vlab.operations.debugging.packets import LONGEST, Packets, unescaped
+from vlab.operations.debugging.packets import packet as made
+from vlab.operations.debugging.registers import FIRST_CSR, PC, PRIV
+from vlab.operations.debugging.stub import Stub
+from vlab.paging import PageTable
+from vlab.riscv import assemble
+
+# --- Packets
+
+
+@given(st.binary(max_size=300), st.integers(1, 9))
+def test_packets_there_and_back(payload, piece):
+    data, packets, found = b"+" + made(payload) + b"+\x03" + made(b"g"), Packets(), []
+    for at in range(0, len(data), piece):
+        found += packets.take(data[at : at + piece])
+    assert found == [payload, b"\x03", b"g"]
+
+
+@pytest.mark.parametrize(
+    ("data", "taken"),
+    [
+        (b"$g#00", [None]),
+        (b"$g#zz", [None]),
+        (b"$g#6", []),
+        (b"++-+", [b"-"]),
+        (b"g#67", []),
+        (b"$" + b"g" * (LONGEST + 10), [None]),
+        (packet(b"g" * (LONGEST + 1)), [None]),
+        (packet(b"}\x03}]}"), [b"#}"]),
+        (b"#$##23", [None]),
+    ],
+)
+def test_what_is_no_packet_is_dropped(data, taken):
+    packets = Packets()
+    assert list(packets.take(data))[: len(taken)] == taken
+    list(packets.take(b"#00"))
+    assert list(packets.take(packet(b"?")))[-1:] == [b"?"]
+
+
+def test_however_much_comes_little_is_kept():
+    packets = Packets()
+    for _piece in range(100):
+        list(packets.take(b"$" + b"x" * 5000))
+    assert len(packets._bytes) <= 2 * LONGEST
+    assert unescaped(b"}") == b""
+
+
+# --- Answers
+
+
+@pytest.fixture
+def client():
+    debugger = system("machine", 100)
+    with Client(debugger.computer) as connected:
+        connected.program = debugger.computer.program
+        connected.computer = debugger.computer
+        yield connected
+        if not connected.left:
+            connected.ask("D")
+
+
+def test_who_it_is(client):
+    told = client.ask("qSupported:multiprocess+;swbreak+")
+    assert {"ReverseStep+", "ReverseContinue+", "QStartNoAckMode+", "qXfer:features:read+"} <= {
+        *told.split(";")
+    }
+    text, at = "", 0
+    while True:
+        part = client.ask(f"qXfer:features:read:target.xml:{at:x},200")
+        text += part[1:]
+        at += len(part) - 1
+        if part[0] == "l":
+            break
+    tree = ElementTree.fromstring(text)
+    assert [part.get("name") for part in tree.iter("feature")] == [
+        f"org.gnu.gdb.riscv.{name}" for name in ("cpu", "csr", "virtual")
+    ]
+    numbers = {one.get("name"): int(one.get("regnum", "")) for one in tree.iter("reg")}
+    assert (numbers["zero"], numbers["t6"], numbers["pc"], numbers["priv"]) == (0, 31, PC, PRIV)
+    assert numbers["satp"] == FIRST_CSR + 0x180
+    assert client.ask("qXfer:features:read:other.xml:0,10") == "E16"
+    assert (client.ask("?"), client.ask("qAttached"), client.ask("vMustReplyEmpty")) == (
+        "T05thread:1;",
+        "1",
+        "",
+    )
+
+
+def test_registers_and_memory(client):
+    computer = client.computer
+    client.ask("s")
+    whole = bytes.fromhex(client.ask("g"))
+    assert [int.from_bytes(whole[8 * n : 8 * n + 8], "little") for n in range(33)] == [
+        *computer.hart.x[:32],
+        computer.hart.pc,
+    ]
+    assert client.number(PRIV) == 3
+    assert client.number(FIRST_CSR + 0x301) == computer.hart.csr["misa"]
+    assert [client.ask(f"p{n:x}") for n in (33, FIRST_CSR + 0x7FF, 1 << 60)] == ["E16"] * 3
+    assert client.ask("P5=" + (77).to_bytes(8, "little").hex()) == "OK"
+    assert computer.hart.x[5] == 77
+    assert client.ask("P20=" + (0x80000004).to_bytes(8, "little").hex()) == "OK"
+    assert computer.hart.pc == 0x80000004
+    assert client.ask("P20=" + (0x80000003).to_bytes(8, "little").hex()) == "E01"
+    assert client.ask("P0=" + "11" * 8) == "E01"
+    client.ask("G" + bytes(range(64)).hex() + whole[64:].hex())
+    assert computer.hart.x[1] == int.from_bytes(bytes(range(8, 16)), "little")
+    assert client.ask("m80000000,8") == computer.memory.peek(0x80000000, 8).hex()
+    assert client.ask("m7ffffff8,8") == "E0e"
+    assert client.ask("M80000100,4:01020304") == client.ask(b"X80000104,3:\x05}\x03z") == "OK"
+    assert computer.memory.peek(0x80000100, 7) == b"\1\2\3\4\5#z"
+    assert client.ask("M10,1:00") == "E0e"
+    assert client.ask("M80000100,4:01") == client.ask("M80000100,1:zz") == client.ask("mxyz") == "E16"
+
+
+def test_memory_is_what_the_current_mode_sees():
+    machine = Machine(assemble("csrw satp, a2\n mret\n" + "nop\n" * 8), memory="64K")
+    table = PageTable(machine.memory, root=0x80004000)
+    table.set(0x40000000, 0x80000000 >> 2 | 0xCF, level=2)
+    machine.memory.store(0x80008000, 8, 0x1122334455667788)
+    hart = machine.hart
+    hart.csr.values.update(
+        mepc=0x40000008, mstatus=0x800, satp=8 << 60 | 0x80004, pmpaddr0=(1 << 54) - 1, pmpcfg0=31
+    )
+    hart.csr.rebuild_pmp()
+    hart.x[12] = hart.csr.values["satp"]
+    stub = Stub(Debugger(machine))
+    assert stub.answer(b"m80008000,8") == b"8877665544332211"
+    stub.answer(b"s")
+    stub.answer(b"s")
+    assert stub.answer(b"p%x" % PRIV) == b"01" + b"00" * 7
+    assert stub.answer(b"m40008000,8") == b"8877665544332211"
+    assert stub.answer(b"m80008000,8") == b"E0e"
+    assert stub.answer(b"m4000fff8,10") == b"00" * 16
+    assert stub.answer(b"Z2,40008000,8") == b"OK"
+    assert stub.answer(b"Z2,80008000,8") == b"E0e"
+
+
+def test_breakpoints_steps_and_the_way_back(client):
+    loop, store, data = (client.program.symbols[name] for name in ("loop", "store", "data"))
+    assert client.ask(f"Z0,{loop:x},4") == client.ask(f"Z1,{store:x},4") == "OK"
+    stops = []
+    for _stop in range(6):
+        assert client.ask("vCont;c") == "T05thread:1;"
+        stops.append(client.number(PC))
+    assert stops == [loop, loop, loop, loop, store, loop]
+    assert client.ask("vCont;s:1;c") == "T05thread:1;"
+    assert client.number(PC) == loop + 4
+    assert client.ask("bs") == client.ask("bc") == "T05thread:1;"
+    assert client.number(PC) == store
+    assert client.ask(f"z1,{store:x},4") == client.ask(f"z0,{loop:x},4") == "OK"
+    assert client.ask(f"Z2,{data + 8:x},8") == "OK"
+    # In either direction it stops right before the write is made, or undone: a step of GDB's own does that.
+    assert client.ask("c") == f"T05watch:{data + 8:x};thread:1;"
+    assert client.number(PC) == store
+    assert client.ask(f"m{data + 8:x},8") == "0000000000000000"
+    client.ask("s")
+    assert client.ask(f"m{data + 8:x},8") == "0400000000000000"
+    client.ask("s")
+    assert client.ask("bc") == f"T05watch:{data + 8:x};thread:1;"
+    assert client.number(PC) == store + 4
+    assert client.ask(f"z2,{data + 8:x},8") == "OK"
+    assert client.ask("bc") == client.ask("bs") == "T05replaylog:begin;thread:1;"
+    assert client.ask("Z3,80000000,8") == client.ask("Z4,80000000,8") == ""
+    assert client.ask("Z0,80000000") == client.ask("Zx,1,1") == "E16"
+
+
+def test_an_interruption_while_it_runs(client):
+    client.send(packet(b"c"))
+    time.sleep(0.2)
+    client.send(b"\x03")
+    assert client.receive() == b"T02thread:1;"
+    assert client.computer.steps > 0
+    client.send(b"\x03")  # it stands still: nothing to interrupt
+    assert client.ask("s") == "T05thread:1;"
+
+
+def test_a_packet_again_and_none_acknowledged(client):
+    client.send(b"-")
+    assert client.ask("qC") == "QC1"
+    client.send(b"-")
+    assert client.receive() == b"QC1"
+    client.send(b"$g#00")
+    assert client.ask("QStartNoAckMode") == "OK"
+    assert client.ask("qAttached") == "1"
+
+
+def test_the_guest_switches_off():
+    machine = Machine(guests.load("hello"), memory="64K")
+    with Client(machine) as client:
+        assert client.ask("c") == client.ask("?") == client.ask("c") == "W00"
+        client.ask("k")
+    assert client.left == ["killed"]
+    assert machine.console == "Hello from a computer.\n"
+
+
+def test_monitor_commands():
+    machine = Machine(memory="4M")
+    vm = Hypervisor(machine).create_vm(guests.load("kernel"), memory="1M", name="vm")
+    with Client(vm) as client:
+        client.ask(f"Z0,{vm.program.symbols['_start'] + 8:x},4")
+        client.ask("c")
+        exits = client.monitor("exits")
+        assert exits.startswith("VM vm: level 1, 1 MiB, virtual M mode")
+        assert client.monitor("step") == f"{vm!r}: 2 instructions attempted; the machine: {machine.steps}\n"
+        assert client.monitor("goto 5").startswith("At step 5.")
+        assert client.monitor("who 80000000") == "Nobody wrote it since the history began.\n"
+        for nonsense in ("", "what", "goto x", "who z", "who", "goto 99999999999999999999"[:12], "\x00"):
+            assert client.monitor(nonsense)
+    assert client.left == ["gone"]
+    with Client(machine) as client:
+        assert "no exits" in client.monitor("exits")
+        assert client.ask("D") == "OK"
+    assert client.left == ["detached"]
+
+
+# --- Whoever sends rubbish
+
+COMMANDS = [
+    b"g",
+    b"m80000000,",
+    b"M80000000,4:",
+    b"X80000000,4:",
+    b"Z2,",
+    b"Z0,",
+    b"z2,",
+    b"p",
+    b"P20=",
+    b"G",
+    b"qRcmd,",
+]
+COMMANDS += [
+    b"qXfer:features:read:target.xml:",
+    b"vCont;",
+    b"bs",
+    b"bc",
+    b"s",
+    b"H",
+    b"q",
+    b"Q",
+    b"v",
+    b"T",
+    b"!",
+    b"R",
+]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(COMMANDS), st.binary(max_size=12)), max_size=8), st.booleans())
+def test_no_packet_raises(packets, paged):
+    debugger = Debugger(Machine(guests.load("tiny"), memory="64K"), lambda: True)
+    stub = Stub(debugger)
+    for command, rest in packets:
+        answer = stub.answer(command + (rest.hex().encode() if paged else rest))
+        assert isinstance(answer, bytes)
+        assert len(answer) <= LONGEST + 64
+
+
+@settings(max_examples=10)
+@given(st.lists(st.binary(max_size=60), max_size=10))
+def test_no_bytes_raise(pieces):
+    with Client(Machine(guests.load("hello"), memory="64K")) as client:
+        for piece in pieces:
+            client.send(piece.replace(b"\x03", b""))
+        client.send(b"#00")
+        client.socket.shutdown(1)
+        client.socket.settimeout(20)
+        while client.socket.recv(4096):
+            pass
+    assert client.left[0] in ("gone", "killed", "detached")
+
+
+def test_whoever_leaves_while_it_runs_is_gone():
+    with Client(Machine(assemble("1: j 1b"), memory="64K")) as client:
+        client.send(packet(b"c"))
+        time.sleep(0.1)
+    assert client.left == ["gone"]
+
+
+def test_a_port_that_cannot_be_had():
+    machine = Machine(memory="64K")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(VlabError, match="No debugger can connect to port"):
+            serve(machine, taken.getsockname()[1])
+    with pytest.raises(VlabError, match="No debugger can connect"):
+        serve(machine, 1 << 20)
+
+
+def test_only_this_host_may_connect():
+    with Client(Machine(memory="64K")) as client:
+        assert client.socket.getpeername()[0] == "127.0.0.1"
+
+
+# --- GDB itself
+
+
+def gdb(computer, *commands):
+    """What GDB prints when it has these commands in turn."""
+    path = TOOLS["gdb"].path()
+    assert path is not None
+    words = [path, "-q", "-nx", "-batch", "-ex", "set confirm off", "-ex", "set pagination off"]
+    printed = []
+
+    def ready(port):
+        connect = ["-ex", f"target remote localhost:{port}"]
+        told = [word for command in commands for word in ("-ex", command)]
+        printed.append(
+            subprocess.Popen(
+                [*words, *connect, *told], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
+
+    left = serve(computer, ready=ready)
+    out, _none = printed[0].communicate(timeout=60)
+    return left, out
+
+
+@pytest.mark.requires("gdb")
+@pytest.mark.parametrize("kind", ["machine", "trap-and-emulate", "hardware-assisted"])
+def test_gdb_debugs_both_ways(kind):
+    debugger = system(kind, 1000)
+    symbols = debugger.computer.program.symbols
+    left, out = gdb(
+        debugger.computer,
+        f"break *{symbols['store']:#x}",
+        "continue",
+        "p/x $pc",
+        "p $s0",
+        "stepi",
+        "p/x $pc",
+        "p $priv",
+        "p/x $misa",
+        "reverse-stepi",
+        "p/x $pc",
+        "continue",
+        "p $s0",
+        "reverse-continue",
+        "p $s0",
+        "delete",
+        f"watch *(long long *){symbols['data'] + 8:#x}",
+        "continue",
+        "continue",
+        "reverse-continue",
+        "info registers mcause",
+        "x/2i $pc",
+        "monitor step",
+        "delete",
+        "reverse-continue",
+        "detach",
+    )
+    store = f"{symbols['store']:#x}"
+    values = [line.partition(" = ")[2] for line in out.splitlines() if line.startswith("$")]
+    misa = f"{debugger.computer.hart.csr['misa']:#x}"
+    assert values == [store, "4", f"{symbols['skip']:#x}", "3", misa, store, "8", "4"], out
+    assert "Hardware watchpoint 2" in out
+    changes = [line for line in out.splitlines() if line.startswith(("Old value", "New value"))]
+    assert changes == [
+        f"{age} value = {value}"
+        for pair in ((0, 4), (4, 8), (8, 4))
+        for age, value in zip(("Old", "New"), pair, strict=True)
+    ], out
+    assert f"=> {store}" in out
+    assert "instructions attempted" in out
+    assert "No more reverse-execution history" in out
+    assert left == "detached"
+
+
+@pytest.mark.requires("gdb")
+def test_gdb_sees_the_end_and_may_kill():
+    left, out = gdb(Machine(guests.load("hello"), memory="64K"), "continue")
+    assert "exited normally" in out
+    assert left == "gone"
+    left, out = gdb(Machine(guests.load("hello"), memory="64K"), "stepi", "kill")
+    assert left == "killed"
+
+
+@pytest.mark.requires("gdb")
+def test_gdb_on_the_command_line(tmp_path):
+    path = TOOLS["gdb"].path()
+    assert path is not None
+    run = [
+        sys.executable,
+        "-m",
+        "vlab",
+        "run",
+        "hello",
+        "--memory",
+        "1M",
+        "--depth",
+        "2",
+        "--gdb",
+        "0",
+        "--gdb-level",
+        "1",
+    ]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as vlab:
+        assert vlab.stderr is not None
+        said = vlab.stderr.readline()
+        assert said.startswith("vlab: Waiting for GDB: target remote localhost:")
+        target = said.split(": ")[-1].strip()
+        words = [
+            path,
+            "-q",
+            "-nx",
+            "-batch",
+            "-ex",
+            target,
+            "-ex",
+            "stepi 3",
+            "-ex",
+            "monitor exits",
+            "-ex",
+            "detach",
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+        out, _err = vlab.communicate(timeout=60)
+    assert "level 1" in done.stdout + done.stderr
+    assert (out, vlab.returncode) == ("Hello from a computer.\n", 0)

@@ -1,0 +1,93 @@
+"""The stub behind a socket, on this host alone: who may connect may do all that the reader may."""
+
+import select
+import socket
+from collections.abc import Callable, Iterator
+
+from vlab.language import VlabError, _
+from vlab.machine import Computer
+from vlab.operations.debugging.debugger import Debugger
+from vlab.operations.debugging.packets import INTERRUPT, Packets, packet
+from vlab.operations.debugging.stub import Stub
+
+_HOST = "127.0.0.1"
+_PIECE = 1 << 16
+_MOST_AHEAD = 1 << 20  # bytes that wait while the computer runs
+
+
+def serve(computer: Computer, port: int = 0, ready: Callable[[int], object] = lambda port: None) -> str:
+    """Let one GDB debug the computer, from when it connects until it leaves: "detached", "killed" or "gone".
+
+    `ready` is told the port, a free one if `port` is 0, as soon as GDB may connect: `target remote localhost:PORT`.
+    Nothing outside this host can. Raises VlabError where the port can't be had.
+    """
+    try:
+        listener = socket.create_server((_HOST, port))
+    except (OSError, OverflowError) as error:
+        raise VlabError(
+            _("No debugger can connect to port {port}: {why}.").format(port=port, why=error),
+            mend=_("Choose another one, or 0 for any that is free."),
+        ) from None
+    with listener:
+        ready(listener.getsockname()[1])
+        connection, _address = listener.accept()
+    with connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            return _Session(computer, connection).run()
+        except OSError:
+            return "gone"
+
+
+class _Session:
+    """One GDB's connection."""
+
+    def __init__(self, computer: Computer, connection: socket.socket):
+        self._connection, self._packets = connection, Packets()
+        self._stub = Stub(Debugger(computer, self._interrupted))
+        self._waiting: list[bytes | None] = []  # what came while the computer ran
+        self._last = b""
+
+    def run(self) -> str:
+        """Answer until it leaves."""
+        for payload in self._taken():
+            if payload is None:
+                if self._stub.acknowledging:
+                    self._connection.sendall(b"-")
+            elif payload == b"-":
+                self._connection.sendall(self._last)
+            elif payload != INTERRUPT:  # it stands still already
+                self._answer(payload)
+                if self._stub.over:
+                    return self._stub.over
+        return "gone"
+
+    def _answer(self, payload: bytes) -> None:
+        acknowledgement = b"+" if self._stub.acknowledging else b""
+        if acknowledgement:
+            self._connection.sendall(acknowledgement)
+        self._last = packet(self._stub.answer(payload))
+        self._connection.sendall(self._last)
+
+    def _taken(self) -> Iterator[bytes | None]:
+        while True:
+            while self._waiting:
+                yield self._waiting.pop(0)
+            data = self._connection.recv(_PIECE)
+            if not data:
+                return
+            self._waiting += self._packets.take(data)
+
+    def _interrupted(self) -> bool:
+        """Whether Ctrl-C came while the computer runs, or whoever debugs it has gone."""
+        while select.select([self._connection], [], [], 0)[0]:
+            data = self._connection.recv(_PIECE)
+            if not data:
+                raise ConnectionResetError
+            self._waiting += self._packets.take(data)
+            if len(self._waiting) > _MOST_AHEAD // 4:
+                raise ConnectionResetError
+        if INTERRUPT in self._waiting:
+            self._waiting.remove(INTERRUPT)
+            return True
+        return False
