@@ -17,6 +17,7 @@ class Client:
     """Connects to a stub that serves in another thread."""
 
     def __init__(self, computer: Computer):
+        self.computer = computer
         self.left: list[str] = []
         self._port = 0
         bound = threading.Event()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Machine
+from vlab.machine import Computer, Machine
 from vlab.machine.history import History
 from vlab.operations.debugging import Debugger
 from vlab.riscv import assemble
@@ -40,9 +40,9 @@ def system(kind, spacing=60, source=PROGRAM):
     program = assemble(source)
     extensions = "H" if kind == "hardware-assisted" else ""
     machine = Machine(memory="8M", extensions=extensions)
+    computer: Computer = machine
     if kind == "machine":
         machine.load(program)
-        computer = machine
     else:
         technique = kind if kind != "nested" else "trap-and-emulate"
         computer = Hypervisor(machine).create_vm(
@@ -160,7 +160,7 @@ def test_breakpoints_of_one_computer_are_not_anothers():
         hypervisor.create_vm(assemble(PROGRAM), memory="64K", name=name) for name in ("one", "other")
     )
     debugger = Debugger(other)
-    loop = other.program.symbols["loop"]
+    loop = assemble(PROGRAM).symbols["loop"]
     debugger.breakpoints = {loop}
     for count in range(5):
         assert debugger.go().why == "break"
@@ -181,7 +181,7 @@ def test_what_cannot_be_watched():
 def test_a_run_with_breakpoints_is_the_same_run():
     plain, debugged = (Machine(guests.load("kernel"), memory="1M") for _machine in range(2))
     debugger = Debugger(debugged)
-    debugger.breakpoints = {plain.program.entry + 4 * n for n in range(0, 200, 23)}
+    debugger.breakpoints = {0x80000000 + 4 * n for n in range(0, 200, 23)}
     while debugger.go().why == "break":
         pass
     plain.run(debugged.steps)

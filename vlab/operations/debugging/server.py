@@ -22,8 +22,10 @@ def serve(computer: Computer, port: int = 0, ready: Callable[[int], object] = la
     Nothing outside this host can. Raises VlabError where the port can't be had.
     """
     try:
+        if not 0 <= port < 1 << 16:
+            raise OSError(_("ports are 0, a free one, to 65535"))
         listener = socket.create_server((_HOST, port))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise VlabError(
             _("No debugger can connect to port {port}: {why}.").format(port=port, why=error),
             mend=_("Choose another one, or 0 for any that is free."),
