@@ -591,3 +591,30 @@ def test_who_wrote_is_a_device(spacing):
     assert m.memory.load(0x80009000, 8) == 0
     m.run(2)
     assert m.memory.load(0x80009000, 8) == came.value
+
+
+def test_who_wrote_is_the_first_instruction_after_an_interrupt():
+    m = Machine(memory="64K")
+    program = m.load(
+        assemble(
+            """
+            la t0, vector
+            csrw mtvec, t0
+            li s1, 0x80008000
+            li t0, 0x2004000
+            li t1, 30
+            sd t1, (t0)
+            li t0, 0x80
+            csrw mie, t0
+            csrsi mstatus, 8
+    1:      addi s0, s0, 1
+            j 1b
+            .align 2
+    vector: sd s0, (s1)
+            mret
+            """
+        )
+    )
+    m.run(400)
+    found = wrote(m, 0x80008000)
+    assert (found.pc, found.by) == (program.symbols["vector"], "instruction")

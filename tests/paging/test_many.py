@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlab.language import VlabError
@@ -102,6 +102,7 @@ def test_any_tables_give_what_the_scalar_walk_gives(name, data, access, mode, st
 
 
 @pytest.mark.parametrize(("guest", "host"), PAIRS)
+@settings(max_examples=50)
 @given(data=st.data(), access=st.sampled_from(Access), mode=st.sampled_from([Mode.U, Mode.S]), status=STATUS)
 def test_any_two_tables_give_what_the_scalar_walk_gives(guest, host, data, access, mode, status):
     memory = data.draw(memories(SCHEMES[host], SCHEMES[guest]))
@@ -153,6 +154,7 @@ def systems(draw: st.DrawFn, guest: str, host: str | None) -> tuple[PageTable, P
 
 
 @pytest.mark.parametrize(("guest", "host"), [*((name, None) for name in ("Sv32", "Sv39", "x86-64")), *PAIRS])
+@settings(max_examples=50)
 @given(data=st.data(), access=st.sampled_from(Access), mode=st.sampled_from([Mode.U, Mode.S]), status=STATUS)
 def test_tables_with_something_changed_give_what_the_scalar_walk_gives(
     guest, host, data, access, mode, status

@@ -168,6 +168,19 @@ def test_breakpoints_of_one_computer_are_not_anothers():
     assert one.hart.x[8] != other.hart.x[8]
 
 
+def test_where_all_computers_stand_at_the_breakpoint_each_stop_is_an_instruction_of_its_own():
+    hypervisor = Hypervisor(Machine(memory="4M"))
+    one, other = (hypervisor.create_vm(assemble("1: j 1b"), memory="64K") for _vm in range(2))
+    for computer in (one, other):
+        debugger = Debugger(computer)
+        debugger.breakpoints = {0x80000000}
+        assert debugger.go().why == "break"
+        for _stop in range(3):
+            before = debugger._attempted()
+            assert debugger.go().why == "break"
+            assert debugger._attempted() == before + 1
+
+
 def test_what_cannot_be_watched():
     debugger = system("trap-and-emulate")
     for size in (0, -1, 1 << 20):

@@ -158,7 +158,7 @@ class Debugger:
                     break
                 elif not self._stands_at_break():
                     self._pass(end)  # it is another computer's
-        both = [hit for hit in (*hits, last) if hit is not None and hit.step < end]
+        both = [hit for hit in (*hits, last) if hit is not None]
         return max(both, key=lambda hit: hit.step, default=None)
 
     # How
