@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tests.benchmarks.bench_interpreter import source
 from tests.benchmarks.measuring import seconds, table, this_python
 from vlab.machine import Machine
-from vlab.machine.history import Checkpoint, History
+from vlab.machine.history import History, checkpoint_of
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import assemble
 
@@ -23,7 +23,7 @@ class Even(History):
         """Keep a checkpoint if one is due."""
         step = self.machine.steps
         if step >= self.due:
-            self.checkpoints[step] = Checkpoint(self.machine.snapshot(), self.seen)
+            self.checkpoints[step] = checkpoint_of(self.machine, self.seen)
             while len(self.checkpoints) > self.most:
                 self.checkpoints = {at: self.checkpoints[at] for at in sorted(self.checkpoints)[::2]}
                 self.spacing *= 2

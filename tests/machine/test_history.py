@@ -219,6 +219,18 @@ def test_no_more_checkpoints_than_are_allowed(monkeypatch):
     assert m.hart.x[8] == 617
 
 
+def test_what_was_printed_counts_too(monkeypatch):
+    monkeypatch.setattr(history, "MOST_PAGES", 300)
+    m = machine("li t0, 0x10000000\n1: sb t0, (t0)\n j 1b")
+    m.history = History(m, spacing=1000)
+    for _again in range(60):
+        m.run(1000)
+        printed = [c.snapshot.state["devices"]["uart"]["output"] for c in m.history.checkpoints.values()]
+        assert sum(map(len, printed)) <= 302 * PAGE or len(printed) == 2
+    m.goto(20_001)
+    assert len(m.uart.output) == 10_000
+
+
 def test_copies_of_many_pages_keep_checkpoints_apart():
     m = machine(
         """

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vlab.events import Recording
 from vlab.language import VlabError, _
@@ -45,10 +45,31 @@ class Arrival(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A snapshot, and how much of the input log it has seen."""
+    """A snapshot, how much of the input log it has seen, and its `large` bytes beside memory: their sizes by id."""
 
     snapshot: Snapshot
     arrived: int
+    large: dict[int, int]
+
+
+def checkpoint_of(machine: "Machine", arrived: int) -> Checkpoint:
+    """A checkpoint of now."""
+    snapshot, large = machine.snapshot(), dict[int, int]()
+    _find_large(snapshot.state, large)
+    return Checkpoint(snapshot, arrived, large)
+
+
+def _find_large(part: Any, found: dict[int, int]) -> None:
+    """Where a state has bytes of a page or more, such as what was printed: memory's own pages are counted apart."""
+    kind = type(part)
+    if kind is dict:
+        for value in part.values():
+            _find_large(value, found)
+    elif kind is list and part and type(part[0]) in (dict, list):
+        for value in part:
+            _find_large(value, found)
+    elif kind is bytes and len(part) >= PAGE:
+        found[id(part)] = len(part)
 
 
 class Line(Protocol):
@@ -108,12 +129,12 @@ class History:
         if step >= self.due:
             before = max(self.checkpoints, default=step)
             self._keep(step)
-            copied = self._pages_between(before, step) if before in self.checkpoints else 0
+            copied = self._copied(before, step) if before in self.checkpoints else 0
             self.due = step + self.spacing + COPY * self.machine.pace * copied
 
     def _keep(self, step: int) -> None:
         """Keep a checkpoint of now, and drop those that nobody needs any more."""
-        self.checkpoints[step] = Checkpoint(self.machine.snapshot(), self.seen)
+        self.checkpoints[step] = checkpoint_of(self.machine, self.seen)
         steps = self._needed(sorted(self.checkpoints), step)
         while len(steps) > 2 and (len(steps) > MOST or self._pages(steps) > MOST_PAGES):
             if self._grain > 1:
@@ -136,7 +157,17 @@ class History:
     def _pages(self, steps: list[int]) -> int:
         """How many pages the checkpoints hold at most, those counted once that neighbours share."""
         first = self.checkpoints[steps[0]].snapshot.pages
-        return len(first) + sum(self._pages_between(*pair) for pair in pairwise(steps))
+        large: dict[int, int] = {}
+        for step in steps:
+            large |= self.checkpoints[step].large
+        beside = sum(large.values()) // PAGE
+        return len(first) + sum(self._pages_between(*pair) for pair in pairwise(steps)) + beside
+
+    def _copied(self, before: int, after: int) -> int:
+        """How many pages' worth was copied for a checkpoint, given the one before."""
+        large, known = self.checkpoints[after].large, self.checkpoints[before].large
+        beside = sum(size for place, size in large.items() if place not in known)
+        return self._pages_between(before, after) + beside // PAGE
 
     def _pages_between(self, before: int, after: int) -> int:
         """How many pages differ from one checkpoint to another."""

@@ -149,8 +149,17 @@ def test_an_end_a_sleep_and_an_interruption():
     assert debugger.go().why == "off"
     assert debugger.go_back().why == "beginning"
     assert system("machine", source="wfi\nj .").go().why == "asleep"
+    assert system("machine", source="wfi\nj .").step().why == "step"
     busy = Debugger(system("machine", source="j .").computer, lambda: True)
     assert busy.go().why == "interrupted"
+
+
+def test_who_never_comes_to_its_turn_can_be_interrupted():
+    hypervisor = Hypervisor(Machine(memory="4M"))
+    one, other = (hypervisor.create_vm(assemble("1: j 1b"), memory="64K") for _vm in range(2))
+    other.pause()
+    assert Debugger(other, lambda: True).step().why == "interrupted"
+    assert one.time > 0
 
 
 def test_breakpoints_of_one_computer_are_not_anothers():

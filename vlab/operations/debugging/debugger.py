@@ -16,6 +16,7 @@ from vlab.machine.interruptible import Interruptible
 from vlab.machine.writes import listening, running
 
 CHUNK = 100_000  # steps between looks at whether the debugger wants to stop
+LOOK = 1000  # of single steps
 MOST = 256  # breakpoints, and double words watched
 _WORD = 8
 
@@ -75,12 +76,16 @@ class Debugger:
     def step(self) -> Halt:
         """One instruction of this computer's, or one of its residents' works."""
         before, machine = self._attempted(), self.machine
+        look = machine.steps + LOOK
         while self.computer.status is None:
-            began = machine.steps
-            if machine.run(1, until=self._off) is Stop.ASLEEP or self._wanted():
-                return Halt("asleep" if machine.steps == began else "interrupted")
+            if machine.run(1, until=self._off) is Stop.ASLEEP:
+                return Halt("asleep")
             if self._attempted() > before and self._at_rest():
                 return Halt("step")
+            if machine.steps >= look:
+                if self._wanted():
+                    return Halt("interrupted")
+                look = machine.steps + LOOK
         return Halt("off")
 
     def go(self) -> Halt:
@@ -88,7 +93,7 @@ class Debugger:
         machine = self.machine
         with self._armed() as hits:
             if self._stands_at_break():
-                self._pass(machine.steps + CHUNK)
+                self._pass()
             while not hits:
                 if self.computer.status is not None:
                     return Halt("off")
@@ -96,7 +101,7 @@ class Debugger:
                 if stop is Stop.CONDITION and not hits and self.computer.status is None:
                     if self._stands_at_break():
                         return Halt("break")
-                    self._pass(machine.steps + CHUNK)  # it is another computer's
+                    self._pass()  # it is another computer's
                 elif stop is Stop.ASLEEP and not hits:
                     return Halt("asleep")
                 elif not hits and self._wanted():
@@ -128,10 +133,10 @@ class Debugger:
 
     def go_back(self) -> Halt:
         """Run backwards: to the last breakpoint or watched write before this, or to the beginning."""
-        machine, end = self.machine, self.machine.steps
+        machine, end, before = self.machine, self.machine.steps, self._attempted()
         history = machine.history
         for start in sorted((step for step in history.checkpoints if step < end), reverse=True):
-            found = self._last_between(start, end)
+            found = self._last_between(start, end, before)
             if found is not None:
                 machine.goto(found.step)
                 return Halt("break") if found.address < 0 else Halt("watch", found.address, found.step)
@@ -143,8 +148,8 @@ class Debugger:
             machine.goto(min(history.checkpoints))
         return Halt("beginning")
 
-    def _last_between(self, start: int, end: int) -> _Hit | None:
-        """The last stop of an interval; one at a breakpoint has an address below zero."""
+    def _last_between(self, start: int, end: int, before: int) -> _Hit | None:
+        """The last stop of an interval, before so many attempts of its own; at a breakpoint its address is -1."""
         machine, last = self.machine, None
         with Interruptible():
             machine.history.rewind(start)
@@ -152,13 +157,13 @@ class Debugger:
             while machine.steps < end:
                 here = machine.steps
                 if self._stands_at_break():
-                    last = _Hit(here, -1)
-                    self._pass(end)
+                    last = _Hit(here, -1) if self._attempted() < before else last
+                    self._pass()
                 elif self._run(end) is not Stop.CONDITION:
                     break
                 elif not self._stands_at_break():
-                    self._pass(end)  # it is another computer's
-        both = [hit for hit in (*hits, last) if hit is not None]
+                    self._pass()  # it is another computer's
+        both = [hit for hit in (*hits, last) if hit is not None and hit.step < end]
         return max(both, key=lambda hit: hit.step, default=None)
 
     # How
@@ -197,16 +202,16 @@ class Debugger:
                 return Stop.CONDITION
         return Stop.LIMIT
 
-    def _pass(self, end: int) -> None:
-        """Go past an instruction at a breakpoint."""
-        machine = self.machine
-        if self._translated:
+    def _pass(self) -> None:
+        """Go past an instruction at a breakpoint: its own wholly, whatever interrupts it; of another's, a step."""
+        if not self._translated:
+            self.machine.stop_at()
+        if self._stands_at_break():
             self.step()
-            return
-        machine.stop_at()
-        if machine.steps < end:
-            machine.run(1)
-        machine.stop_at(self.breakpoints)
+        else:
+            self.machine.run(1)
+        if not self._translated:
+            self.machine.stop_at(self.breakpoints)
 
     @contextmanager
     def _armed(self) -> Iterator[list[_Hit]]:
