@@ -5,6 +5,7 @@ from vlab import guests
 from vlab.hypervisor import Eager, Hypervisor, Lazy, Traced, TrapAndEmulate
 from vlab.language import VlabError
 from vlab.machine import GATE, Machine, Stop
+from vlab.machine.pages import Pages
 from vlab.machine.snapshot import computer_state
 from vlab.riscv import Mode, assemble
 
@@ -223,7 +224,7 @@ def test_a_limit_counts_all_levels():
 
 def test_a_state_is_plain_data():
     def plain(value):
-        if isinstance(value, dict):
+        if isinstance(value, dict | Pages):
             return all(type(key) in (str, int) and plain(held) for key, held in value.items())
         if isinstance(value, list):
             return all(map(plain, value))

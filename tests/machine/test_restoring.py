@@ -75,7 +75,8 @@ def running() -> Machine:
     return m
 
 
-STATE = running().snapshot().state
+WHOLE = running().snapshot()
+STATE = {**WHOLE.state, "memory": {**WHOLE.state["memory"], "pages": dict(WHOLE.pages)}}  # as one from a file
 PATHS = list(paths(STATE))
 
 

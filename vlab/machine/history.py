@@ -72,6 +72,18 @@ def _find_large(part: Any, found: dict[int, int]) -> None:
         found[id(part)] = len(part)
 
 
+def _changed_pages(before: Checkpoint, after: Checkpoint) -> int:
+    """How many pages of memory are not the same in both."""
+    one, other = Pages.of(before.snapshot.pages), Pages.of(after.snapshot.pages)
+    return sum(1 for _page in one.differing(other))
+
+
+def _copied(before: Checkpoint, after: Checkpoint) -> int:
+    """How many pages' worth was copied for a checkpoint, given the one before."""
+    beside = sum(size for place, size in after.large.items() if place not in before.large)
+    return _changed_pages(before, after) + beside // PAGE
+
+
 class Line(Protocol):
     """What leads to a machine from others, such as a network: it has a past of its own, which goes by theirs."""
 
@@ -127,14 +139,13 @@ class History:
         """Keep a checkpoint if one is due."""
         step = self.machine.steps
         if step >= self.due:
-            before = max(self.checkpoints, default=step)
-            self._keep(step)
-            copied = self._copied(before, step) if before in self.checkpoints else 0
-            self.due = step + self.spacing + COPY * self.machine.pace * copied
+            before = self.checkpoints[max(self.checkpoints)] if self.checkpoints else None
+            now = self._keep(step)
+            self.due = step + self.spacing + COPY * self.machine.pace * _copied(before or now, now)
 
-    def _keep(self, step: int) -> None:
+    def _keep(self, step: int) -> Checkpoint:
         """Keep a checkpoint of now, and drop those that nobody needs any more."""
-        self.checkpoints[step] = checkpoint_of(self.machine, self.seen)
+        now = self.checkpoints[step] = checkpoint_of(self.machine, self.seen)
         steps = self._needed(sorted(self.checkpoints), step)
         while len(steps) > 2 and (len(steps) > MOST or self._pages(steps) > MOST_PAGES):
             if self._grain > 1:
@@ -144,6 +155,7 @@ class History:
             steps = self._needed(steps, step)
         self.checkpoints = {at: self.checkpoints[at] for at in steps}
         self._changed = {pair: self._changed[pair] for pair in pairwise(steps) if pair in self._changed}
+        return now
 
     def _needed(self, steps: list[int], now: int) -> list[int]:
         """The first one, the last one, and those without which two neighbours would be too far apart."""
@@ -163,17 +175,10 @@ class History:
         beside = sum(large.values()) // PAGE
         return len(first) + sum(self._pages_between(*pair) for pair in pairwise(steps)) + beside
 
-    def _copied(self, before: int, after: int) -> int:
-        """How many pages' worth was copied for a checkpoint, given the one before."""
-        large, known = self.checkpoints[after].large, self.checkpoints[before].large
-        beside = sum(size for place, size in large.items() if place not in known)
-        return self._pages_between(before, after) + beside // PAGE
-
     def _pages_between(self, before: int, after: int) -> int:
         """How many pages differ from one checkpoint to another."""
         if (before, after) not in self._changed:
-            one, other = (Pages.of(self.checkpoints[step].snapshot.pages) for step in (before, after))
-            self._changed[before, after] = sum(1 for _page in one.differing(other))
+            self._changed[before, after] = _changed_pages(self.checkpoints[before], self.checkpoints[after])
         return self._changed[before, after]
 
     def _forget_arrivals(self) -> None:
