@@ -311,7 +311,7 @@ def seen(computer: Computer) -> dict[str, Any]:
 
 def differences(one: Any, other: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The places where two states differ, and what each has there (None: nothing); a page of memory is one."""
-    if isinstance(one, dict) and isinstance(other, dict):
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in sorted({*one, *other}, key=str):
             yield from differences(one.get(key), other.get(key), f"{where}.{key}" if where else str(key))
     elif one != other:
