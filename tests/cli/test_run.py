@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from tests.cli import programs
 from tests.machine.test_loading import elf, segment
 from vlab import cli, guests
+from vlab.cli.running import Run
 from vlab.hypervisor import Hypervisor, VirtualMachine
+from vlab.machine import Machine
 from vlab.riscv import assemble
 
 HELLO = "Hello from a computer.\n"
@@ -644,3 +646,42 @@ def test_the_memory_of_the_levels_below_is_just_enough():
         with pytest.raises(Exception, match="are needed, and the computer has 0 KiB left"):
             resident.create_vm(memory=4096)
     assert machine is computers[0]
+
+
+# A debugger
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where", "what"),
+    [
+        (["--gdb", "65536"], "--gdb", "is not a port"),
+        (["--gdb", "x"], "--gdb", "is not a port"),
+        (["--gdb", "0", "--gdb-level", "1"], "--gdb-level", "no computer at level 1"),
+        (["--gdb", "0", "--depth", "1", "--gdb-level", "2"], "--gdb-level", "The levels are 0 to 1"),
+    ],
+)
+def test_a_debugger_that_cannot_be_is_refused(run, arguments, where, what):
+    status, console, said = run("hello", "--memory", "1M", *arguments)
+    assert (status, console) == (2, "")
+    assert where in said and what in said
+
+
+def test_waiting_for_a_debugger_ends_with_ctrl_c():
+    words = [sys.executable, "-m", "vlab", "run", "hello", "--memory", "1M", "--gdb", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as vlab:
+        assert vlab.stderr is not None
+        assert vlab.stderr.readline().startswith("vlab: Waiting for GDB: target remote localhost:")
+        vlab.send_signal(signal.SIGINT)
+        out, said = vlab.communicate(timeout=30)
+    assert (vlab.returncode, out) == (130, "")
+    assert said.startswith("vlab: Interrupted; the guest is at 0x80000000")
+
+
+def test_what_was_printed_is_not_shown_again_when_a_debugger_goes_back():
+    machine = Machine(guests.load("hello"), memory="64K")
+    shown = bytearray()
+    Run(machine, machine, None, 10_000, shown.extend)
+    machine.run(200)
+    machine.goto(20)
+    machine.run()
+    assert shown.decode() == machine.console == HELLO

@@ -296,6 +296,19 @@ def test_whoever_leaves_while_it_runs_is_gone():
     assert client.left == ["gone"]
 
 
+def test_whoever_floods_it_while_it_runs_is_left():
+    with Client(Machine(assemble("1: j 1b"), memory="64K")) as client:
+        client.send(packet(b"c"))
+        for _flood in range(1000):
+            try:
+                client.send(packet(b"m80000000,8") * 1000)
+            except OSError:
+                break  # nobody listens any more
+        else:
+            pytest.fail("it kept all of it")
+    assert client.left == ["gone"]
+
+
 def test_a_port_that_cannot_be_had():
     machine = Machine(memory="64K")
     taken = socket.create_server(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from vlab.operations.debugging.stub import Stub
 
 _HOST = "127.0.0.1"
 _PIECE = 1 << 16
-_MOST_AHEAD = 1 << 20  # bytes that wait while the computer runs
+_MOST_AHEAD = 1024  # packets that wait while the computer runs
 
 
 def serve(computer: Computer, port: int = 0, ready: Callable[[int], object] = lambda port: None) -> str:
@@ -87,7 +87,7 @@ class _Session:
             if not data:
                 raise ConnectionResetError
             self._waiting += self._packets.take(data)
-            if len(self._waiting) > _MOST_AHEAD // 4:
+            if len(self._waiting) > _MOST_AHEAD:
                 raise ConnectionResetError
         if INTERRUPT in self._waiting:
             self._waiting.remove(INTERRUPT)

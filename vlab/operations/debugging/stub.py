@@ -154,10 +154,8 @@ class Stub:
 
     def _go(self, _rest: bytes) -> bytes:
         halt = self.debugger.go()
-        if halt.step is not None:
-            self.debugger.machine.goto(
-                halt.step
-            )  # on RISC-V, GDB wants to make a watched write itself, or undo it
+        if halt.step is not None:  # on RISC-V, GDB wants to make a watched write itself, or undo it
+            self.debugger.machine.goto(halt.step)
         return self._halted(halt)
 
     def _step(self, _rest: bytes) -> bytes:
