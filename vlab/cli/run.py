@@ -245,7 +245,7 @@ def _debugged(run: Run, computer: "Computer", port: int) -> End:
     from vlab.operations.debugging import serve
 
     def ready(port: int) -> None:
-        _say(_("Waiting for GDB: target remote localhost:{port}").format(port=port))
+        _say(_("Waiting for GDB: `target remote localhost:{port}`").format(port=port))
 
     try:
         left = serve(computer, port, ready)

@@ -428,8 +428,8 @@ def test_gdb_on_the_command_line(tmp_path):
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as vlab:
         assert vlab.stderr is not None
         said = vlab.stderr.readline()
-        assert said.startswith("vlab: Waiting for GDB: target remote localhost:")
-        target = said.split(": ")[-1].strip()
+        assert said.startswith("vlab: Waiting for GDB: `target remote localhost:")
+        target = said.split("`")[1]
         words = [
             path,
             "-q",

@@ -242,8 +242,8 @@ class Stub:
         except VlabError as error:
             return str(error)
         return _(
-            "exits: why the virtual machine stopped running directly. step: how far it is. goto STEP: to a step of "
-            "the machine's, back or forth. who ADDRESS: who wrote the double word there last."
+            "`exits`: why the virtual machine stopped running directly. `step`: how far it is. `goto STEP`: to a "
+            "step of the machine's, back or forth. `who ADDRESS`: who wrote the double word there last."
         )
 
 
