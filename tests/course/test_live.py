@@ -112,6 +112,9 @@ def test_the_command_writes_and_never_overwrites_work(tmp_path, capsys):
     path.unlink()
     assert cli.main(["live", "07", "--lang", "es", "--dir", str(place)]) == 0
     assert "My own title" not in path.read_text()
+    capsys.readouterr()
+    assert cli.main(["live", "07", "--lang", "es", "--dir", str(place)]) == 0
+    assert all(capsys.readouterr().out.splitlines()), "nothing is new, and no line is empty"
 
 
 def test_a_lesson_that_is_not_there(tmp_path, capsys):

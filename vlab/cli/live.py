@@ -40,7 +40,8 @@ def main(args: Namespace) -> int:
     place = args.dir or lab.DEFAULT_FOLDER
     lab.copy_lessons(files.folder("notebooks"), place)  # what its links lead to
     name = live.live_name(made)
-    print(*lab.bring(place, {name: live.live_notebook(made)}), sep="\n")
+    for said in lab.bring(place, {name: live.live_notebook(made)}):
+        print(said)
     print(_("The lecturer's notebook is {path}.").format(path=place / name))
     print(_("To open it: {command}").format(command=f"vlab lab --dir {place}"))
     return 0
