@@ -1,7 +1,6 @@
 """What `vlab run` starts: which computer, how many hypervisors deep, and the program that is put into it."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,13 @@ def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) 
                 mend=suggestion(name, TECHNIQUES).rstrip() or there_are,
             )
     count = len(chosen)
-    if depth is not None and depth != count and (count > 1 or not depth):
+    if depth == 0:
+        raise VlabError(
+            _("At depth 0 there is no virtual machine, so there is no technique."),
+            where="--technique, --depth",
+            mend=_("Leave one of them out."),
+        )
+    if depth is not None and depth != count and count > 1:
         raise VlabError(
             _("{count} levels have a technique, and the depth is {depth}.").format(count=count, depth=depth),
             where="--technique, --depth",
@@ -60,7 +65,13 @@ def chosen_shadows(names: str | None, depth: int) -> list[str]:
                 mend=suggestion(name, POLICIES).rstrip() or there_are,
             )
     count = len(chosen)
-    if names is not None and count != depth and (count > 1 or not depth):
+    if names is not None and not depth:
+        raise VlabError(
+            _("At depth 0 there is no virtual machine, so there are no shadow page tables."),
+            where="--shadow, --depth",
+            mend=_("Leave one of them out."),
+        )
+    if names is not None and count not in (1, depth):
         raise VlabError(
             _("{count} levels have a policy of shadow page tables, and the depth is {depth}.").format(
                 count=count, depth=depth
@@ -91,11 +102,19 @@ def build(
     from vlab.machine.quirks import chosen_quirks
 
     extensions = "H" if HardwareAssisted.name in techniques else ""
-    bare = partial(Machine, extensions=extensions, quirks=chosen_quirks(quirks))
+    faults = chosen_quirks(quirks)
+
+    def bare(memory: int) -> Machine:
+        try:
+            return Machine(memory=memory, extensions=extensions, quirks=faults)
+        except VlabError as error:
+            raise VlabError(error.what, where="--memory", mend=error.mend) from None
+
     try:
         machine, vms = nested(techniques, memory, shadows, bare)
-    except VlabError as error:
-        raise VlabError(error.what, where="--memory", mend=error.mend) from None
+    except VlabError as error:  # of a machine that is built: one technique can't be in the one below it
+        where = error.where if error.where == "--memory" else "--technique"
+        raise VlabError(error.what, where=where, mend=error.mend) from None
     except MemoryError:
         raise VlabError(
             _("This host does not have so much memory to give."), where="--memory", mend=_("Ask for less.")
