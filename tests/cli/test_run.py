@@ -259,6 +259,13 @@ def test_a_guest_that_sleeps_until_its_alarm_is_not_given_up(run, program):
     assert run(program(source), "--max-instructions", 1000) == (5, "", "")
 
 
+def test_a_guest_that_was_not_built_for_its_technique_is_told_what_to_do(run):
+    status, console, said = run("kernel", "--technique", f"{TRAP},paravirtual")
+    assert (status, console) == (1, "")
+    assert "a paravirtual computer does not have `csrw mtvec, t0`.\nName another technique." in said
+    assert 'guests.load("kernel", PARAVIRTUAL=1)' in said
+
+
 @pytest.mark.parametrize("seed", [1, 0x9E3779B9])
 def test_noise_on_devices_harms_nobody(run, program, seed):
     source = guests.source("device_noise").replace("0x1234567", hex(seed))

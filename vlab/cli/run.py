@@ -304,8 +304,7 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
     if said := ending(run, end, program):
-        mend = "\n" + _("--max-instructions sets another limit.") if end is End.LIMIT else ""
-        _say(said + mend)
+        _say("\n".join(filter(None, (said, _mend(guest, end)))))
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:
@@ -315,6 +314,20 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if guest.status is not None:
         return min(guest.status, 255)
     return AT_LIMIT if end is End.LIMIT else ENDLESS
+
+
+def _mend(guest: "Computer", end: End) -> str:
+    """What the reader can do about such an end; nothing if that isn't known."""
+    from vlab.hypervisor import VirtualMachine
+
+    if end is End.LIMIT:
+        return _("--max-instructions sets another limit.")
+    if isinstance(guest, VirtualMachine) and guest.exits["missing instruction"]:
+        return _(
+            "Name another technique. This one is for guests that are built for it, as in Python "
+            '`guests.load("kernel", PARAVIRTUAL=1)` is.'
+        )
+    return ""
 
 
 def _say(message: str) -> None:
