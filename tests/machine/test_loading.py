@@ -420,3 +420,15 @@ def test_a_file_of_gcc_cut_off_anywhere_is_refused(from_gcc):
 def test_what_is_no_image_is_told_so(image: Any) -> None:
     with pytest.raises(VlabError, match="can't be read"):
         load_image(image)
+
+
+def test_the_name_of_a_guest_is_no_file_but_it_is_known_what_was_meant(tmp_path, monkeypatch):
+    with pytest.raises(VlabError, match="no such file") as caught:
+        load_image("kernel")
+    assert "`guests.load('kernel')`" in caught.value.mend
+    with pytest.raises(VlabError, match="no such file") as caught:
+        load_image("colonel")
+    assert "guests" not in caught.value.mend
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kernel").write_bytes(b"\x73\x00\x10\x00")
+    assert load_image("kernel").segments[0][1] == b"\x73\x00\x10\x00"

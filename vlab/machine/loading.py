@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from vlab import guests
 from vlab.language import VlabError, _
 from vlab.riscv import Program
 
@@ -62,13 +63,21 @@ def load_image(
         _check_places([_raw(address, part) for address, part in sorted(image.segments)], memory, _("program"))
         return image
     where = "image" if isinstance(image, bytes) else str(image)
-    content = image if isinstance(image, bytes) else read_file(image)
+    content = image if isinstance(image, bytes) else _named(image)
     if not content:
         raise VlabError(_("The image is empty."), where=where)
     if content.startswith(_MAGIC):
         return _Elf(content, where).program(memory, [] if notes is None else notes)
     _check_places([_raw(base, content)], memory, where)
     return Program(((base, content),), entry=base)
+
+
+def _named(path: str | PathLike[str]) -> bytes:
+    """The bytes of a file; VlabError for the name of a guest, with what was meant."""
+    if str(path) in guests.names() and not Path(path).exists():
+        meant = _("The guest of this name is `guests.load({name!r})`, after `from vlab import guests`.")
+        raise VlabError(_("There is no such file."), where=str(path), mend=meant.format(name=str(path)))
+    return read_file(path)
 
 
 def joined(firmware: Program, following: Program) -> Program:
