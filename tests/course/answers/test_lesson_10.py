@@ -132,3 +132,24 @@ def test_by_doing_it_again_and_again(case):
     right = key("10-5").answer(case)
     last = max((n for n, is_so in enumerate(dearer) if not is_so), default=-1)
     assert right == (None if last == 199 else last + 2)
+
+
+def test_a_mode_by_another_name_is_not_told_what_it_says_itself():
+    why = key("10-1").explain((2, "VS", 0x4, 0x0), "S", "HS")
+    assert 'HS, is "S" here' in why.rule
+    assert key("10-1").explain((2, "VU", 0x8, 0x4), "M", "VS").step == "medeleg = 0x8"
+    assert key("10-1").explain((22, "VU", 1 << 22, 1 << 22), "S", "VS").step == "cause = 22"
+
+
+@pytest.mark.parametrize(
+    ("case", "right", "given", "rule", "step"),
+    [
+        (((9, 6), (1, 5)), 1, -6, "the answer is 1", ""),
+        (((2, 8), (17, 3)), 5, 4, "not yet to cost more", "n = 4: 26 and 26"),
+        (((2, 8), (17, 3)), 5, 6, "already earlier", "n = 5: 34 and 29"),
+    ],
+)
+def test_the_bills_are_those_of_the_answer_that_was_given_too_early(case, right, given, rule, step):
+    why = key("10-5").explain(case, right, given)
+    assert rule in why.rule
+    assert why.step == step

@@ -25,17 +25,20 @@ def _handler(case: Case) -> str:
 
 def _why_handler(case: Case, right: Any, given: Any) -> Why:
     cause, mode, medeleg, _hedeleg = case
+    if given not in ("M", "S", "VS"):
+        return Why(_('A trap is handled in "M", "S" or "VS"; the hypervisor\'s mode, HS, is "S" here.'))
     if mode == "M":
         return Why(_("A trap never goes to a mode with less privilege: from M it stays in M."))
     if right == "M":
-        return Why(_("M mode did not give this cause away in `medeleg`: it is its own."), hex(medeleg))
+        return Why(_("M mode did not give this cause away in `medeleg`: it is its own."), f"medeleg = {medeleg:#x}")
     if right == "VS":
         return Why(_("Both registers give this cause away, and V is 1: it is the guest's own."))
     if mode[0] != "V":
         return Why(_("`hedeleg` matters only to what happens in a guest, with V = 1."))
     if cause in _NEVER:
         return Why(
-            _("Bits 20 to 23 of `hedeleg` can't be set: these causes are the hypervisor's."), str(cause)
+            _("Bits 20 to 23 of `hedeleg` can't be set: these causes are the hypervisor's."),
+            f"cause = {cause}",
         )
     return Why(_("M mode gave this cause away, and the hypervisor did not: it goes to HS."))
 
@@ -180,9 +183,12 @@ def _why_dearer(case: Case, right: Any, given: Any) -> Why:
         return Why(
             _("Each time more costs more in the first way, or it began dearer: one day it has cost more.")
         )
-    bills = [start + (right - 1) * further for start, further in case]
-    step = _("{times} times: {one} and {two}").format(times=right, one=bills[0], two=bills[1])
-    if type(given) is int and given > right:
+    if given < 1:
+        return Why(_("Nothing is done fewer times than once: where it is dearer at once, the answer is 1."))
+    times = min(given, right)
+    bills = [start + (times - 1) * further for start, further in case]
+    step = _("n = {times}: {one} and {two}").format(times=times, one=bills[0], two=bills[1])
+    if given > right:
         return Why(_("It is so already earlier."), step)
     return Why(_("Once costs the start alone; and to cost the same is not yet to cost more."), step)
 
