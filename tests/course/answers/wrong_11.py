@@ -135,6 +135,11 @@ def zero_for_none(clocks, alarms):
     return min(waits(clocks, alarms), default=(0, 0))
 
 
+@wrong("11-3", "0 is a time, too")
+def no_alarm_at_zero(clocks, alarms):
+    return min(waits(clocks, [alarm or None for alarm in alarms]), default=())
+
+
 # 11-4
 
 

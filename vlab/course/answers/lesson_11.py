@@ -95,6 +95,8 @@ def _next_alarm(case: Case) -> tuple[int, ...]:
 
 def _why_alarm(case: Case, right: Any, given: Any) -> Why:
     clocks, alarms = case
+    if right and 0 in alarms and not given:
+        return Why(_("0 is a time, too: only `None` stands for no alarm."))
     if not right or not given:
         return Why(_("An empty pair if there is no alarm at all, and only then."))
     if len(given) != len(right):

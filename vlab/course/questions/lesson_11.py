@@ -68,6 +68,7 @@ def _alarms(random: Random) -> Iterator[Case]:
     yield [5], [None]
     yield [5], [9]
     yield [9], [5]
+    yield [9], [0]  # a time, though it counts as false
     yield [30, 10], [40, 25]
     yield [30, 10], [40, 20]
     for depth in (1, 2, 2, 3):
