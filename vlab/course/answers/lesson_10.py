@@ -30,7 +30,9 @@ def _why_handler(case: Case, right: Any, given: Any) -> Why:
     if mode == "M":
         return Why(_("A trap never goes to a mode with less privilege: from M it stays in M."))
     if right == "M":
-        return Why(_("M mode did not give this cause away in `medeleg`: it is its own."), f"medeleg = {medeleg:#x}")
+        return Why(
+            _("M mode did not give this cause away in `medeleg`: it is its own."), f"medeleg = {medeleg:#x}"
+        )
     if right == "VS":
         return Why(_("Both registers give this cause away, and V is 1: it is the guest's own."))
     if mode[0] != "V":
