@@ -43,6 +43,17 @@ def test_a_quiz_answers_to_the_keyboard(page):
     quiz.get_by_text("Only the virtual CPU has changed.").wait_for()
 
 
+def test_a_long_answer_takes_the_lines_that_it_needs(page):
+    page.set_viewport_size({"width": 800, "height": 1000})
+    answers = page.locator(".jp-CodeCell input[type=radio]").locator("xpath=..")
+    page.wait_for_function(
+        "labels => labels.some(label => label.clientHeight > 30)", arg=answers.element_handles()
+    )
+    for needed, given in answers.evaluate_all("all => all.map(one => [one.scrollHeight, one.clientHeight])"):
+        assert needed <= given
+    page.set_viewport_size({"width": 1400, "height": 1000})
+
+
 def test_a_counter_example_is_drawn(page):
     """A wrong answer is written into its cell, and checked."""
     cells = page.locator(".jp-CodeCell")

@@ -64,7 +64,8 @@ def test_what_a_notebook_stores_gives_nothing_away():
 
 def test_the_widget_says_what_choose_says():
     asked = quiz("07-q2")
-    _title, radio, button, feedback = asked.widget.children
+    title, radio, button, feedback = asked.widget.children
+    assert set(asked.widget._dom_classes) & {"vlab-quiz"} and ".vlab-quiz" in title.value  # long answers wrap
     assert button.disabled
     radio.value = 1
     assert not button.disabled

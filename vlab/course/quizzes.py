@@ -75,6 +75,13 @@ def quiz(name: str) -> "Quiz":
 
 _STATUS = '<p role="status">{}</p>'
 _NARROW = {"width": "auto", "align_self": "flex-start"}
+# An answer may be longer than a line: ipywidgets gives each the height of one, and the next lies over the rest.
+_WRAPPED = """<style>
+.vlab-quiz .widget-radio-box label {
+  display: flex; flex-direction: row-reverse; justify-content: flex-end; align-items: flex-start; height: auto;
+}
+.vlab-quiz .widget-radio-box label input { flex: none; }
+</style>"""
 
 
 class Quiz:
@@ -143,8 +150,8 @@ class Quiz:
                 say(self.choose(radio.value))
 
         button.on_click(answer)
-        title = widgets.HTML(f"<p><b>{_marked(_(self.question.text))}</b></p>")
-        return widgets.VBox([title, radio, button, feedback])
+        title = widgets.HTML(f"{_WRAPPED}<p><b>{_marked(_(self.question.text))}</b></p>")
+        return widgets.VBox([title, radio, button, feedback], _dom_classes=["vlab-quiz"])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         still = {"text/plain": repr(self), "text/html": self.html()}
