@@ -29,6 +29,9 @@ SHOWN: dict[type, Callable[..., Picture]] = {
 }
 
 
+_FITS = ".vlab-shown svg{max-width:100%;height:auto}"  # as the stored picture, which it stands for
+
+
 def silicon_bundle(thing: Any) -> Bundle:
     """What a notebook gets: of recorded data that was asked for, all of it; else what every host shows."""
     asked_for = not thing.live and not thing.why
@@ -40,5 +43,6 @@ def _page(picture: Picture) -> Any:
     """A picture on a live page, in the page's theme."""
     from ipywidgets import HTML
 
-    image = f'<div role="img" aria-label="{escape(picture.sentence)}">{picture.inline}</div>'
-    return HTML(f"<style>{live_sheet()}</style>{image}")
+    label = escape(picture.sentence)
+    image = f'<div class="vlab-shown" role="img" aria-label="{label}">{picture.inline}</div>'
+    return HTML(f"<style>{live_sheet()}{_FITS}</style>{image}")
