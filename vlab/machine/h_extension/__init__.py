@@ -14,7 +14,6 @@ __all__ = ["HypervisorHart", "chosen_extensions"]
 
 def chosen_extensions(wanted: object) -> str:
     """The extensions that a computer is to have, in order: "", "C", "H", "CH"; VlabError for any other."""
-    letters = set(wanted) if isinstance(wanted, str) else {wanted}
-    for letter in sorted(letters - set(OPTIONAL), key=str):
-        raise unknown(_("There is no extension {name!r}.").format(name=letter), letter, OPTIONAL)
-    return "".join(letter for letter in OPTIONAL if letter in letters)
+    if not isinstance(wanted, str) or not set(wanted) <= set(OPTIONAL) or len(set(wanted)) < len(wanted):
+        raise unknown(_("There is no extension {name!r}.").format(name=wanted), wanted, OPTIONAL)
+    return "".join(letter for letter in OPTIONAL if letter in wanted)
