@@ -24,7 +24,8 @@ from vlab.events import ShadowFill, Translation
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import Place, ShadowTables
 from vlab.hypervisor.techniques.translation_cache import (
-    CALL_OUT,
+    ACROSS,
+    CALL_OUTS,
     IN_LINE,
     NOT_REACHED,
     PLACES,
@@ -44,7 +45,6 @@ from vlab.machine.pmp import R, W, X
 from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Mode, Trap
-from vlab.riscv.csrs import CSRS
 from vlab.riscv.instructions import ROWS
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class BinaryTranslation(TrapAndEmulate):
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
         super().__init__(vm, frames, policy)
         hidden = self._frames[-self.hidden_frames :]
-        self.cache = TranslationCache(vm.host.memory, vm.memory, hidden)
+        self.cache = TranslationCache(vm.host.memory, vm.memory, hidden, vm.virtual_hart.parcel)
         self.shadow.hidden = frozenset(hidden)
         self._in_line = self.in_lining
         self._ahead = 0
@@ -101,15 +101,15 @@ class BinaryTranslation(TrapAndEmulate):
         if page is None or cause not in _TRAPS:
             shows = page is not None and self._looks_for_state(page, cause, value)
             return "shadow fill" if shows else super().reason(cause, value)
-        if self.cache.word(page, pc) == NOT_REACHED:
+        if self._to_translate(page, pc):
             return "translation"
         word = self.cache.guest_word(page, pc)
-        if harmless(word):
-            return "call-out"
         instruction = self.vm.hart.decode(word)
+        if word == ACROSS or (instruction is not None and harmless(word)):
+            return "call-out"
         if instruction is None:
             return "illegal instruction"
-        return {"ecall": "ecall", "ebreak": "breakpoint"}.get(instruction.name, "privileged instruction")
+        return {"ecall": "ecall", "ebreak": "breakpoint"}.get(instruction.row.base, "privileged instruction")
 
     def _missing(self, access: Access, gva: int) -> str:
         reason = super()._missing(access, gva)
@@ -137,17 +137,26 @@ class BinaryTranslation(TrapAndEmulate):
 
     def _trapped(self, page: CodePage, pc: int) -> None:
         """A word of the cache exited: translate from there on, or do what the guest's own word says."""
-        if self.cache.word(page, pc) == NOT_REACHED:
+        word = self.cache.guest_word(page, pc)
+        if self._to_translate(page, pc):
             self._translate(page, pc)
             self.vm.hidden_attempt()
+        elif word == ACROSS:
+            self._ahead = _AHEAD
+            self._interpret()
         else:
-            word = self.cache.guest_word(page, pc)
             self._ahead = _AHEAD if harmless(word) else 0
             self._emulate(word)
 
+    def _to_translate(self, page: CodePage, pc: int) -> bool:
+        """Whether the word at pc isn't translated yet. Half a word of zeros is none, and may be part of another's."""
+        if self.cache.word(page, pc) != NOT_REACHED:
+            return False
+        return self.vm.virtual_hart.parcel == 4 or self.cache.guest_word(page, pc) != NOT_REACHED
+
     def _count_trouble(self, page: CodePage, pc: int) -> None:
         """A load or store had to be emulated. Where that happens often, it is not even tried any more."""
-        place = pc % PAGE // 4
+        place = self.cache.place(pc)
         page.trouble[place] = min(page.trouble[place] + 1, _OFTEN)
         if page.trouble[place] == _OFTEN and harmless(self.cache.guest_word(page, pc)):
             self.cache.call_out(page, pc)
@@ -255,7 +264,8 @@ class BinaryTranslation(TrapAndEmulate):
         """See `TrapAndEmulate.satp`; the page of the virtual state is made true before."""
         if self._in_line and self._translates:
             csr, readable = self.vm.hart.csr, IN_LINE[self.vm.mode]
-            values = [csr.read(CSRS[name]) if name in readable else 0 for name in PLACES]
+            known = csr.registers.by_name
+            values = [csr.read(known[name]) if name in readable else 0 for name in PLACES]
             new, memory = pack(f"<{len(values)}Q", *values), self.vm.host.memory
             if memory.peek(self._state_address, len(new)) != new:
                 memory.poke(self._state_address, new)
@@ -302,9 +312,9 @@ class BinaryTranslation(TrapAndEmulate):
         page = self.cache.pages.get((found.physical // PAGE, hart.mode))
         if page is None or self.cache.guest_word(page, hart.pc) == _WFI:
             return False
-        if self.cache.word(page, hart.pc) == CALL_OUT and harmless(self.cache.guest_word(page, hart.pc)):
+        if self.cache.word(page, hart.pc) in CALL_OUTS and harmless(self.cache.guest_word(page, hart.pc)):
             self._ahead = _AHEAD
-        if CALL_OUT in self.cache.words(page, hart.pc, _NEAR):
+        if any(word in CALL_OUTS for word in self.cache.words(page, hart.pc, _NEAR)):
             return True
         self._ahead -= 1
         return self._ahead >= 0

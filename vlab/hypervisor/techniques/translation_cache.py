@@ -4,6 +4,10 @@ The cache is *page-shaped*. A page of code has a frame of its own here, in which
 guest's word n; the shadow shows this frame, to be executed only, at the very address of the guest's page. So pc,
 `auipc`, return addresses and indirect jumps are right without any table of addresses, a precise exception costs
 nothing, and one instruction takes the guest one step of its time. What a word becomes is in `translated`.
+
+With compressed instructions a word is one of 16 or 32 bits, and becomes one of the same size; one that two pages
+hold is called out. Code that is entered in the midst of another instruction may find that one's translation there:
+no compiler makes such code, and what it spoils is its own.
 """
 
 from ast import Call, Name, walk
@@ -11,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from struct import pack, unpack
 from typing import Any, NamedTuple
 
 from vlab.hypervisor.guestmemory import GuestMemory
@@ -21,14 +24,15 @@ from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode, decode, disassemble
 from vlab.riscv.csrs import BY_NUMBER
-from vlab.riscv.instructions import ROWS, Row, encode
+from vlab.riscv.instructions import ROWS, Row, encode, length
 from vlab.riscv.meaning import MEMORY, PURE, meaning
 
-WORDS = PAGE // 4
 NOT_REACHED = (
     0  # an illegal instruction in every mode, and for ever: the specification keeps it free for that
 )
-CALL_OUT = ROWS["ebreak"].match  # another that traps in every mode
+CALL_OUT, SHORT_CALL_OUT = ROWS["ebreak"].match, ROWS["c.ebreak"].match  # others that trap in every mode
+CALL_OUTS = (CALL_OUT, SHORT_CALL_OUT)
+ACROSS = 0xFFFF_FFFF  # what stands for a word that two pages hold: no instruction
 _HARMLESS = {
     *PURE,
     *MEMORY,
@@ -151,8 +155,9 @@ class TranslationCache:
     translated anew when they are reached again.
     """
 
-    def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: Iterable[int]):
-        self._host, self._memory = host, memory
+    def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: Iterable[int], parcel: int):
+        """An instruction may begin at each multiple of `parcel` bytes."""
+        self._host, self._memory, self._parcel = host, memory, parcel
         self.state_frame, *self._frames = frames
         self.pages: dict[tuple[int, Mode], CodePage] = {}
         memory.on_code_write = self.written
@@ -201,42 +206,71 @@ class TranslationCache:
 
     def word(self, page: CodePage, address: int) -> int:
         """The word that runs."""
-        return self._host.load(page.frame * PAGE + address % PAGE, 4)
+        return self._word(self._host, page.frame, address % PAGE)
 
     def words(self, page: CodePage, address: int, count: int) -> list[int]:
         """So many of them, as far as the page goes."""
-        size = min(4 * count, PAGE - address % PAGE)
-        return list(unpack(f"<{size // 4}I", self._host.peek(page.frame * PAGE + address % PAGE, size)))
+        found: list[int] = []
+        at = address % PAGE
+        while at < PAGE and len(found) < count:
+            found.append(self._word(self._host, page.frame, at))
+            at += self._size(found[-1])
+        return found
 
     def guest_word(self, page: CodePage, address: int) -> int:
-        """The guest's own."""
-        return self._memory.load(page.number * PAGE + address % PAGE, 4)
+        """The guest's own; ACROSS where it goes on in another page."""
+        return self._word(self._memory, page.number, address % PAGE)
+
+    def place(self, address: int) -> int:
+        """The number of an address's place in its page."""
+        return address % PAGE // self._parcel
+
+    def _size(self, word: int) -> int:
+        return max(self._parcel, length(word))
+
+    def _word(self, memory: Any, number: int, at: int) -> int:
+        """What stands at this offset of a page: with compressed instructions, a word of one size or the other."""
+        word: int = memory.load(number * PAGE + at, self._parcel)
+        if self._size(word) == self._parcel:
+            return word
+        return ACROSS if at + 4 > PAGE else word | memory.load(number * PAGE + at + 2, 2) << 16
 
     def translate(self, page: CodePage, address: int, in_line: bool) -> Block:
         """Translate from here to the next jump that always jumps, or to what is translated, or to the page's end."""
-        first = address % PAGE // 4
-        guest, now = (
-            self._words(self._memory, page.number)[first:],
-            self._words(self._host, page.frame)[first:],
-        )
-        new: list[int] = []
-        for word, before in zip(guest, now, strict=True):
-            if before != NOT_REACHED:
+        at = address % PAGE
+        words: list[tuple[int, int]] = []  # the guest's, and what it becomes
+        while at < PAGE and self._word(self._host, page.frame, at) == NOT_REACHED:
+            guest = self._word(self._memory, page.number, at)
+            if self._size(guest) == 2 and guest == NOT_REACHED:
+                break  # half a word of zeros: it may be the end of one that begins before it
+            new = translated(guest, page.mode, in_line)
+            words.append((guest, self._put(page, guest, new, at)))
+            instruction = decode(guest)
+            if instruction is None or instruction.row.base in _ENDS:
                 break
-            new.append(translated(word, page.mode, in_line))
-            instruction = decode(word)
-            if instruction is None or instruction.name in _ENDS:
-                break
-        self._host.poke(page.frame * PAGE + 4 * first, pack(f"<{len(new)}I", *new))
-        called_out = new.count(CALL_OUT)
-        same = sum(word != CALL_OUT and word == old for word, old in zip(new, guest, strict=False))
-        in_lined = len(new) - same - called_out
+            at += self._size(guest)
+        outs = sum(new in CALL_OUTS for _guest, new in words)
+        in_lined = len(words) - outs - sum(new == guest and new not in CALL_OUTS for guest, new in words)
         page.in_lined |= in_lined > 0
-        return Block(len(new), in_lined, called_out)
+        return Block(len(words), in_lined, outs)
 
     def call_out(self, page: CodePage, address: int) -> None:
         """From here on this word exits before it is tried."""
-        self._host.store(page.frame * PAGE + address % PAGE, 4, CALL_OUT)
+        word = self.word(page, address)
+        self._host.store(page.frame * PAGE + address % PAGE, self._size(word), self._call_out(word))
+
+    def _call_out(self, word: int) -> int:
+        return CALL_OUT if self._size(word) == 4 else SHORT_CALL_OUT
+
+    def _put(self, page: CodePage, guest: int, new: int, at: int) -> int:
+        """Write what a word becomes, or a call-out; which of both."""
+        size, place = self._size(guest), page.frame * PAGE + at
+        if new == CALL_OUT:
+            new = self._call_out(guest)
+        if self._parcel < size and (at + size > PAGE or self._host.load(place + 2, 2) not in (0, new >> 16)):
+            size, new = 2, SHORT_CALL_OUT  # somebody has gone to where its second half is, and may again
+        self._host.store(place, size, new)
+        return new
 
     def written(self, address: int, size: int) -> None:
         """Somebody has written to the guest's memory: what was translated from there is forgotten."""
@@ -244,17 +278,18 @@ class TranslationCache:
             for page in self.of(number) if number in self._memory.code else ():
                 first = max(address & -4, number * PAGE) % PAGE
                 end = min(address + size - number * PAGE + 3 & -4, PAGE)
+                if self._parcel < 4:
+                    first, end = 0, PAGE  # where the words before and behind it begin, nothing tells
                 self._host.poke(page.frame * PAGE + first, bytes(end - first))
 
     def listing(self, page: CodePage, address: int, count: int) -> Listing:
         """So many words from this place on, as far as the page goes."""
-        first = address % PAGE // 4
-        guest, now = self._words(self._memory, page.number), self._words(self._host, page.frame)
-        places = range(WORDS)[first : first + count]
-        return Listing(_listed(page.number * PAGE + 4 * n, guest[n], now[n]) for n in places)
-
-    def _words(self, memory: Any, number: int) -> tuple[int, ...]:
-        return unpack(f"<{WORDS}I", memory.peek(number * PAGE, PAGE))
+        at, rows = address % PAGE & -self._parcel, []
+        while at < PAGE and len(rows) < count:
+            guest = self._word(self._memory, page.number, at)
+            rows.append(_listed(page.number * PAGE + at, guest, self._word(self._host, page.frame, at)))
+            at += self._size(guest)
+        return Listing(rows)
 
     # Saving: what is translated stands in the host's memory
 
@@ -272,7 +307,7 @@ class TranslationCache:
             pairs = row.rows()[5:]
             number, mode, frame, data, in_lined = Checker(row.state[:5], row.where).all_numbers(5)
             trouble: Counter[int] = Counter()
-            for place, count in (pair.all_numbers(2, WORDS) for pair in pairs):
+            for place, count in (pair.all_numbers(2, PAGE // self._parcel) for pair in pairs):
                 trouble[place] = count
             taken = {page.frame for page in pages.values()}
             known = mode in list(IN_LINE) and frame in self._frames and frame not in taken
@@ -290,5 +325,5 @@ def _pairs(trouble: Counter[int]) -> list[list[int]]:
 def _listed(address: int, guest: int, now: int) -> TranslatedWord:
     if now == NOT_REACHED:
         return TranslatedWord(address, guest, disassemble(guest, address), now, "", "not reached")
-    kind = "call-out" if now == CALL_OUT else "same" if now == guest else "in-lined"
+    kind = "call-out" if now in CALL_OUTS else "same" if now == guest else "in-lined"
     return TranslatedWord(address, guest, disassemble(guest, address), now, disassemble(now, address), kind)
