@@ -71,6 +71,12 @@ def load_image(
     return Program(((base, content),), entry=base)
 
 
+def is_elf(path: str | PathLike[str]) -> bool:
+    """Whether a file, which can be read, begins as an ELF file does; any other is taken as a raw image."""
+    with Path(path).open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
 def joined(firmware: Program, following: Program) -> Program:
     """Firmware and the program that it is to start, as one; VlabError if they overlap."""
     segments = tuple(sorted((*firmware.segments, *following.segments)))
