@@ -88,8 +88,8 @@ def hart_state(hart: "Hart") -> dict[str, Any]:
         "csr": dict(hart.csr.values),
         "quirks": list(hart.computer.quirks),
     }
-    if hart.parcel == 2:
-        state["compressed"] = True
+    if (extensions := hart.computer.extensions) not in ("", "H"):
+        state["extensions"] = extensions
     return state | {"virtual": hart.virtual} if "H" in hart.computer.extensions else state
 
 
@@ -185,9 +185,8 @@ def restore_hart(hart: "Hart", state: Checker) -> None:
     if quirks.state != list(hart.computer.quirks):
         raise quirks.bad(_("It is of a computer with other quirks than this one's."))
     virtual = "virtual" in state.state and state.flag("virtual")
-    if [word in state.state for word in ("compressed", "virtual")] != [
-        letter in hart.computer.extensions for letter in "CH"
-    ]:
+    has = state.state.get("extensions", "H" if "virtual" in state.state else "")
+    if has != hart.computer.extensions or ("virtual" in state.state) != ("H" in hart.computer.extensions):
         raise state.bad(_("It is of a computer with other extensions than this one's."))
     known = hart.csr.registers
     right = isinstance(csr.state, Mapping) and set(csr.state) == set(known.stored)

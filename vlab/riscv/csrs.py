@@ -16,7 +16,7 @@ that register's. Privilege and read-only-ness stand in the number (bits 9:8 and 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 
 from vlab.display import Drawn
 from vlab.language import VlabError, _
@@ -106,6 +106,13 @@ sepc       | 0x141 |         | PC[63:1]
 """
 _COMPRESSED_H = """
 vsepc      | 0x241 |         | PC[63:1]
+"""
+
+_SV48 = """
+satp       | 0x180 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8,9}
+"""
+_SV48_H = """
+vsatp      | 0x280 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8,9}
 """
 
 PMP_ENTRIES = 16
@@ -308,17 +315,15 @@ def _merged(csr: Csr, added: Csr | None) -> Csr:
 
 BASE_REGISTERS = Registers(_rows([*_TABLE.strip().splitlines(), *_generated()]))
 H_REGISTERS = _extended(BASE_REGISTERS, _HYPERVISOR)
-_BY_EXTENSIONS = {
-    "": BASE_REGISTERS,
-    "H": H_REGISTERS,
-    "C": _extended(BASE_REGISTERS, _COMPRESSED),
-    "CH": _extended(H_REGISTERS, _COMPRESSED + _COMPRESSED_H.lstrip()),
-}
-
-
+@cache
 def registers_of(extensions: str) -> Registers:
-    """The registers of a hart with these optional extensions: "", "C", "H" or "CH"."""
-    return _BY_EXTENSIONS[extensions]
+    """The registers of a hart with these optional extensions: letters, and then names, such as "CH_sv48"."""
+    hypervisor = "H" in extensions
+    registers = H_REGISTERS if hypervisor else BASE_REGISTERS
+    for name, rows, more in (("C", _COMPRESSED, _COMPRESSED_H), ("sv48", _SV48, _SV48_H)):
+        if name in extensions:
+            registers = _extended(registers, rows + more.lstrip() * hypervisor)
+    return registers
 
 
 CSRS: dict[str, Csr] = BASE_REGISTERS.by_name

@@ -208,6 +208,7 @@ EXTENSIONS = {
     "C": _C,
 }
 OPTIONAL = ("C", "H")  # extensions that a computer has only if it was built so, as the name of an ISA has them
+NAMED = ("sv48", "svade")  # others, which bring no instructions: "CH_svade"
 
 _ONE_BIT = ("aq", "rl")
 _SHORT_BASE = 8  # the first register that three bits name

@@ -66,7 +66,8 @@ class Eager(ShadowTables):
 
 def mapped_pages(memory: GuestMemory, view: View, *, used: bool) -> Iterator[int]:
     """The guest-virtual pages that a view's table maps to memory; with `used`, those that were used already."""
-    table = PageTable(_Reader(memory), root=parse_satp(view.root).root)
+    satp = parse_satp(view.root)
+    table = PageTable(_Reader(memory), satp.paged, root=satp.root)
     try:
         for leaf in table.entries():
             if leaf.flags & Flags.A or not used:

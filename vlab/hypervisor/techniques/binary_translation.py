@@ -43,7 +43,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import R, W, X
 from vlab.machine.snapshot import WORD, Checker
-from vlab.paging import Flags
+from vlab.paging import SV39, Flags, parse_satp
 from vlab.riscv import Access, Cause, Mode, Trap
 from vlab.riscv.instructions import ROWS
 
@@ -343,8 +343,15 @@ class BinaryTranslation(TrapAndEmulate):
             self.cache.clear()
             self._in_line, self._ahead, self._exited = self.in_lining, 0, True
         super().translations_changed(reason, address)
-        if address is not None and address >> 30 == _STATE_PAGE >> 30:
+        largest = self._largest
+        if address is not None and address // largest == _STATE_PAGE // largest:
             self.shadow.drop_page(reason, _STATE_PAGE)  # the guest may have a large page there now
+
+    @property
+    def _largest(self) -> int:
+        """The size of the largest page that the guest's table can have."""
+        scheme = parse_satp(self.table()).scheme or SV39
+        return scheme.page_size(scheme.levels - 1)
 
     # For readers
 

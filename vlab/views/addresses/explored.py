@@ -201,8 +201,8 @@ class ExploredMachine:
     def _table(self, asked: Question) -> PageTable | None:
         if not self.key(asked).paged:
             return None
-        root = parse_satp(self._computer.hart.csr.values["satp"]).root
-        return PageTable(self._computer.memory, root=root)
+        satp = parse_satp(self._computer.hart.csr.values["satp"])
+        return PageTable(self._computer.memory, satp.paged, root=satp.root)
 
     def _place(self, address: int) -> str:
         if self._computer.memory.holds(address):
