@@ -46,7 +46,7 @@ def test_a_word_that_means_nothing_withdraws_nothing():
 
 @given(st.integers(-8, 0x1008), st.sampled_from([1, 2, 4, 8]))
 def test_only_its_register_answers(offset, size):
-    if (offset, size) == (0, 4):
+    if (offset, size) in ((0, 4), (0, 2)):  # OpenSBI stores two bytes
         return
     finisher = Finisher()
     with pytest.raises(BusError):

@@ -17,8 +17,9 @@ def chosen_extensions(wanted: object) -> str:
 
     VlabError for any other, and for one that is there twice.
     """
-    letters, *names = wanted.split("_") if isinstance(wanted, str) else [wanted]
-    known = [*(letter for letter in OPTIONAL if letter in letters), *(name for name in NAMED if name in names)]
-    if not isinstance(wanted, str) or len(letters) + len(names) != len(known):
+    letters, *names = wanted.split("_") if isinstance(wanted, str) else "?"
+    has = "".join(letter for letter in OPTIONAL if letter in letters)
+    known = [name for name in NAMED if name in names]
+    if len(letters) + len(names) != len(has) + len(known):
         raise unknown(_("There is no extension {name!r}.").format(name=wanted), wanted, [*OPTIONAL, *NAMED])
-    return "_".join(["".join(known[: len(letters)]), *known[len(letters) :]])
+    return "_".join([has, *known])
