@@ -170,8 +170,19 @@ def test_firmware_is_told_where_the_next_stage_starts(run, program, tmp_path):
 # What the processor has
 
 
-COMPRESSED = f"{programs.START} c.nop\n csrr a0, misa\n srli a0, a0, 2\n andi a0, a0, 1\n addi a0, a0, 4\n slli a0, a0, 16\n"
-SAYS_MISA = f"{COMPRESSED} li t0, 0x3333\n add a0, a0, t0\n li t0, 0x100000\n sw a0, 0(t0)\n"
+# Its status is 5 where `misa` has C, else 4.
+SAYS_MISA = f"""{programs.START}
+    c.nop
+    csrr a0, misa
+    srli a0, a0, 2
+    andi a0, a0, 1
+    addi a0, a0, 4
+    slli a0, a0, 16
+    li   t0, 0x3333
+    add  a0, a0, t0
+    li   t0, 0x100000
+    sw   a0, 0(t0)
+"""
 
 
 @pytest.mark.parametrize("depth", [0, 1])

@@ -10,7 +10,8 @@ from tests.hypervisor.towers import POLICIES, difference, end, tower
 from tests.machine.test_compressed import ADDI
 from tests.riscv.gnu import build
 from vlab import guests
-from vlab.riscv import Program, assemble
+from vlab.hypervisor import BinaryTranslation
+from vlab.riscv import Mode, Program, assemble
 
 GUESTS = Path(guests.__file__).parent
 TECHNIQUES = ("trap-and-emulate", "binary-translation", "call-outs-only", "hardware-assisted")
@@ -151,9 +152,9 @@ def kernel(*words):
 def test_words_of_two_sizes_side_by_side_with_their_translation():
     program = kernel("c.li a0, 3", "csrw mscratch, a0", "c.addi a0, 1", "csrr a1, mip", "c.mv a2, a0")
     built = tower(program, 1, technique="binary-translation", extensions=EXTENSIONS).run()
-    from vlab.riscv import Mode
-
-    listing = built.vms[0].technique.code(RAM, 5, Mode.M)
+    technique = built.vms[0].technique
+    assert isinstance(technique, BinaryTranslation)
+    listing = technique.code(RAM, 5, Mode.M)
     assert [(row.address - RAM, row.kind) for row in listing] == [
         (0, "same"), (2, "in-lined"), (6, "same"), (8, "call-out"), (12, "same"),
     ]  # fmt: skip

@@ -67,7 +67,9 @@ def test_each_does_what_the_one_does_that_it_expands_to(word, data):
 
 
 def test_lengths_may_be_mixed():
-    built = compressed("c.li a0, 1\n addi a0, a0, 2\n c.addi a0, 3\n c.addi a0, 4\n addi a0, a0, 5\n c.ebreak")
+    built = compressed(
+        "c.li a0, 1\n addi a0, a0, 2\n c.addi a0, 3\n c.addi a0, 4\n addi a0, a0, 5\n c.ebreak"
+    )
     built.run(5)
     assert (built.hart.x[10], built.hart.pc) == (15, RAM_BASE + 14)
     built.run(1)
@@ -118,7 +120,9 @@ def test_xepc_holds_what_an_instruction_may_begin_at(extensions):
         assert built.hart.csr[name] == RAM_BASE + (6 if "C" in extensions else 4)
 
 
-@pytest.mark.parametrize(("extensions", "letters"), [("", 0), ("C", 1 << 2), ("H", 1 << 7), ("HC", 1 << 7 | 1 << 2)])
+@pytest.mark.parametrize(
+    ("extensions", "letters"), [("", 0), ("C", 1 << 2), ("H", 1 << 7), ("HC", 1 << 7 | 1 << 2)]
+)
 def test_misa_says_so(extensions, letters):
     built = Machine(memory="1M", extensions=extensions)
     assert built.hart.csr["misa"] & (1 << 2 | 1 << 7) == letters

@@ -3,8 +3,8 @@
 import pytest
 
 from vlab import guests
-from vlab.hypervisor import Hypervisor
 from vlab.events import TlbFlush
+from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Computer, Machine, Sbi, Stop
 from vlab.machine.computer import NEXT_STAGE
@@ -125,7 +125,14 @@ def test_it_is_restored_with_its_machine():
 
 @pytest.mark.parametrize(
     ("mask", "first", "answer", "raised"),
-    [(1, 0, 0, True), (0, 0, 0, False), (0, -1, 0, True), (5, -1, 0, True), (1, 1, -3, False), (3, 0, -3, False)],
+    [
+        (1, 0, 0, True),
+        (0, 0, 0, False),
+        (0, -1, 0, True),
+        (5, -1, 0, True),
+        (1, 1, -3, False),
+        (3, 0, -3, False),
+    ],
 )
 def test_an_ipi_raises_the_software_interrupt_of_the_harts_in_the_mask(mask, first, answer, raised):
     a0, _a1, machine = call(0x735049, 0, mask, first)
@@ -140,11 +147,14 @@ def test_the_old_calls_send_an_ipi_and_clear_it():
     assert not machine.hart.csr["sip"] & 2
 
 
-@pytest.mark.parametrize(("extension", "function"), [(0x52464E43, 0), (0x52464E43, 1), (0x52464E43, 2), (5, 0), (6, 0), (7, 0)])
+@pytest.mark.parametrize(
+    ("extension", "function"), [(0x52464E43, 0), (0x52464E43, 1), (0x52464E43, 2), (5, 0), (6, 0), (7, 0)]
+)
 @pytest.mark.parametrize("size", [0, 4096, 8192, -1])
 def test_a_remote_fence_is_one_on_this_hart(extension, function, size):
     flushes = []
-    machine, _computer = started(assemble(f"""
+    machine, _computer = started(
+        assemble(f"""
         li a7, {extension}
         li a6, {function}
         li a0, 1
@@ -155,7 +165,8 @@ def test_a_remote_fence_is_one_on_this_hart(extension, function, size):
         ecall
      1: wfi
         j 1b
-    """))
+    """)
+    )
     machine.events.listen(lambda event: flushes.append(event.reason) if isinstance(event, TlbFlush) else None)
     machine.run(10_000)
     assert machine.hart.x[10] == 0

@@ -59,9 +59,7 @@ def test_the_assembler_reads_it_back() -> None:
 def test_gnu_expands_them_to_the_same(tmp_path: Path) -> None:
     """What `as` compresses into a word, is what the word expands to."""
     words = [word for word, found in list(DECODED.items())[::7] if _compressible(found.word)]
-    text = "".join(
-        f"{disassemble(expanded(DECODED[word]))}\n" for word in words
-    )
+    text = "".join(f"{disassemble(expanded(DECODED[word]))}\n" for word in words)
     source, made, image = tmp_path / "text.s", tmp_path / "text.o", tmp_path / "text.bin"
     source.write_text(text)
     for command in (

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from vlab.riscv import ROWS, Row
+from vlab.riscv import ROWS
 from vlab.riscv.meaning import CONTROL, MEMORY, OPERANDS, PURE, meaning
 
 

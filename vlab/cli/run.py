@@ -111,7 +111,9 @@ def _add_computer(parser: ArgumentParser) -> None:
     group.add_argument(
         "--disk",
         metavar=_("FILE"),
-        help=_("the raw image of a disk, for a virtio block device; what is written to it is lost at the end"),
+        help=_(
+            "the raw image of a disk, for a virtio block device; what is written to it is lost at the end"
+        ),
     )
     group.add_argument(
         "--depth",

@@ -10,7 +10,7 @@ from vlab.language import _
 from vlab.machine.expecting import expect_address
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
-from vlab.paging import Walk, access_of, parse_satp, walk
+from vlab.paging import SV39, Walk, access_of, parse_satp, walk
 from vlab.riscv import Access
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def raw_walk_of(vm: "VirtualMachine", address: int, access: Access | str) -> Wal
     if not key.paged:
         return None
     satp = parse_satp(vm.hart.csr.values["satp"])
-    seen = {"mode": key.mode, "sum": key.sum, "mxr": key.mxr, "scheme": satp.paged}
-    return walk(vm.host.memory.load, satp.root, address, access, **seen)  # type: ignore[arg-type]
+    seen = {"mode": key.mode, "sum": key.sum, "mxr": key.mxr}
+    return walk(vm.host.memory.load, satp.root, address, access, scheme=satp.scheme or SV39, **seen)  # type: ignore[arg-type]
 
 
 def _place(vm: "VirtualMachine", gpa: int | None) -> str:

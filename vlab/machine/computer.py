@@ -126,7 +126,7 @@ class Computer(Drawn, ABC):
     reservation: tuple[int, int] | None  # what lr reserved: physical address and size
     program: Program | None = None  # what was loaded last
     quirks: tuple[str, ...] = ()  # what its hart gets wrong on purpose: see `vlab.machine.quirks`
-    extensions = ""  # what its hart has beyond RV64IMA: some of "C" and "H"
+    extensions = ""  # what its hart has beyond RV64IMA, such as "CH"
     issued = 0  # the word that its resident issued last: it stands in no memory
 
     def _build(self, *, cached: bool) -> None:

@@ -68,7 +68,7 @@ class Hart(Drawn):
     def __init__(self, computer: "Computer", *, cached: bool):
         self.computer = computer
         self.memory = computer.memory
-        self.lacking = frozenset(OPTIONAL) - set(computer.extensions)  # extensions whose instructions are illegal
+        self.lacking = frozenset(OPTIONAL) - set(computer.extensions)  # their instructions are illegal
         self.parcel = 4 if "C" in self.lacking else 2  # bytes: where an instruction may begin (IALIGN)
         self.csr = self._csr_file()
         self.x = [0] * 33

@@ -6,7 +6,7 @@ dictionaries beside them (`reads`, `writes`) are only a quicker way to the same 
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlab.events import TlbFill, TlbFlush
 from vlab.language import _
@@ -197,9 +197,14 @@ class Mmu:
     def walk(self, address: int, access: Access, key: Key) -> Walk:
         """The walk of the page table that `satp` names, seen from a context; nothing is written."""
         satp = self._hart.csr.values["satp"]
-        seen = {"mode": key.mode, "sum": key.sum, "mxr": key.mxr, "hardware_ad": self.hardware_ad}
+        seen: dict[str, Any] = {
+            "mode": key.mode,
+            "sum": key.sum,
+            "mxr": key.mxr,
+            "hardware_ad": self.hardware_ad,
+        }
         root, scheme = (satp & (1 << 44) - 1) << 12, SCHEMES[satp >> 60]
-        return walk(self._load_entry, root, address, access, scheme=scheme, **seen)  # type: ignore[arg-type]
+        return walk(self._load_entry, root, address, access, scheme=scheme, **seen)
 
     def _load_entry(self, address: int, size: int) -> int:
         if not self._hart.csr.pmp.allowed(address, size, Mode.S) & R:

@@ -122,7 +122,8 @@ class Sbi(Drawn):
                 return self._for_harts(arguments[0], arguments[1], self._interrupt), 0
             case (0x5246_4E43, 0 | 1 | 2):
                 start, size = (0, WORD - 1) if function == 0 else arguments[2:]
-                return self._for_harts(*arguments[:2], lambda: self._fence(start, size)), 0
+                mask, first = arguments[:2]
+                return self._for_harts(mask, first, lambda: self._fence(start, size)), 0
             case (0x4442_434E, 0):
                 return self._console(arguments[:3], self._put_bytes)
             case (0x4442_434E, 1):

@@ -164,12 +164,6 @@ class Satp(NamedTuple):
         """Physical address of the root table."""
         return self.ppn << PAGE_SHIFT
 
-    @property
-    def paged(self) -> Scheme:
-        """The scheme of a value that selects one."""
-        assert self.scheme is not None
-        return self.scheme
-
 
 def make_satp(root: int, *, asid: int = 0, scheme: Scheme = SV39) -> int:
     """The satp value that selects `scheme` with its root table at physical address `root` (4.1.11).

@@ -315,6 +315,8 @@ def _merged(csr: Csr, added: Csr | None) -> Csr:
 
 BASE_REGISTERS = Registers(_rows([*_TABLE.strip().splitlines(), *_generated()]))
 H_REGISTERS = _extended(BASE_REGISTERS, _HYPERVISOR)
+
+
 @cache
 def registers_of(extensions: str) -> Registers:
     """The registers of a hart with these optional extensions: letters, and then names, such as "CH_sv48"."""

@@ -207,7 +207,7 @@ EXTENSIONS = {
     "H": _HYPERVISOR,
     "C": _C,
 }
-OPTIONAL = ("C", "H")  # extensions that a computer has only if it was built so, as the name of an ISA has them
+OPTIONAL = ("C", "H")  # extensions that a computer has only if it was built so, in the order of an ISA's name
 NAMED = ("sv48", "svade")  # others, which bring no instructions: "CH_svade"
 
 _ONE_BIT = ("aq", "rl")

@@ -60,7 +60,9 @@ def test_extensions_are_said_in_one_order(wanted, said):
     assert Machine(memory="1M", extensions=wanted).extensions == said
 
 
-@pytest.mark.parametrize("wanted", ["h", "HH", "V", None, 7, ["H"], "_", "C_", "C_sv57", "_svade_svade", "svade"])
+@pytest.mark.parametrize(
+    "wanted", ["h", "HH", "V", None, 7, ["H"], "_", "C_", "C_sv57", "_svade_svade", "svade"]
+)
 def test_there_is_no_other_extension(wanted):
     with pytest.raises(VlabError, match="There is no extension"):
         Machine(extensions=wanted)

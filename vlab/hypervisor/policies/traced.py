@@ -12,7 +12,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import W
 from vlab.machine.snapshot import Checker
-from vlab.paging import Flags, parse_satp, walk
+from vlab.paging import SV39, Flags, parse_satp, walk
 from vlab.riscv import Access, Mode
 
 _SIZE = 8  # of an entry
@@ -86,7 +86,7 @@ class Traced(ShadowTables):
         satp = parse_satp(place.view.root)
         # Which entries are read, does not depend on the mode.
         steps = walk(
-            self._memory.load, satp.root, place.start, Access.LOAD, mode=Mode.S, scheme=satp.paged
+            self._memory.load, satp.root, place.start, Access.LOAD, mode=Mode.S, scheme=satp.scheme or SV39
         ).steps
         for step in steps:
             page = step.address // PAGE

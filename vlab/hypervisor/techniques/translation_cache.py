@@ -288,7 +288,8 @@ class TranslationCache:
 
     def listing(self, page: CodePage, address: int, count: int) -> Listing:
         """So many words from this place on, as far as the page goes."""
-        at, rows = address % PAGE & -self._parcel, []
+        at = address % PAGE & -self._parcel
+        rows: list[TranslatedWord] = []
         while at < PAGE and len(rows) < count:
             guest = self._word(self._memory, page.number, at)
             rows.append(_listed(page.number * PAGE + at, guest, self._word(self._host, page.frame, at)))

@@ -17,7 +17,7 @@ def chosen_extensions(wanted: object) -> str:
 
     VlabError for any other, and for one that is there twice.
     """
-    letters, *names = wanted.split("_") if isinstance(wanted, str) else "?"
+    letters, *names = wanted.split("_") if isinstance(wanted, str) else ["?"]
     has = "".join(letter for letter in OPTIONAL if letter in letters)
     known = [name for name in NAMED if name in names]
     if len(letters) + len(names) != len(has) + len(known):
