@@ -54,10 +54,10 @@ class Tool:
 
 
 def _where(command: str) -> str | None:
-    """Where a command is; a file is where its path says."""
+    """Where a command is; a file is where its path says, in which `*` stands for anything."""
     if not command.startswith("/"):
         return shutil.which(command)
-    return command if Path(command).is_file() else None
+    return next((str(path) for path in sorted(Path("/").glob(command[1:])) if path.is_file()), None)
 
 
 TOOLS = {
@@ -70,6 +70,11 @@ TOOLS = {
         Tool("dtc", ("dtc",), "device-tree-compiler"),
         Tool("make", ("make",), "make"),
         Tool("opensbi", ("/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin",), "opensbi"),
+        Tool("linux", ("/usr/src/linux-source-*.tar.xz", "/usr/src/linux-source-*.tar.bz2"), "linux-source"),
+        Tool("linux-gcc", ("riscv64-linux-gnu-gcc",), "gcc-riscv64-linux-gnu"),
+        Tool("bc", ("bc",), "bc"),
+        Tool("bison", ("bison",), "bison"),
+        Tool("flex", ("flex",), "flex"),
         Tool("u-boot", ("/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",), "u-boot-qemu"),
     )
 }
