@@ -5,7 +5,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,21 +44,11 @@ def _build(source: Path, folder: Path) -> Path:
     _run(["tar", "xf", source, "-C", folder], folder)
     (tree,) = folder.iterdir()
     init, made = folder / "init", folder / "made"
-    _run(
-        [
-            f"{CROSS}as",
-            "-march=rv64imac",
-            "-mabi=lp64",
-            "-mno-relax",
-            "-o",
-            folder / "init.o",
-            HERE / "init.s",
-        ],
-        folder,
-    )
+    options = "-march=rv64imac", "-mabi=lp64", "-mno-relax"
+    _run([f"{CROSS}as", *options, "-o", folder / "init.o", HERE / "init.s"], folder)
     _run([f"{CROSS}ld", "--no-relax", "-s", "-o", init, folder / "init.o"], folder)
     (folder / "initramfs").write_text(_INITRAMFS.format(init=init))
-    make = ["make", "-s", "-C", tree, f"O={made}", "ARCH=riscv", f"CROSS_COMPILE={CROSS}"]
+    make: list[str | Path] = ["make", "-s", "-C", tree, f"O={made}", "ARCH=riscv", f"CROSS_COMPILE={CROSS}"]
     _run([*make, "tinyconfig"], folder)
     with (made / ".config").open("a") as config:
         config.write("".join(_options(folder)))
@@ -72,7 +62,7 @@ def _options(folder: Path) -> Iterator[str]:
     yield f'CONFIG_INITRAMFS_SOURCE="{folder / "initramfs"}"\n'
 
 
-def _run(command: list[str | Path], folder: Path) -> None:
+def _run(command: Sequence[str | Path], folder: Path) -> None:
     words = [str(word) for word in command]
     done = subprocess.run(
         words, cwd=folder, env=os.environ | _SAME, capture_output=True, text=True, timeout=_HOUR, check=False

@@ -27,12 +27,12 @@ def a_and_d():
 
 
 def paging():
-    modes = {}
+    modes: dict[str, set[int]] = {"": set(), "_sv48": set()}
     for extensions in ("", "_sv48"):
         m = Machine(memory="1M", extensions=extensions)
         for value in range(16):
             m.hart.csr.write(m.hart.csr.registers.by_name["satp"], value << 60)
-            modes.setdefault(extensions, set()).add(m.hart.csr["satp"] >> 60)
+            modes[extensions].add(m.hart.csr["satp"] >> 60)
     assert modes == {"": {0, 8}, "_sv48": {0, 8, 9}}
 
 

@@ -38,7 +38,7 @@ def ended(computer):
     return computer.console, computer.time, computer.hart.retired
 
 
-_bare = {}
+_bare: dict[tuple[str, str], tuple[str, int, int]] = {}
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def kernel(scheme, flags):
     table.map(0, 0, "RWAD", level=2)
     table.map(2 << 30, 2 << 30, "RWXAD", level=2)
     table.map(far, DATA, flags)
-    leaf = table.find(far).entry
+    leaf = next(page.entry for page in table.entries() if page.address == far)
     program = assemble(_KERNEL.format(satp=table.satp, far=far, leaf=leaf))
     pages = tuple((RAM_BASE + page * PAGE, content) for page, content in sorted(memory.pages().items()))
     return Program((*program.segments, *pages), program.entry, program.symbols)
