@@ -170,7 +170,7 @@ def test_a_remote_fence_is_one_on_this_hart(extension, function, size):
     machine.events.listen(lambda event: flushes.append(event.reason) if isinstance(event, TlbFlush) else None)
     machine.run(10_000)
     assert machine.hart.x[10] == 0
-    assert "sfence.vma" in flushes
+    assert ("sfence.vma" in flushes) == ((extension, function) not in ((0x52464E43, 0), (5, 0)))
 
 
 def test_a_raw_image_begins_where_firmware_starts_kernels():

@@ -120,8 +120,10 @@ class Sbi(Drawn):
                 return OK, 0
             case (0x73_5049, 0):
                 return self._for_harts(arguments[0], arguments[1], self._interrupt), 0
-            case (0x5246_4E43, 0 | 1 | 2):
-                start, size = (0, WORD - 1) if function == 0 else arguments[2:]
+            case (0x5246_4E43, 0):
+                return self._for_harts(arguments[0], arguments[1], self._fence_code), 0
+            case (0x5246_4E43, 1 | 2):
+                start, size = arguments[2:]
                 mask, first = arguments[:2]
                 return self._for_harts(mask, first, lambda: self._fence(start, size)), 0
             case (0x4442_434E, 0):
@@ -152,7 +154,9 @@ class Sbi(Drawn):
                 self.computer.issue("csrc mip, a0", _SSIP)
             case 4:
                 self._interrupt()
-            case 5 | 6 | 7:
+            case 5:
+                self._fence_code()
+            case 6 | 7:
                 self._fence(0, WORD - 1)
             case 8:
                 return self._reset(0, 0)
@@ -173,9 +177,11 @@ class Sbi(Drawn):
     def _interrupt(self) -> None:
         self.computer.issue("csrs mip, a0", _SSIP)
 
-    def _fence(self, start: int, size: int) -> None:
-        """Order what was written before: code, and the page tables of these addresses, or of all."""
+    def _fence_code(self) -> None:
         self.computer.issue("fence.i")
+
+    def _fence(self, start: int, size: int) -> None:
+        """Order what was written before to the page tables of these addresses, or of all."""
         if 0 < size <= PAGE - start % PAGE:
             self.computer.issue("sfence.vma a0", start)
         else:

@@ -267,13 +267,13 @@ class TranslationCache:
         return CALL_OUT if self._size(word) == 4 else SHORT_CALL_OUT
 
     def _put(self, page: CodePage, guest: int, new: int, at: int) -> int:
-        """Write what a word becomes, or a call-out; which of both."""
-        size, place = self._size(guest), page.frame * PAGE + at
-        if new == CALL_OUT:
+        """Write what a word becomes, or a call-out: a short one where the page has no more room. Which of both."""
+        size = self._size(guest)
+        if at + size > PAGE:
+            size, new = 2, SHORT_CALL_OUT
+        elif new == CALL_OUT:
             new = self._call_out(guest)
-        if self._parcel < size and (at + size > PAGE or self._host.load(place + 2, 2) not in (0, new >> 16)):
-            size, new = 2, SHORT_CALL_OUT  # somebody has gone to where its second half is, and may again
-        self._host.store(place, size, new)
+        self._host.store(page.frame * PAGE + at, size, new)
         return new
 
     def written(self, address: int, size: int) -> None:
