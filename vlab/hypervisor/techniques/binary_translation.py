@@ -50,7 +50,6 @@ from vlab.riscv.instructions import ROWS
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
-CACHE_FRAMES = 16
 _STATE_PAGE = WORD - PAGE
 _CODE_FLAGS = str(Flags.V | Flags.X | Flags.U | Flags.A | Flags.D)
 _WFI = ROWS["wfi"].match
@@ -68,7 +67,6 @@ class BinaryTranslation(TrapAndEmulate):
     """Runs the kernel of one guest from a translation cache; see `TrapAndEmulate` for the rest."""
 
     name: ClassVar[str] = "binary-translation"
-    hidden_frames: ClassVar[int] = CACHE_FRAMES + 1
     in_lining: ClassVar[bool] = True
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
@@ -79,6 +77,11 @@ class BinaryTranslation(TrapAndEmulate):
         self._in_line = self.in_lining
         self._ahead = 0
         self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
+
+    @property
+    def hidden_frames(self) -> int:
+        """See `TrapAndEmulate`: a quarter is for code, and one frame for the page of the virtual state."""
+        return len(self._frames) // 4 + 1
 
     @property
     def _translates(self) -> bool:
