@@ -52,7 +52,7 @@ def test_our_guests_compressed(name, technique, compressed):
 
 
 @pytest.mark.requires("binutils")
-@pytest.mark.parametrize(("technique", "shadow"), product(TECHNIQUES, POLICIES))
+@pytest.mark.parametrize(("technique", "shadow"), [*product(TECHNIQUES, POLICIES)])
 def test_under_each_policy_of_shadows(technique, shadow, compressed):
     same(compressed("tiny"), technique=technique, shadow=shadow)
 

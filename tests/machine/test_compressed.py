@@ -158,8 +158,7 @@ def test_an_instruction_may_lie_in_two_pages():
     assert (built.hart.x[10], built.hart.pc) == (1, MAPPED + PAGE + 2)
 
 
-@pytest.mark.parametrize("run", ["run", "execute"])
-def test_if_its_second_page_faults_stval_is_there_and_sepc_at_its_beginning(run):
+def test_if_its_second_page_faults_stval_is_there_and_sepc_at_its_beginning():
     built = across(compressed(medeleg=1 << Cause.INSTRUCTION_PAGE_FAULT), ("X", ""))
     built.run(1)
     csr = built.hart.csr
@@ -220,7 +219,7 @@ def test_pmp_is_asked_for_what_is_fetched(end, word, traps):
 # Code that changes
 
 
-@pytest.mark.parametrize(("offset", "size"), product(range(10), (1, 2, 4, 8)))
+@pytest.mark.parametrize(("offset", "size"), [*product(range(10), (1, 2, 4, 8))])
 def test_stores_to_decoded_code_are_seen_wherever_they_reach(offset, size):
     """The code is run once, written at any place, and run again: as on a machine where it was so from the start."""
     code = struct.pack("<HIHIH", 0x0505, ADDI, 0x0505, ADDI, 0xA001)
