@@ -183,7 +183,8 @@ def test_ci_scripts_are_whole(repository, script):
 
 
 def test_ci_installs_every_tool_that_a_test_may_require(repository):
-    words = set((repository / ".ci/install").read_text().replace("browser=", "").split())
+    scripts = [(repository / ".ci" / name).read_text() for name in ("install", "slow")]
+    words = set("".join(scripts).replace("browser=", "").split())
     assert {tool.package for tool in TOOLS.values()} <= words
 
 

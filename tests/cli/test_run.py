@@ -169,6 +169,84 @@ def test_firmware_is_told_where_the_next_stage_starts(run, program, tmp_path):
     assert run(tmp_path / "next.elf", "--bios", program(programs.FW_DYNAMIC)) == (42, "fw next", "")
 
 
+# What the processor has
+
+
+# Its status is 5 where `misa` has C, else 4.
+SAYS_MISA = f"""{programs.START}
+    c.nop
+    csrr a0, misa
+    srli a0, a0, 2
+    andi a0, a0, 1
+    addi a0, a0, 4
+    slli a0, a0, 16
+    li   t0, 0x3333
+    add  a0, a0, t0
+    li   t0, 0x100000
+    sw   a0, 0(t0)
+"""
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_compressed_instructions_are_there_for_who_needs_them(run, program, tmp_path, depth):
+    """An assembly text with such instructions, an ELF file that says so, and any raw image, which says nothing."""
+    code = image(SAYS_MISA)
+    (tmp_path / "raw").write_bytes(code)
+    (tmp_path / "c.elf").write_bytes(elf([segment(0x8000_0000, code)], flags=1))
+    for name in program(SAYS_MISA), tmp_path / "raw", tmp_path / "c.elf":
+        assert run(name, "--depth", depth)[0] == 5
+    plain = SAYS_MISA.replace("c.nop", "nop")
+    (tmp_path / "plain.elf").write_bytes(elf([segment(0x8000_0000, image(plain))]))
+    for name in program(plain), tmp_path / "plain.elf":
+        assert run(name, "--depth", depth)[0] == 4
+
+
+def test_an_image_above_firmware_counts_too(run, program, tmp_path):
+    code = image("c.nop\n" + programs.NEXT, base=0x8020_0000)
+    (tmp_path / "next").write_bytes(code)
+    assert run(tmp_path / "next", "--bios", program(programs.FW_JUMP))[0] == 42
+
+
+# Above an SBI
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_above_an_sbi_an_image_starts_in_s_mode(run, depth):
+    said = "hello from S mode\nslept well\n"
+    assert run("sbi_hello", "--sbi", "--depth", depth) == (0, said, "")
+
+
+def test_above_an_sbi_a_raw_image_begins_where_firmware_starts_kernels(run, tmp_path):
+    code = image(
+        """
+        auipc a0, 0
+        li    t0, 0x80200000
+        sub   a0, a0, t0
+        li    a7, 0x53525354
+        li    a6, 0
+        mv    a1, a0                # off; a failure unless it stands there
+        li    a0, 0
+        ecall
+        """,
+        base=0x8020_0000,
+    )
+    (tmp_path / "raw").write_bytes(code)
+    assert run(tmp_path / "raw", "--sbi")[0] == 0
+
+
+# A disk
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_disk_is_read_and_its_file_stays_as_it_is(run, tmp_path, depth):
+    label = b"of a file\0" + bytes(494) + (6).to_bytes(8, "little")
+    (tmp_path / "disk.img").write_bytes(label + bytes(4096 - 512))
+    status, console, said = run("disk", "--disk", tmp_path / "disk.img", "--depth", depth)
+    assert (status, said) == (0, "")
+    assert "of a file" in console and "7" in console
+    assert (tmp_path / "disk.img").read_bytes()[:512] == label
+
+
 # How it ends
 
 
@@ -436,8 +514,9 @@ MISTAKES = [
     (["hello", "--bios", "none"], "none: There is no such file", ""),
     (["hello", "--bios", "fw.s"], "firmware and its next stage: ", "overlaps"),
     (["good.elf", "--bios", "fw.s", "--sbi"], "--sbi: not allowed with argument --bios", ""),
-    (["hello", "--sbi"], "--sbi: This isn't there yet.", "Leave it out."),
-    (["hello", "--disk", "d"], "--disk: This isn't there yet.", ""),
+    (["hello", "--disk", "d"], "d: There is no such file", ""),
+    (["hello", "--disk", "empty"], "empty: ", ""),
+    (["hello", "--disk", "folder"], "folder: This isn't a file.", ""),
     (["hello", "--engine", "native"], "--engine native: This isn't there yet.", ""),
     (["hello", "--engine", "nativ"], "--engine: there is no 'nativ'.", "Did you mean native?"),
     (["hello", "--dtb", "none"], "none: There is no such file", ""),

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -50,6 +51,7 @@ def test_a_package_must_be_installed_and_new_enough(monkeypatch, installed, extr
 
 def test_a_host_without_programs(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(Path, "is_file", lambda path: False)
     lacking = {found.name for found in doctor.examine() if found.state == "absent"}
     assert lacking >= {"git", *doctor.TOOLS}
     assert doctor.TOOLS["dtc"].mend() == "install a package that has `dtc`"

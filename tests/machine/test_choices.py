@@ -3,6 +3,7 @@
 from tests.machine.h_extension.choices import H_TESTS
 from tests.machine.programs import MASK, cause, do, machine, mode, paged, register, write
 from tests.machine.test_virtio import BUFFER, Driver, lie
+from vlab.machine import Machine
 from vlab.machine.choices import CHOICES, TLB_ENTRIES, tlb_index
 from vlab.machine.devices import VirtioConsole
 from vlab.machine.devices.virtio.transport import VERSION_1
@@ -23,6 +24,23 @@ def a_and_d():
     table = paged(m, [(0x1000, DATA, "RW")])
     assert cause(m, "sd a1, 0(a0)", a0=0x1000) is None
     assert {"A", "D"} <= set(str(table.find(0x1000).flags))
+
+
+def paging():
+    modes: dict[str, set[int]] = {"": set(), "_sv48": set()}
+    for extensions in ("", "_sv48"):
+        m = Machine(memory="1M", extensions=extensions)
+        for value in range(16):
+            m.hart.csr.write(m.hart.csr.registers.by_name["satp"], value << 60)
+            modes[extensions].add(m.hart.csr["satp"] >> 60)
+    assert modes == {"": {0, 8}, "_sv48": {0, 8, 9}}
+
+
+def compressed():
+    for extensions in ("", "C"):
+        m = Machine(bytes.fromhex("0505"), memory="1M", extensions=extensions)  # c.addi a0, 1
+        m.run(1)
+        assert m.hart.x[10] == (1 if extensions else 0)
 
 
 def mtime():
@@ -188,6 +206,7 @@ def dma_and_lr():
 TESTS = {
     "ASIDLEN": asidlen,
     "A and D bits": a_and_d,
+    "paging": paging,
     "mtime": mtime,
     "TLB": tlb,
     "TLB index": index,
@@ -208,6 +227,7 @@ TESTS = {
     "what a virtio driver must not do": virtio_rules,
     "DMA and lr": dma_and_lr,
     "vectored traps": vectored,
+    "compressed instructions": compressed,
     **H_TESTS,
 }
 

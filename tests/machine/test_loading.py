@@ -196,7 +196,6 @@ def test_a_program_is_taken_as_it_is_if_it_fits():
         ({"machine": 0xABCD}, ("43981",)),
         ({"kind": 1}, ("ET_REL", "Link it")),
         ({"kind": 4}, ("ET_CORE",)),
-        ({"flags": 1}, ("compressed", "-march=rv64ima_zicsr")),
         ({"phnum": 0}, ("nothing to load",)),
         ({"phoff": 0}, ("nothing to load",)),
         ({"phoff": 1 << 63}, ("program header table", "damaged")),
@@ -392,7 +391,6 @@ def test_what_gcc_makes_is_loaded(from_gcc):
     ("options", "words"),
     [
         ((), ("isn't in memory", "-Ttext")),
-        ((f"-Ttext={RAM:#x}", "-march=rv64imac_zicsr"), ("compressed",)),
         ((f"-Ttext={RAM:#x}", "-march=rv32ima_zicsr", "-mabi=ilp32"), ("32-bit",)),
         (("-c",), ("ET_REL",)),
     ],

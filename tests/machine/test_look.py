@@ -4,6 +4,7 @@ from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import GATE, Machine
+from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Mode, assemble
 
 PROGRAM = """
@@ -95,3 +96,14 @@ def test_what_differs_is_told_by_name(machine):
     assert found["mscratch"] == (5, 0)
     assert {"pc", "time", "sp"} <= set(found)
     assert machine.look().differences(machine.look()) == []
+
+
+def test_the_instructions_around_pc_have_two_sizes_where_some_are_compressed():
+    built = Machine(
+        assemble("addi a0, a0, 1\n c.nop\n c.nop\n addi a1, a1, 2\n c.j ."), memory="1M", extensions="C"
+    )
+    for _step in range(3):
+        built.step()
+    found = [(address - RAM_BASE, word & 3 == 3) for address, _physical, word in built.look().instructions()]
+    assert found[:5] == [(0, True), (4, False), (6, False), (8, True), (12, False)]
+    assert built.look().word == 0x00258593

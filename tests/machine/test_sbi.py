@@ -3,9 +3,11 @@
 import pytest
 
 from vlab import guests
+from vlab.events import TlbFlush
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Computer, Machine, Sbi, Stop
+from vlab.machine.computer import NEXT_STAGE
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Mode, assemble
 
@@ -62,9 +64,15 @@ def test_it_starts_a_kernel_in_s_mode_with_its_tree():
     [
         (0x10, 0, 0, (0, 2 << 24)),
         (0x10, 3, 0x4442434E, (0, 1)),
-        (0x10, 3, 0x735049, (0, 0)),
+        (0x10, 3, 0x735049, (0, 1)),
+        (0x10, 3, 0x52464E43, (0, 1)),
+        (0x10, 3, 0x48534D, (0, 0)),
+        *((0x10, 3, old, (0, 1)) for old in range(9)),
         (0x10, 7, 0, (-2, 0)),
-        (0x735049, 0, 0, (-2, 0)),
+        (0x735049, 0, 2, (-3, 0)),
+        (0x735049, 1, 0, (-2, 0)),
+        (0x52464E43, 3, 0, (-2, 0)),
+        (0x52464E43, 0, 6, (-3, 0)),
         (0x54494D45, 1, 0, (-2, 0)),
         (0x53525354, 0, 3, (-3, 0)),
     ],
@@ -110,3 +118,65 @@ def test_it_is_restored_with_its_machine():
         other.run(100_000)
         assert other.console == "hello from S mode\nslept well\n"
         machine.run(3)
+
+
+# IPI (chapter 7) and RFENCE (chapter 8): of harts by a mask, whose bit 0 is hart `first`
+
+
+@pytest.mark.parametrize(
+    ("mask", "first", "answer", "raised"),
+    [
+        (1, 0, 0, True),
+        (0, 0, 0, False),
+        (0, -1, 0, True),
+        (5, -1, 0, True),
+        (1, 1, -3, False),
+        (3, 0, -3, False),
+    ],
+)
+def test_an_ipi_raises_the_software_interrupt_of_the_harts_in_the_mask(mask, first, answer, raised):
+    a0, _a1, machine = call(0x735049, 0, mask, first)
+    assert (a0, bool(machine.hart.csr["sip"] & 2)) == (answer, raised)
+
+
+def test_the_old_calls_send_an_ipi_and_clear_it():
+    assert call(4)[2].hart.csr["sip"] & 2
+    source = "li a7, 4\n ecall\n li a7, 3\n ecall\n 1: wfi\n j 1b"
+    machine, _computer = started(assemble(source))
+    machine.run(10_000)
+    assert not machine.hart.csr["sip"] & 2
+
+
+@pytest.mark.parametrize(
+    ("extension", "function"), [(0x52464E43, 0), (0x52464E43, 1), (0x52464E43, 2), (5, 0), (6, 0), (7, 0)]
+)
+@pytest.mark.parametrize("size", [0, 4096, 8192, -1])
+def test_a_remote_fence_is_one_on_this_hart(extension, function, size):
+    flushes = []
+    machine, _computer = started(
+        assemble(f"""
+        li a7, {extension}
+        li a6, {function}
+        li a0, 1
+        li a1, 0
+        li a2, 0x1000
+        li a3, {size}
+        li a4, 0
+        ecall
+     1: wfi
+        j 1b
+    """)
+    )
+    machine.events.listen(lambda event: flushes.append(event.reason) if isinstance(event, TlbFlush) else None)
+    machine.run(10_000)
+    assert machine.hart.x[10] == 0
+    assert ("sfence.vma" in flushes) == ((extension, function) not in ((0x52464E43, 0), (5, 0)))
+
+
+def test_a_raw_image_begins_where_firmware_starts_kernels():
+    code = assemble("1: wfi\n j 1b").segments[0][1]
+    machine = Machine(memory="4M")
+    Sbi(machine).load(code)
+    machine.run(1000)
+    assert machine.hart.csr["sepc"] == 0
+    assert NEXT_STAGE <= machine.hart.pc < NEXT_STAGE + 8

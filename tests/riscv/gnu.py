@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from elftools.elf.elffile import ELFFile
 
 LAYOUT = Path(__file__).parent / "layout.ld"
-ASSEMBLER = "riscv64-linux-gnu-as -march=rv64imah_zicsr_zifencei -mabi=lp64 -mno-relax".split()
+ASSEMBLER = "riscv64-linux-gnu-as -mabi=lp64 -mno-relax".split()
+MARCH = "rv64imah_zicsr_zifencei"
 LINKER = f"riscv64-linux-gnu-ld --no-relax -T{LAYOUT} --entry=0x80000000".split()
 OBJDUMP = "riscv64-linux-gnu-objdump -D -z -b binary -m riscv:rv64".split()
 
@@ -21,12 +22,12 @@ class Built(NamedTuple):
     symbols: dict[str, int]
 
 
-def build(folder: Path, text: str, given: Mapping[str, int] | None = None) -> Built:
+def build(folder: Path, text: str, given: Mapping[str, int] | None = None, march: str = MARCH) -> Built:
     """What `as` and `ld` make of a text, in which the given symbols are defined beforehand."""
     source, made, linked = folder / "text.s", folder / "text.o", folder / "text.elf"
     source.write_text(text, encoding="utf-8")
     symbols = [word for name, value in (given or {}).items() for word in ("--defsym", f"{name}={value}")]
-    _run(*ASSEMBLER, *symbols, "-o", made, source)
+    _run(*ASSEMBLER, f"-march={march}", *symbols, "-o", made, source)
     _run(*LINKER, "-o", linked, made)
     with linked.open("rb") as file:
         elf = ELFFile(file)

@@ -12,6 +12,7 @@ from vlab import guests
 from vlab.riscv import ABI_NAMES, CSRS, ROWS, AssemblyError, assemble, assemble_files, disassemble, encode
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.s"))
+WIDE = [row.name for row in ROWS.values() if row.size == 4]  # those of 16 bits: see `test_compressed`
 GUESTS = Path(guests.__file__).parent
 
 pytestmark = pytest.mark.requires("binutils")
@@ -72,10 +73,10 @@ def operands_of(name: str) -> st.SearchStrategy[dict[str, int]]:
 def test_every_row_with_any_operands_through_text(aliases: bool, folder: Path) -> None:
     """Encoded by the table, written by the disassembler, read by both assemblers: the same word."""
 
-    @given(st.fixed_dictionaries({name: operands_of(name) for name in ROWS}))
+    @given(st.fixed_dictionaries({name: operands_of(name) for name in WIDE}))
     @settings(max_examples=10)
     def check(values: dict[str, dict[str, int]]) -> None:
-        words = [encode(ROWS[name], values[name]) for name in ROWS]
+        words = [encode(ROWS[name], values[name]) for name in WIDE]
         text = "".join(f"{disassemble(word, aliases=aliases)}\n" for word in words)
         code = b"".join(word.to_bytes(4, "little") for word in words)
         # A branch to no label is given room for a far target, unless it is near and the label is `.`.

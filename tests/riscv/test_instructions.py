@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlab.riscv import ROWS, Row, decode, encode
-from vlab.riscv.instructions import EXTENSIONS
+from vlab.riscv.instructions import EXTENSIONS, length
 
 words = st.integers(0, (1 << 32) - 1)
+WIDE = [row for row in ROWS.values() if row.size == 4]  # those of 16 bits: see `test_compressed`
 
 
 def values_of(row: Row) -> st.SearchStrategy[dict[str, int]]:
@@ -17,7 +18,7 @@ def values_of(row: Row) -> st.SearchStrategy[dict[str, int]]:
     ranges = {}
     for operand in row.operands:
         step, width = row.step(operand), row.width(operand)
-        low = -(1 << width - 1) if operand == "imm" else 0
+        low = -(1 << width - 1) if operand == "imm" and row.signed else 0
         steps = st.integers(low // step, (low + (1 << width)) // step - 1)
         ranges[operand] = steps.map(step.__mul__)
     return st.fixed_dictionaries(ranges)
@@ -26,13 +27,14 @@ def values_of(row: Row) -> st.SearchStrategy[dict[str, int]]:
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
 def test_bits_of_a_row_are_either_fixed_or_an_operands(row: Row) -> None:
     free = 0
-    for piece in row.pieces:
+    shared = {(piece.shift, piece.width): piece for piece in row.pieces}  # rd and rs1 may be one field
+    for piece in shared.values():
         bits = (1 << piece.width) - 1 << piece.shift
         assert not free & bits
         free |= bits
-    assert free ^ row.mask == 0xFFFF_FFFF
+    assert free ^ row.mask == (1 << 8 * row.size) - 1
     assert row.match & ~row.mask == 0
-    assert row.match & 3 == 3
+    assert length(row.match) == row.size
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
@@ -46,7 +48,8 @@ def test_each_bit_of_an_operand_is_encoded_once(row: Row) -> None:
 
 
 def test_no_two_rows_share_a_word() -> None:
-    for one, other in combinations(ROWS.values(), 2):
+    """Of 16 bits some do, and the first counts: that is held by `test_compressed`, word for word."""
+    for one, other in combinations([row for row in ROWS.values() if row.size == 4], 2):
         both = one.mask & other.mask
         assert one.match & both != other.match & both, (one.name, other.name)
 
@@ -56,7 +59,7 @@ def test_names_are_distinct() -> None:
     assert len(lines) == len(ROWS)
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", WIDE, ids=lambda row: row.name)
 def test_decoding_undoes_encoding(row: Row) -> None:
     @given(values_of(row))
     @settings(max_examples=20)
@@ -69,24 +72,23 @@ def test_decoding_undoes_encoding(row: Row) -> None:
     check()
 
 
-@given(st.sampled_from(sorted(ROWS)), words)
-def test_encoding_undoes_decoding(name: str, word: int) -> None:
-    row = ROWS[name]
+@given(st.sampled_from(WIDE), words)
+def test_encoding_undoes_decoding(row: Row, word: int) -> None:
     word = word & ~row.mask | row.match
     instruction = decode(word)
     assert instruction is not None
-    assert (instruction.name, instruction.word) == (name, word)
+    assert (instruction.name, instruction.word) == (row.name, word)
     assert encode(row, instruction.values) == word
 
 
-@given(words)
+@given(words.filter(lambda word: length(word) == 4))
 def test_a_word_is_decoded_by_the_row_that_matches_it(word: int) -> None:
-    matching = [row for row in ROWS.values() if word & row.mask == row.match]
+    matching = [row for row in WIDE if word & row.mask == row.match]
     instruction = decode(word)
     assert matching == ([instruction.row] if instruction else [])
 
 
-@pytest.mark.parametrize("word", [0, 0xFFFF_FFFF, 0x0000_0001, 0x0000_707F, 0x7C00_0073])
+@pytest.mark.parametrize("word", [0, 0xFFFF_FFFF, 0x0001_0001, 0x0000_707F, 0x7C00_0073])
 def test_words_that_are_no_instruction(word: int) -> None:
     assert decode(word) is None
 

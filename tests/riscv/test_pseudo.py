@@ -3,6 +3,7 @@
 import pytest
 
 from vlab.riscv import ROWS, assemble, decode, disassemble
+from vlab.riscv.instructions import length
 from vlab.riscv.pseudo import ALIASES, FORMS, SHORTHANDS, Form, fence_set, named_operands, slots
 
 EXAMPLES = {
@@ -26,7 +27,12 @@ EXAMPLES = {
 
 def code_of(text: str) -> list[int]:
     data = dict(assemble(f"{text}\nthere: nop\n").segments)[0x8000_0000]
-    return [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data) - 4, 4)]
+    words, at = [], 0
+    while at < len(data) - 4:
+        size = length(data[at])
+        words.append(int.from_bytes(data[at : at + size], "little"))
+        at += size
+    return words
 
 
 def written(form: Form) -> str:

@@ -1,6 +1,7 @@
 """What `vlab run` starts: which computer, how many hypervisors deep, and the program that is put into it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,19 +91,24 @@ def too_deep(depth: int) -> str:
 
 
 def build(
-    memory: int, techniques: Sequence[str], shadows: Sequence[str], quirks: Sequence[str] = ()
+    memory: int,
+    techniques: Sequence[str],
+    shadows: Sequence[str],
+    quirks: Sequence[str] = (),
+    extensions: str = "",
 ) -> "tuple[Machine, list[Computer]]":
     """A machine, and the computers from it to the guest's, each in a hypervisor on the one before.
 
     The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides. The
-    machine has the H extension where a hypervisor uses it.
+    machine has these extensions, and H where a hypervisor uses it.
     """
     from vlab.hypervisor import HardwareAssisted, nested
     from vlab.machine import Machine
     from vlab.machine.quirks import chosen_quirks
 
-    extensions = "H" if HardwareAssisted.name in techniques else ""
     faults = chosen_quirks(quirks)
+    if HardwareAssisted.name in techniques and "H" not in extensions.partition("_")[0]:
+        extensions = "H" + extensions  # letters stand before names
 
     def bare(memory: int) -> Machine:
         try:
@@ -122,17 +128,17 @@ def build(
     return machine, [machine, *vms]
 
 
-def read_program(name: str, computer: "Computer", base: int, notes: list[str]) -> "Program":
-    """The program in a file, for this computer's memory; where there is no such file, the guest of this name.
+def read_program(name: str, memory: tuple[int, int], base: int, notes: list[str]) -> "Program":
+    """The program in a file, for this memory (base, bytes); where there is no such file, the guest of this name.
 
-    A file `*.s` is assembled; `base` is where it begins, and where a raw image does. `notes` are as in
-    `load_image`.
+    A file `*.s` is assembled; `base` is where it begins, and where a raw image does: such a one doesn't say what
+    it needs, so it gets compressed instructions. `notes` are as in `load_image`.
     """
     from vlab import guests
-    from vlab.machine.loading import load_image, read_file
+    from vlab.machine.loading import is_elf, load_image, read_file
     from vlab.riscv import assemble
 
-    path, memory = Path(name), (computer.memory.base, computer.memory.size)
+    path = Path(name)
     if not path.is_file() and name in guests.names():
         return _placed(guests.load(name), memory, name)
     if not path.exists():
@@ -143,7 +149,8 @@ def read_program(name: str, computer: "Computer", base: int, notes: list[str]) -
             or _("The guests are: {names}.").format(names=", ".join(guests.names())),
         )
     if path.suffix not in (".s", ".S"):
-        return load_image(path, base=base, memory=memory, notes=notes)
+        program = load_image(path, base=base, memory=memory, notes=notes)
+        return program if is_elf(path) else replace(program, extensions="C")
     try:
         source = read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:

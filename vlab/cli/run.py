@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.cli.computers import (
     DEEPEST,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from vlab.cli.parser import Parser
     from vlab.machine import Computer
+    from vlab.machine.disks import Disk
     from vlab.riscv import Program
 
 DEFAULT_LIMIT = 1_000_000_000
@@ -59,7 +60,8 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
         help=_(
             "an ELF file; an assembly file (*.s), which is assembled first; any other file, as a raw image "
             "for 0x80000000; or the name of one of vlab's guests, such as hello or kernel. It starts in "
-            "M mode, a0 = hart, a1 = device tree"
+            "M mode, a0 = hart, a1 = device tree. For an ELF file that says so, and for raw images, the "
+            "processor has compressed instructions"
         ),
     )
     _add_start(parser)
@@ -81,7 +83,12 @@ def _add_start(parser: ArgumentParser) -> None:
         ),
     )
     first.add_argument(
-        "--sbi", action="store_true", help=_("enter IMAGE in S mode, above an SBI (not there yet)")
+        "--sbi",
+        action="store_true",
+        help=_(
+            "enter IMAGE (a raw one at 0x80200000) in S mode, above firmware of vlab's own, which answers the "
+            "calls of the SBI"
+        ),
     )
     group.add_argument("--dtb", metavar=_("FILE"), help=_("a device tree in place of the computer's own"))
     group.add_argument(
@@ -101,7 +108,13 @@ def _add_computer(parser: ArgumentParser) -> None:
         default="64M",
         help=_("the guest's memory, the same at every depth; 64M by default"),
     )
-    group.add_argument("--disk", metavar=_("FILE"), help=_("a disk (not there yet)"))
+    group.add_argument(
+        "--disk",
+        metavar=_("FILE"),
+        help=_(
+            "the raw image of a disk, for a virtio block device; what is written to it is lost at the end"
+        ),
+    )
     group.add_argument(
         "--depth",
         metavar="N",
@@ -206,10 +219,12 @@ def main(args: Namespace) -> int:
     techniques = chosen_techniques(args.technique, args.depth, args.shadow)
     shadows = chosen_shadows(args.shadow, len(techniques))
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
-    check_apart(results, [name for name in (args.image, args.bios, args.dtb) if name is not None])
-    machine, computers = build(args.memory, techniques, shadows, args.quirk)
+    check_apart(results, [name for name in (args.image, args.bios, args.dtb, args.disk) if name is not None])
+    images = _read(args)
+    extensions = "".join(sorted({*images.image.extensions, *(images.firmware or images.image).extensions}))
+    machine, computers = build(args.memory, techniques, shadows, args.quirk, extensions)
     guest = computers[-1]
-    program = _load(guest, args)
+    program = _load(guest, images, args)
     run = Run(machine, guest, args.expect, args.max_instructions)
     with ExitStack() as files:
         finish = _results(args, computers, program, files)
@@ -222,7 +237,7 @@ def main(args: Namespace) -> int:
 
 
 def _refuse_what_is_not_there(args: Namespace) -> None:
-    missing = {"--sbi": args.sbi, "--disk": args.disk is not None, "--engine native": args.engine == "native"}
+    missing = {"--engine native": args.engine == "native"}
     for option, wanted in missing.items():
         if wanted:
             raise VlabError(_("This isn't there yet."), where=option, mend=_("Leave it out."))
@@ -254,20 +269,46 @@ def _debugged(run: Run, computer: "Computer", port: int) -> End:
     return End.INTERRUPTED if left == "killed" else run.go()
 
 
-def _load(guest: "Computer", args: Namespace) -> "Program":
-    """Power the guest's computer on with what the reader named."""
+class Images(NamedTuple):
+    """What the reader named: programs for the guest's memory, a device tree, and what is in the disk drive."""
+
+    image: "Program"
+    firmware: "Program | None"
+    dtb: bytes | None
+    disk: "Disk | None"
+
+
+def _read(args: Namespace) -> Images:
+    """Read all of them, before anything is built."""
     from vlab.machine.computer import NEXT_STAGE
+    from vlab.machine.disks import Disk
     from vlab.machine.memory import RAM_BASE
 
     notes: list[str] = []
-    image = read_program(args.image, guest, NEXT_STAGE if args.bios is not None else RAM_BASE, notes)
-    firmware = None if args.bios is None else read_program(args.bios, guest, RAM_BASE, notes)
+    memory = RAM_BASE, args.memory
+    above = args.sbi or args.bios is not None
+    image = read_program(args.image, memory, NEXT_STAGE if above else RAM_BASE, notes)
+    firmware = None if args.bios is None else read_program(args.bios, memory, RAM_BASE, notes)
     dtb = None if args.dtb is None else read_device_tree(args.dtb, args.append)
+    disk = None if args.disk is None else Disk.open(args.disk)
     for note in notes:
         _say(note)
-    if firmware is None:
-        return guest.load(image, dtb=dtb, bootargs=args.append)
-    return guest.load(firmware, next_stage=image, dtb=dtb, bootargs=args.append)
+    return Images(image, firmware, dtb, disk)
+
+
+def _load(guest: "Computer", images: Images, args: Namespace) -> "Program":
+    """Power the guest's computer on with what the reader named."""
+    from vlab.machine import Sbi
+    from vlab.machine.devices import VirtioBlock
+
+    if images.disk is not None:
+        guest.attach(VirtioBlock(images.disk))
+    tree = {"dtb": images.dtb, "bootargs": args.append}
+    if args.sbi:
+        return Sbi(guest).load(images.image, **tree)
+    if images.firmware is None:
+        return guest.load(images.image, **tree)
+    return guest.load(images.firmware, next_stage=images.image, **tree)
 
 
 def _results(

@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Tool:
-    """A program of the host that only the project's own tests need: its commands, any of which will do."""
+    """What only the project's own tests need of the host: a program by its commands, any of which will do, or files."""
 
     name: str
     commands: tuple[str, ...]
@@ -44,13 +44,20 @@ class Tool:
 
     def path(self) -> str | None:
         """Where it is, or None."""
-        return next(filter(None, map(shutil.which, self.commands)), None)
+        return next(filter(None, map(_where, self.commands)), None)
 
     def mend(self) -> str:
         """How to get it, as far as it is known for this host."""
         if shutil.which("apt-get"):
             return _("apt-get install {package}").format(package=self.package)
         return _("install a package that has `{command}`").format(command=self.commands[0])
+
+
+def _where(command: str) -> str | None:
+    """Where a command is; a file is where its path says, in which `*` stands for anything."""
+    if not command.startswith("/"):
+        return shutil.which(command)
+    return next((str(path) for path in sorted(Path("/").glob(command[1:])) if path.is_file()), None)
 
 
 TOOLS = {
@@ -63,6 +70,13 @@ TOOLS = {
         Tool("dtc", ("dtc",), "device-tree-compiler"),
         Tool("gdb", ("gdb-multiarch", "riscv64-unknown-elf-gdb"), "gdb-multiarch"),
         Tool("make", ("make",), "make"),
+        Tool("opensbi", ("/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin",), "opensbi"),
+        Tool("linux", ("/usr/src/linux-source-*.tar.xz", "/usr/src/linux-source-*.tar.bz2"), "linux-source"),
+        Tool("linux-gcc", ("riscv64-linux-gnu-gcc",), "gcc-riscv64-linux-gnu"),
+        Tool("bc", ("bc",), "bc"),
+        Tool("bison", ("bison",), "bison"),
+        Tool("flex", ("flex",), "flex"),
+        Tool("u-boot", ("/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",), "u-boot-qemu"),
     )
 }
 

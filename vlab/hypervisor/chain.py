@@ -10,7 +10,7 @@ from vlab.language import _
 from vlab.machine.expecting import expect_address
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
-from vlab.paging import Walk, access_of, parse_satp, walk
+from vlab.paging import SV39, Walk, access_of, parse_satp, walk
 from vlab.riscv import Access
 
 if TYPE_CHECKING:
@@ -108,10 +108,11 @@ def raw_walk_of(vm: "VirtualMachine", address: int, access: Access | str) -> Wal
     access = _checked(address, access)
     mmu = vm.hart.mmu
     key = (mmu.fetches if access is Access.FETCH else mmu.data).key
-    root = parse_satp(vm.hart.csr.values["satp"]).root
     if not key.paged:
         return None
-    return walk(vm.host.memory.load, root, address, access, mode=key.mode, sum=key.sum, mxr=key.mxr)
+    satp = parse_satp(vm.hart.csr.values["satp"])
+    seen = {"mode": key.mode, "sum": key.sum, "mxr": key.mxr}
+    return walk(vm.host.memory.load, satp.root, address, access, scheme=satp.scheme or SV39, **seen)  # type: ignore[arg-type]
 
 
 def _place(vm: "VirtualMachine", gpa: int | None) -> str:

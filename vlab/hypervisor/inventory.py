@@ -24,8 +24,14 @@ from vlab.machine.snapshot import Checker
 
 OWN_FRAMES = 256  # at the start of RAM: where a hypervisor that isn't Python would have its code and data
 SHADOW_FRAMES = 64  # a guest: enough for a small kernel's tables; when they are used up, all are dropped
+_MANY_FRAMES, _LARGE = 512, 32 << 20  # one with so much memory runs a larger kernel
 
 Parts = tuple[type[TrapAndEmulate], type[ShadowTables]]  # how a guest is run, and the policy of its shadows
+
+
+def shadow_frames(memory: int) -> int:
+    """How many frames a guest with so many bytes of memory gets for its shadow tables."""
+    return SHADOW_FRAMES if memory < _LARGE else _MANY_FRAMES
 
 
 class Inventory(Drawn, ABC):
@@ -80,9 +86,10 @@ class Inventory(Drawn, ABC):
                 mend=_("Give a multiple of 4096 bytes."),
             )
         name = self._name(name)
-        frames = self._frames.take(size // PAGE + SHADOW_FRAMES, name)
+        pool = shadow_frames(size)
+        frames = self._frames.take(size // PAGE + pool, name)
         try:
-            vm = self.build_vm(name, frames[:-SHADOW_FRAMES], frames[-SHADOW_FRAMES:], parts)
+            vm = self.build_vm(name, frames[:-pool], frames[-pool:], parts)
         except VlabError:
             self._frames.give(frames)
             raise
@@ -115,10 +122,11 @@ class Inventory(Drawn, ABC):
         """Another virtual machine, which goes on from where this one is; see `VirtualMachine.clone`."""
         vm.stop_by_hand(self)
         name = self._name(name)
-        if self._frames.free < SHADOW_FRAMES + SPARE:
-            raise too_little(SHADOW_FRAMES + SPARE, self._frames.free, name)
+        needed = shadow_frames(vm.memory.size)
+        if self._frames.free < needed + SPARE:
+            raise too_little(needed + SPARE, self._frames.free, name)
         saved, shadow = vm.snapshot(), vm.technique.shadow
-        pool = self._frames.take(SHADOW_FRAMES, name)
+        pool = self._frames.take(needed, name)
         twin = self.build_vm(name, list(vm.memory.frames), pool, (type(vm.technique), type(shadow)))
         find_shared(self.vms)
         shadow.protect("pages shared")
@@ -155,7 +163,7 @@ class Inventory(Drawn, ABC):
         """
         others = {frame for vm in self.vms for frame in vm.memory.frames}
         fresh = [frame for frame in frames if frame not in others]
-        return len(pool) == SHADOW_FRAMES and self._frames.claim([*fresh, *pool])
+        return len(pool) == shadow_frames(len(frames) * PAGE) and self._frames.claim([*fresh, *pool])
 
     def unshare(self, vm: VirtualMachine, page: int) -> None:
         """A page, by number, that others have too is about to be written: it gets a frame of its own.
@@ -176,12 +184,12 @@ class Inventory(Drawn, ABC):
     @staticmethod
     def room_for(guest: int) -> int:
         """How many bytes of its computer's memory a guest of so many bytes takes."""
-        return guest + SHADOW_FRAMES * PAGE
+        return guest + shadow_frames(guest) * PAGE
 
     @staticmethod
     def memory_for(guest: int) -> int:
         """How many bytes of memory a computer must have for a hypervisor with one guest of so many bytes."""
-        return guest + (OWN_FRAMES + SHADOW_FRAMES) * PAGE
+        return guest + (OWN_FRAMES + shadow_frames(guest)) * PAGE
 
     # Whose each frame is
 

@@ -17,7 +17,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import R, W, X
 from vlab.machine.snapshot import Checker, key_state
-from vlab.paging import SV39, SV39X4, Flags, Mapping, PageTable, Scheme, Walk, make_satp
+from vlab.paging import SV39, SV39X4, SV48, Flags, Mapping, PageTable, Scheme, Walk, make_satp
 from vlab.riscv import Access, Mode, Trap
 
 _FLAGS = tuple(
@@ -28,7 +28,7 @@ _FLAGS = tuple(
     | (Flags.U | Flags.A | Flags.D)
     for rights in range(8)
 )
-_SPANS = tuple(SV39.page_size(level) for level in range(SV39.levels))  # the sizes of a guest's pages
+_SPANS = tuple(SV48.page_size(level) for level in range(SV48.levels))  # the sizes of a guest's pages
 
 
 class View(NamedTuple):
@@ -124,7 +124,8 @@ class ShadowTables(ABC):
 
     def satp(self, view: View) -> int:
         """The real `satp` for a view; its table is made if need be."""
-        return make_satp(self._shadow(view).table.root)
+        table = self._shadow(view).table
+        return make_satp(table.root, scheme=SV39 if view == G_STAGE else table.scheme)
 
     def _shadow(self, view: View) -> Shadow:
         if view not in self.shadows:
@@ -292,7 +293,10 @@ class ShadowTables(ABC):
 
 
 def _scheme(view: View) -> Scheme:
-    return SV39X4 if view == G_STAGE else SV39
+    """As wide as the guest's own table, so that each address of its has a place."""
+    if view == G_STAGE:
+        return SV39X4
+    return SV48 if view.root >> 60 == SV48.mode else SV39
 
 
 def _numbers(part: Checker) -> list[int]:

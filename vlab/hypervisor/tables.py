@@ -19,7 +19,7 @@ from vlab.language import VlabError, _
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key, rights
 from vlab.machine.pmp import R, W, X
-from vlab.paging import Flags, Mapping, PageTable, make_satp, mode_of, parse_satp
+from vlab.paging import SV39, Flags, Mapping, PageTable, make_satp, mode_of, parse_satp
 from vlab.riscv import Mode
 
 if TYPE_CHECKING:
@@ -266,7 +266,8 @@ def tables_of(vm: "VirtualMachine", root: int | None = None, mode: Mode | str | 
         view = next(found, View(Key(wanted, paged=True), satp))
     shadow = vm.technique.shadow.shadows.get(view)
     shown = view if view.root or not view.key.paged else View(key, 0)  # MPRV: an empty table serves two views
-    guest = PageTable(vm.memory, root=parse_satp(view.root).root) if shown.key.paged else None
+    own = parse_satp(view.root)
+    guest = PageTable(vm.memory, own.scheme or SV39, root=own.root) if shown.key.paged else None
     entries, guest_end = _entries(guest)
     filled, shadow_end = _entries(None if shadow is None else shadow.table)
     end = min((at for at in (guest_end, shadow_end) if at is not None), default=None)

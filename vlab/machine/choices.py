@@ -20,7 +20,10 @@ class Choice(NamedTuple):
 
 CHOICES: tuple[Choice, ...] = (
     Choice("ASIDLEN", "0: address-space identifiers read as zero"),
-    Choice("A and D bits", "set by hardware"),
+    Choice(
+        "A and D bits", 'set by hardware; with Svade (extensions="_svade") a page fault where one is missing'
+    ),
+    Choice("paging", 'Bare and Sv39; with extensions="_sv48" Sv48 too'),
     Choice("mtime", "one tick an attempted instruction (k = 1), and what wfi skips"),
     Choice("TLB", f"{TLB_ENTRIES} entries a context, direct-mapped; misses and faults are never remembered"),
     Choice("TLB index", "the virtual page number, its upper bits folded once over its lowest ten"),
@@ -52,6 +55,11 @@ CHOICES: tuple[Choice, ...] = (
     ),
     Choice("DMA and lr", "a device's write to reserved bytes makes the sc fail"),
     Choice("vectored traps", "supported: MODE 0 and 1; other modes leave MODE as it was"),
+    Choice(
+        "compressed instructions",
+        'only with extensions="C"; their fetch asks for two bytes at a time, and what lies in two pages is '
+        "fetched anew each time",
+    ),
     Choice("misa", "says what the computer was built with; no write changes it"),
     Choice("H: VMIDLEN and GEILEN", "0: VMID and VGEIN read as zero, there are no guest external interrupts"),
     Choice("H: hgatp", "Bare or Sv39x4, whose root has PPN[1:0] read as zero"),

@@ -127,7 +127,7 @@ class Computer(Drawn, ABC):
     reservation: tuple[int, int] | None  # what lr reserved: physical address and size
     program: Program | None = None  # what was loaded last
     quirks: tuple[str, ...] = ()  # what its hart gets wrong on purpose: see `vlab.machine.quirks`
-    extensions = ""  # what its hart has beyond RV64IMA: "H" or nothing
+    extensions = ""  # what its hart has beyond RV64IMA, such as "CH"
     issued = 0  # the word that its resident issued last: it stands in no memory
 
     def _build(self, *, cached: bool) -> None:
@@ -325,7 +325,8 @@ class Computer(Drawn, ABC):
             info = struct.pack("<6Q", *_FW_DYNAMIC, following.entry, Mode.S, 0, 0)
             info_place = end - len(info)
             end -= PAGE  # so there is room behind the tree: firmware makes it longer where it stands
-        if program.entry % 4 or not 0 <= program.entry < 1 << 64:
+        self._expect_extensions(program)
+        if program.entry % self._hart.parcel or not 0 <= program.entry < 1 << 64:
             raise VlabError(
                 _("The program starts at {entry:#x}, where no instruction can be.").format(
                     entry=program.entry
@@ -351,6 +352,14 @@ class Computer(Drawn, ABC):
         self._hart.reset(program.entry, a1=place, a2=info_place)
         self.program = program
         return program
+
+    def _expect_extensions(self, program: Program) -> None:
+        """VlabError if it says that it needs what this computer's hart hasn't got."""
+        if "C" in program.extensions and "C" not in self.extensions:
+            raise VlabError(
+                _("The program uses compressed instructions, which this computer doesn't have."),
+                mend=_('Build the machine with `Machine(extensions="C")`, or the program without them.'),
+            )
 
     def _power_off(self) -> None:
         """Forget whatever ran here before: an image starts on a new computer."""

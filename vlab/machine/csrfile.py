@@ -1,12 +1,12 @@
 """The CSRs of one hart: may it be touched, what does a read give, what does a write change."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from vlab.display import Drawn
 from vlab.language import _
 from vlab.machine.pmp import LOCKED, TOR, Pmp, legal_config, matching
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, unknown
+from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, registers_of, unknown
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -44,10 +44,9 @@ class CsrFile(Drawn):
     `minstret` are kept as offsets to the computer's clock.
     """
 
-    registers: ClassVar[Registers] = BASE_REGISTERS
-
     def __init__(self, hart: "Hart"):
         self._hart = hart
+        self.registers = registers_of(hart.computer.extensions)
         self.reset()
 
     def reset(self) -> None:

@@ -33,8 +33,11 @@ def device_tree(
     VlabError if `bootargs` has a character that it can't hold.
     """
     names = bytearray()
-    isa = ISA.format(more=extensions.lower())
+    letters, _underscore, named = extensions.lower().partition("_")
+    isa = ISA.format(more=letters) + "_svade" * ("svade" in named)
     tree = _computer(memory_base, memory_size, bootargs, devices or {}, interrupts or {}, isa)
+    if "sv48" in named:
+        tree["cpus"]["cpu@0"]["mmu-type"] = "riscv,sv48"
     nodes = _node("", tree, names) + struct.pack(">I", _END)
     return _assembled(0, bytes(16), nodes, bytes(names))
 

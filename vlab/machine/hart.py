@@ -16,10 +16,11 @@ from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Mmu
+from vlab.machine.pmp import X
 from vlab.machine.quirks import csr_file
 from vlab.riscv import Access, Cause, Mode, Trap
 from vlab.riscv.csrs import CSRS, Csr
-from vlab.riscv.instructions import OPTIONAL, Instruction, decode
+from vlab.riscv.instructions import OPTIONAL, Instruction, decode, length
 from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, Interrupt, mode_name
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ class Hart(Drawn):
     `virtual` is the virtualization mode V: only a hart with the H extension (`h_extension`) ever sets it.
     """
 
-    lacking: ClassVar[frozenset[str]] = frozenset(OPTIONAL)  # extensions whose instructions are illegal
     interrupts: ClassVar[tuple[int, ...]] = tuple(Interrupt)
     virtual = False
 
     def __init__(self, computer: "Computer", *, cached: bool):
         self.computer = computer
         self.memory = computer.memory
+        self.lacking = frozenset(OPTIONAL) - set(computer.extensions)  # their instructions are illegal
+        self.parcel = 4 if "C" in self.lacking else 2  # bytes: where an instruction may begin (IALIGN)
         self.csr = self._csr_file()
         self.x = [0] * 33
         self.mode = Mode.M
@@ -358,12 +360,44 @@ class Hart(Drawn):
         return None if found is not None and found.row.extension in self.lacking else found
 
     def fetch(self, pc: int) -> int:
-        """The word of the instruction at a virtual address; traps as the fetch deserves."""
-        return self.memory.load(self.fetch_address(pc), 4)
+        """The word of the instruction at a virtual address; traps as the fetch deserves.
+
+        It may lie in two pages. The trap then tells which of its parts can't be had (`mtval`, 3.1.16).
+        """
+        return self.whole(pc, self.fetch_address(pc))
 
     def fetch_address(self, pc: int) -> int:
-        """The physical address, in RAM, of the instruction at a virtual one; traps as the fetch deserves."""
-        return self._in_ram(pc, 4, Access.FETCH)
+        """The physical address, in RAM, where the instruction at a virtual one begins; traps as the fetch deserves."""
+        return self._in_ram(pc, self.parcel, Access.FETCH)
+
+    def whole(self, pc: int, physical: int) -> int:
+        """The word of the instruction at `pc` that begins at `physical`; traps as the fetch of its rest deserves."""
+        first = self.memory.load(physical, self.parcel)
+        if self.parcel == 4 or length(first) == 2:
+            return first
+        return first | self.memory.load(self.fetch_address(pc + 2 & MASK), 2) << 16
+
+    def instruction_at(self, pc: int) -> Instruction | None:
+        """The instruction at a virtual address, as the TLB or the tables have it now; None if there is none.
+
+        It looks, and changes nothing.
+        """
+        word = 0
+        try:
+            for offset in range(0, 4, self.parcel):
+                word |= self.memory.load(self._seen(pc + offset & MASK), self.parcel) << 8 * offset
+                if length(word) == self.parcel:
+                    break
+        except Trap:
+            return None
+        return self.decode(word)
+
+    def _seen(self, pc: int) -> int:
+        """Where a fetch would go; Trap if nowhere."""
+        entry = self.mmu.fetches.find(pc)
+        if entry is not None and entry.rights & X:
+            return entry.frame * PAGE | pc % PAGE
+        return self.mmu.resolve(pc, Access.FETCH, self.parcel, touch=False).physical
 
     def execute(self, word: int) -> None:
         """Execute one instruction that stands at `pc`, and move on.

@@ -80,6 +80,12 @@ def _named(path: str | PathLike[str]) -> bytes:
     return read_file(path)
 
 
+def is_elf(path: str | PathLike[str]) -> bool:
+    """Whether a file, which can be read, begins as an ELF file does; any other is taken as a raw image."""
+    with Path(path).open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
 def joined(firmware: Program, following: Program) -> Program:
     """Firmware and the program that it is to start, as one; VlabError if they overlap."""
     segments = tuple(sorted((*firmware.segments, *following.segments)))
@@ -92,6 +98,7 @@ def joined(firmware: Program, following: Program) -> Program:
         lines=firmware.lines | following.lines,
         constants=firmware.constants | following.constants,
         sources=firmware.sources | following.sources,
+        extensions="".join(sorted({*firmware.extensions, *following.extensions})),
     )
 
 
@@ -177,7 +184,14 @@ class _Elf:
         _check_places(loads, memory, self.where)
         segments = tuple(segment for load in loads for segment in load.segments())
         symbols, constants = self._symbols(notes)
-        return Program(segments, self._entry(loads), symbols, constants=constants)
+        return Program(
+            segments, self._entry(loads), symbols, constants=constants, extensions=self._extensions
+        )
+
+    @property
+    def _extensions(self) -> str:
+        """What it says it needs of the hart."""
+        return "C" if self.header["e_flags"] & _COMPRESSED else ""
 
     # Messages.
 
@@ -212,7 +226,7 @@ class _Elf:
             raise self._damaged(_("No ELF file has this class and byte order."))
 
     def _check_header(self) -> None:
-        """VlabError unless it is a linked RISC-V program without compressed instructions."""
+        """VlabError unless it is a linked RISC-V program."""
         machine, kind = self.header["e_machine"], self.header["e_type"]
         if machine != "EM_RISCV":
             raise self._error(
@@ -223,11 +237,6 @@ class _Elf:
             raise self._error(
                 _("This ELF file isn't a linked program ({kind}).").format(kind=kind),
                 _("Link it, with -Ttext=0x80000000."),
-            )
-        if self.header["e_flags"] & _COMPRESSED:
-            raise self._error(
-                _("This ELF file uses compressed instructions, which the machine doesn't have."),
-                _("Build it with -march=rv64ima_zicsr."),
             )
 
     def _record(self, layout: Any, offset: int, title: str) -> Any:
@@ -301,7 +310,7 @@ class _Elf:
     def _entry(self, loads: list[_Load]) -> int:
         """The physical address to start at: a kernel linked for virtual addresses names its entry as one."""
         named: int = self.header["e_entry"]
-        if named % 4:
+        if named % (2 if self._extensions else 4):
             raise self._damaged(
                 _("It starts at {entry:#x}, where no instruction can be.").format(entry=named)
             )

@@ -10,6 +10,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED
 from vlab.riscv import Access, Mode, Program, Trap
 from vlab.riscv.csrs import ALL_CSRS
+from vlab.riscv.instructions import length
 from vlab.riscv.privilege import mode_name
 from vlab.riscv.registers import ABI_NAMES, NUMBERS
 
@@ -64,6 +65,7 @@ class Look(Drawn):
     console: str = field(repr=False)
     program: Program | None = field(repr=False, compare=False)
     virtual: bool = False  # the virtualization mode V of a hart with the H extension
+    parcel: int = field(default=4, repr=False)  # bytes: where an instruction may begin
 
     def __repr__(self) -> str:
         return _("{who} before its step {step}: {mode} mode, pc {pc:#x}").format(
@@ -97,8 +99,38 @@ class Look(Drawn):
     @property
     def word(self) -> int | None:
         """The instruction that stands at `pc`; None where that is no memory."""
-        found = (value for address, _physical, value in self.code.words(4) if address == self.pc)
-        return next(found, None)
+        return next((word for address, _physical, word in self.instructions() if address == self.pc), None)
+
+    def instructions(self) -> Iterator[tuple[int, int, int]]:
+        """The instructions around `pc`: virtual address, physical address, word.
+
+        Where some are compressed, what stands before `pc` is a guess: nothing tells where they begin.
+        """
+        window = self.code
+        if window.physical is None:
+            return
+        for offset in self._starts():
+            size = self.parcel
+            if size == 2 and offset + 2 <= len(window.data):
+                size = length(window.data[offset])
+            if offset + size <= len(window.data):
+                word = int.from_bytes(window.data[offset : offset + size], "little")
+                yield window.address + offset, window.physical + offset, word
+
+    def _starts(self) -> Iterator[int]:
+        """Where instructions begin in the window of code: from the first offset on that leads to `pc`."""
+        here, end = self.pc - self.code.address, len(self.code.data)
+        if self.parcel == 4:
+            yield from range(0, end, 4)
+            return
+        for first in (0, 2, here):
+            at, offsets = first, []
+            while at + 2 <= end:
+                offsets.append(at)
+                at += length(self.code.data[at])
+            if here in offsets:
+                yield from offsets
+                return
 
     def differences(self, other: "Look") -> list[tuple[str, object, object]]:
         """What differs in `other`: (name, here, there) of pc, mode, registers, CSRs, time, console, status."""
@@ -152,6 +184,7 @@ def look(
         console=sent.decode("utf-8", "replace"),
         program=program or computer.program,
         virtual=hart.virtual,
+        parcel=hart.parcel,
     )
 
 

@@ -33,7 +33,8 @@ _RETURNS = (word_of("sret"), word_of("mret"))
 class Machine(Computer):
     """A RISC-V computer: RV64IMA, M/S/U, Sv39, a console, a timer. `memory`: bytes, or a text such as "64M".
 
-    With `extensions="H"` its hart, and with it that of every virtual machine on it, has the hypervisor extension.
+    With `extensions="H"` its hart, and with it that of every virtual machine on it, has the hypervisor extension;
+    with "C" compressed instructions, with "CH" both.
     `devices` are attached, each to the next slot, before the image is loaded. `quirks` are names of faults that
     its hart has on purpose, and with it every virtual machine on it (`vlab.machine.quirks.QUIRKS`).
 

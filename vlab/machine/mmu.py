@@ -6,14 +6,14 @@ dictionaries beside them (`reads`, `writes`) are only a quicker way to the same 
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlab.events import TlbFill, TlbFlush
 from vlab.language import _
 from vlab.machine.choices import tlb_index
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED, R, W, X
-from vlab.paging import Flags, Walk, walk
+from vlab.paging import SV39, SV48, Flags, Walk, walk
 from vlab.riscv import Access, Mode, Trap
 from vlab.riscv.csrs import CSRS
 from vlab.riscv.privilege import ACCESS_FAULT, mode_name
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
 PHYSICAL_BITS = 56
+SCHEMES = {scheme.mode: scheme for scheme in (SV39, SV48)}  # by MODE of `satp`
 _SUM, _MXR, _MPRV = (CSRS["mstatus"][name].mask for name in ("SUM", "MXR", "MPRV"))
 _FLAG_R, _FLAG_W, _FLAG_X, _FLAG_U, _FLAG_D = (int(Flags[name]) for name in "RWXUD")
 
@@ -110,6 +111,7 @@ class Mmu:
     def __init__(self, hart: "Hart", cached: bool):
         self._hart = hart
         self._cached = cached
+        self.hardware_ad = "svade" not in hart.computer.extensions
         self.contexts: dict[Key, Context] = {}
         self._chosen: dict[tuple[int, ...], Context] = {}  # by what decides which one: quicker than its key
         self.select()
@@ -198,8 +200,15 @@ class Mmu:
 
     def walk(self, address: int, access: Access, key: Key) -> Walk:
         """The walk of the page table that `satp` names, seen from a context; nothing is written."""
-        root = (self._hart.csr.values["satp"] & (1 << 44) - 1) << 12
-        return walk(self._load_entry, root, address, access, mode=key.mode, sum=key.sum, mxr=key.mxr)
+        satp = self._hart.csr.values["satp"]
+        seen: dict[str, Any] = {
+            "mode": key.mode,
+            "sum": key.sum,
+            "mxr": key.mxr,
+            "hardware_ad": self.hardware_ad,
+        }
+        root, scheme = (satp & (1 << 44) - 1) << 12, SCHEMES[satp >> 60]
+        return walk(self._load_entry, root, address, access, scheme=scheme, **seen)
 
     def _load_entry(self, address: int, size: int) -> int:
         if not self._hart.csr.pmp.allowed(address, size, Mode.S) & R:

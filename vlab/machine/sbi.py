@@ -5,9 +5,12 @@ With it a kernel starts in S mode, and needs to know nothing of what is below: `
     a7            extension           its functions (a6)
     0x10          base                what there is
     0x54494D45    time                0: set the alarm
+    0x735049      IPI                 0: raise the software interrupt
+    0x52464E43    RFENCE              0: fence.i, 1 and 2: sfence.vma, of an address range
     0x4442434E    debug console       0: write bytes, 1: read bytes, 2: write a byte
     0x53525354    system reset        0: power off, or start again
-    0, 1, 2, 8    the calls of SBI 0.1: alarm, put a character, get one, power off
+    0 to 8        the calls of SBI 0.1: alarm, put a character, get one, clear an IPI, send one, fence.i,
+                  sfence.vma, sfence.vma of an address space, power off
 """
 
 from collections.abc import Callable, Mapping
@@ -17,19 +20,24 @@ from vlab.display import Drawn
 from vlab.language import _
 from vlab.machine.board import FINISHER_BASE, UART_BASE
 from vlab.machine.choices import GATE
-from vlab.machine.computer import RESIDENTS
+from vlab.machine.computer import NEXT_STAGE, RESIDENTS
+from vlab.machine.loading import load_image
+from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import WORD, Checker
-from vlab.riscv import Cause, Mode, Program
+from vlab.riscv import Cause, Interrupt, Mode, Program
 from vlab.riscv.csrs import CSRS
 
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer
 
 BASE, TIME, CONSOLE, RESET = 0x10, 0x5449_4D45, 0x4442_434E, 0x5352_5354
-_OLD_TIMER, _OLD_PUT, _OLD_GET, _OLD_OFF = 0, 1, 2, 8
+IPI, FENCES = 0x73_5049, 0x5246_4E43
+_OLD_OFF = 8
+_ALL_HARTS = WORD - 1  # in place of the first hart that a mask is about
 _VERSION = 2 << 24  # 2.0
 _IMPLEMENTATION = 0x76_6C_61_62  # of our own
 OK, FAILED, NOT_SUPPORTED, BAD_PARAMETER, BAD_ADDRESS = 0, -1, -2, -3, -5
+_SSIP = 1 << Interrupt.SSI
 MOST = 4096  # bytes that one call writes or reads; it says how many, and the kernel calls again
 _PASS, _REBOOT, _FAIL = 0x5555, 0x7777, 0x1_3333
 _FIRMWARE = {  # what S mode is given
@@ -59,9 +67,10 @@ class Sbi(Drawn):
     def load(self, image: Any, *, dtb: bytes | None = None, bootargs: str = "") -> Program:
         """Power the computer on with this firmware, which starts `image` in S mode: a0 = 0, a1 = device tree.
 
-        Takes what `Computer.load` takes, and raises what that does.
+        Takes what `Computer.load` takes (a raw image begins at 0x80200000), and raises what that does.
         """
         computer = self.computer
+        image = load_image(image, base=NEXT_STAGE, memory=(computer.memory.base, computer.memory.size))
         program = computer.load(image, dtb=dtb, bootargs=bootargs)
         self._start = computer.hart.pc, computer.hart.x[11]
         computer.residents = {Mode.M: self}
@@ -82,7 +91,7 @@ class Sbi(Drawn):
         pc = issue("csrr a0, mepc")
         issue("csrw mepc, a0", pc + 4 & WORD - 1)
         extension, function = saved[17], saved[16]
-        error, value = self._call(extension, function, saved[10:13])
+        error, value = self._call(extension, function, saved[10:14])
         saved[10] = error % WORD
         if extension > _OLD_OFF:
             saved[11] = value % WORD
@@ -109,10 +118,18 @@ class Sbi(Drawn):
             case (0x5449_4D45, 0):
                 self.computer.issue("csrw stimecmp, a0", arguments[0])
                 return OK, 0
+            case (0x73_5049, 0):
+                return self._for_harts(arguments[0], arguments[1], self._interrupt), 0
+            case (0x5246_4E43, 0):
+                return self._for_harts(arguments[0], arguments[1], self._fence_code), 0
+            case (0x5246_4E43, 1 | 2):
+                start, size = arguments[2:]
+                mask, first = arguments[:2]
+                return self._for_harts(mask, first, lambda: self._fence(start, size)), 0
             case (0x4442_434E, 0):
-                return self._console(arguments, self._put_bytes)
+                return self._console(arguments[:3], self._put_bytes)
             case (0x4442_434E, 1):
-                return self._console(arguments, self._get_bytes)
+                return self._console(arguments[:3], self._get_bytes)
             case (0x4442_434E, 2):
                 self._put(arguments[0] & 0xFF)
                 return OK, 0
@@ -121,7 +138,7 @@ class Sbi(Drawn):
         return self._old(extension, arguments[0]), 0
 
     def _base(self, function: int, argument: int) -> tuple[int, int]:
-        known = {BASE, TIME, CONSOLE, RESET, _OLD_TIMER, _OLD_PUT, _OLD_GET, _OLD_OFF}
+        known = {BASE, TIME, CONSOLE, RESET, IPI, FENCES, *range(_OLD_OFF + 1)}
         answers = [_VERSION, _IMPLEMENTATION, 1, int(argument in known), 0, 0, 0]
         return (OK, answers[function]) if function < len(answers) else (NOT_SUPPORTED, 0)
 
@@ -133,11 +150,42 @@ class Sbi(Drawn):
                 self._put(argument & 0xFF)
             case 2:
                 return self._get()
+            case 3:
+                self.computer.issue("csrc mip, a0", _SSIP)
+            case 4:
+                self._interrupt()
+            case 5:
+                self._fence_code()
+            case 6 | 7:
+                self._fence(0, WORD - 1)
             case 8:
                 return self._reset(0, 0)
             case _:
                 return NOT_SUPPORTED
         return OK
+
+    def _for_harts(self, mask: int, first: int, deed: Callable[[], None]) -> int:
+        """Do something for the harts whose bits are set, counted from `first`: there is hart 0 alone."""
+        if first == _ALL_HARTS:
+            mask, first = 1, 0
+        if mask and (first or mask != 1):
+            return BAD_PARAMETER
+        if mask:
+            deed()
+        return OK
+
+    def _interrupt(self) -> None:
+        self.computer.issue("csrs mip, a0", _SSIP)
+
+    def _fence_code(self) -> None:
+        self.computer.issue("fence.i")
+
+    def _fence(self, start: int, size: int) -> None:
+        """Order what was written before to the page tables of these addresses, or of all."""
+        if 0 < size <= PAGE - start % PAGE:
+            self.computer.issue("sfence.vma a0", start)
+        else:
+            self.computer.issue("sfence.vma")
 
     def _reset(self, kind: int, reason: int) -> int:
         """Power off (0), or begin again (1 cold, 2 warm); a reason other than 0 is a failure."""

@@ -89,6 +89,8 @@ def hart_state(hart: "Hart") -> dict[str, Any]:
         "csr": dict(hart.csr.values),
         "quirks": list(hart.computer.quirks),
     }
+    if (extensions := hart.computer.extensions) not in ("", "H"):
+        state["extensions"] = extensions
     return state | {"virtual": hart.virtual} if "H" in hart.computer.extensions else state
 
 
@@ -184,11 +186,12 @@ def restore_hart(hart: "Hart", state: Checker) -> None:
     if quirks.state != list(hart.computer.quirks):
         raise quirks.bad(_("It is of a computer with other quirks than this one's."))
     virtual = "virtual" in state.state and state.flag("virtual")
-    if ("virtual" in state.state) != ("H" in hart.computer.extensions):
+    has = state.state.get("extensions", "H" if "virtual" in state.state else "")
+    if has != hart.computer.extensions or ("virtual" in state.state) != ("H" in hart.computer.extensions):
         raise state.bad(_("It is of a computer with other extensions than this one's."))
     known = hart.csr.registers
     right = isinstance(csr.state, Mapping) and set(csr.state) == set(known.stored)
-    if x[0] or pc % 4 or not right or (virtual and mode == Mode.M):
+    if x[0] or pc % hart.parcel or not right or (virtual and mode == Mode.M):
         raise state.bad(_("These are not the registers of a hart."))
     values = {name: csr.number(name) for name in known.stored}
     for name, value in values.items():

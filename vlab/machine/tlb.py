@@ -18,7 +18,7 @@ from vlab.machine.hart import MASK, Hart
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Context
 from vlab.machine.pmp import NEEDED
-from vlab.riscv import Access, Trap
+from vlab.riscv import Access
 from vlab.riscv.instructions import Row
 from vlab.riscv.meaning import MEMORY, meaning
 
@@ -267,12 +267,13 @@ def _accesses(hart: Hart) -> Iterator[Wanted]:
     """
     mmu, pc = hart.mmu, hart.pc
     yield Wanted(mmu.fetches, pc, Access.FETCH)
-    try:
-        instruction = hart.decode(hart.memory.load(mmu.resolve(pc, Access.FETCH, 4, touch=False).physical, 4))
-    except Trap:
+    instruction = hart.instruction_at(pc)
+    if instruction is None:
         return
-    use = None if instruction is None else _memory_use(instruction.row)
-    if instruction is None or use is None:
+    if pc % PAGE + instruction.row.size > PAGE:
+        yield Wanted(mmu.fetches, pc + 2 & MASK, Access.FETCH)
+    use = _memory_use(instruction.row)
+    if use is None:
         return
     access, size, atomic = use
     first = hart.x[instruction["rs1"]] + instruction["imm"] & MASK

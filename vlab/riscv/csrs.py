@@ -1,6 +1,6 @@
 """The one table of control and status registers: number, fields, and what a write may change (WARL).
 
-`CSRS` are those of every computer here; one with the hypervisor extension has `H_REGISTERS`.
+`CSRS` are those of every computer here; `registers_of` gives those of one with more extensions.
 
 A row is `name | number | view of | fields`. A field is `NAME[high:low]`, followed by its rule:
 
@@ -16,7 +16,7 @@ that register's. Privilege and read-only-ness stand in the number (bits 9:8 and 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 
 from vlab.display import Drawn
 from vlab.language import VlabError, _
@@ -96,6 +96,23 @@ vstval     | 0x243 |         | VALUE[63:0]
 vsip       | 0x244 | mip     | SSIP[1] STIP[5]! SEIP[9]!
 vstimecmp  | 0x24d |         | TIME[63:0]
 vsatp      | 0x280 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8}
+"""
+
+# With the C extension an instruction may begin at any even address ("IALIGN is 16").
+_COMPRESSED = """
+misa       | 0x301 |         | C[2]=1
+mepc       | 0x341 |         | PC[63:1]
+sepc       | 0x141 |         | PC[63:1]
+"""
+_COMPRESSED_H = """
+vsepc      | 0x241 |         | PC[63:1]
+"""
+
+_SV48 = """
+satp       | 0x180 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8,9}
+"""
+_SV48_H = """
+vsatp      | 0x280 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8,9}
 """
 
 PMP_ENTRIES = 16
@@ -282,17 +299,34 @@ class Registers:
         return csr.legalize(csr.fixed, value) == value & ~by_views
 
 
-def _extended() -> Iterator[Csr]:
-    """The rows with those of the hypervisor extension: new ones at the end, new fields behind the others."""
-    more = {csr.name: csr for csr in _rows(_HYPERVISOR.strip().splitlines())}
-    for csr in BASE_REGISTERS:
-        added = more.pop(csr.name, None)
-        yield csr if added is None else replace(csr, fields=csr.fields + added.fields)
-    yield from more.values()
+def _extended(base: Registers, rows: str) -> Registers:
+    """The registers with those of an extension: new ones at the end, new fields behind the others, or in their place."""
+    more = {csr.name: csr for csr in _rows(rows.strip().splitlines())}
+    known = [_merged(csr, more.pop(csr.name, None)) for csr in base]
+    return Registers([*known, *more.values()])
+
+
+def _merged(csr: Csr, added: Csr | None) -> Csr:
+    if added is None:
+        return csr
+    fields = {part.name: part for part in (*csr.fields, *added.fields)}
+    return replace(csr, fields=tuple(fields.values()))
 
 
 BASE_REGISTERS = Registers(_rows([*_TABLE.strip().splitlines(), *_generated()]))
-H_REGISTERS = Registers(_extended())
+H_REGISTERS = _extended(BASE_REGISTERS, _HYPERVISOR)
+
+
+@cache
+def registers_of(extensions: str) -> Registers:
+    """The registers of a hart with these optional extensions: letters, and then names, such as "CH_sv48"."""
+    hypervisor = "H" in extensions
+    registers = H_REGISTERS if hypervisor else BASE_REGISTERS
+    for name, rows, more in (("C", _COMPRESSED, _COMPRESSED_H), ("sv48", _SV48, _SV48_H)):
+        if name in extensions:
+            registers = _extended(registers, rows + more.lstrip() * hypervisor)
+    return registers
+
 
 CSRS: dict[str, Csr] = BASE_REGISTERS.by_name
 RESET: dict[str, int] = BASE_REGISTERS.reset

@@ -1,22 +1,27 @@
-"""The one table of instructions: RV64I, M, A, Zicsr, Zifencei, the privileged ones, and the hypervisor's.
+"""The one table of instructions: RV64I, M, A, Zicsr, Zifencei, the privileged ones, the hypervisor's, and C.
 
 A row says everything about an instruction, once. Decoder, assembler, disassembler and every engine are made
 from it.
 
 *Encoding*: the 32 bits from the left, as the specification draws them. `0`/`1` are fixed bits; `rd rs1 rs2`
-are five bits; `imm[12|10:5]` are the named bits of the immediate, in that order.
+are five bits; `imm[12|10:5]` are the named bits of the immediate, in that order. An instruction of the C
+extension has 16 bits. There `uimm` is an immediate without a sign; `rd'` are three bits, which name x8 to x15;
+`rd/rs1` is one field for both; a field with `!=0` is another instruction, or none, where all its bits are zero
+(of all its parts together); and `rs1=2`, of no bits, is an operand that is always the same.
 
 *Syntax*: the operands as GNU assemblers write them.
 
 *Meaning*: a restricted Python, parsed once by `vlab.riscv.meaning`. `rs1` and `rs2` are the registers'
 unsigned 64-bit values, `imm` is sign-extended, `source` is the *number* in the rs1 field. Numbers are exact;
 `rd` and `pc` take the low 64 bits. Without an assignment to `pc` the next instruction follows. A trap leaves
-`rd` and `pc` as they were.
+`rd` and `pc` as they were. A compressed instruction has the name of the one that it *expands* to in this place:
+its meaning is that one's, with `next` two bytes on.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from vlab.language import _
 
@@ -154,6 +159,42 @@ hsv.d       | 0110111 rs2 rs1 100 00000 1110011             | rs2, (rs1)     | h
 hfence.vvma | 0010001 rs2 rs1 000 00000 1110011             | rs1, rs2       | hfence_vvma(rs1, rs2, source == 0)
 hfence.gvma | 0110001 rs2 rs1 000 00000 1110011             | rs1, rs2       | hfence_gvma(rs1, rs2, source == 0)
 """
+
+# Where two rows fit, the first counts.
+_C = """
+c.addi4spn | 000 uimm[5:4|9:6|2|3]!=0 rd' 00 rs1=2          | rd, rs1, imm   | addi
+c.lw       | 010 uimm[5:3] rs1' uimm[2|6] rd' 00            | rd, imm(rs1)   | lw
+c.ld       | 011 uimm[5:3] rs1' uimm[7:6] rd' 00            | rd, imm(rs1)   | ld
+c.sw       | 110 uimm[5:3] rs1' uimm[2|6] rs2' 00           | rs2, imm(rs1)  | sw
+c.sd       | 111 uimm[5:3] rs1' uimm[7:6] rs2' 00           | rs2, imm(rs1)  | sd
+c.addi     | 000 imm[5] rd/rs1 imm[4:0] 01                  | rd, imm        | addi
+c.addiw    | 001 imm[5] rd/rs1!=0 imm[4:0] 01               | rd, imm        | addiw
+c.li       | 010 imm[5] rd imm[4:0] 01                      | rd, imm        | addi
+c.addi16sp | 011 imm[9]!=0 00010 imm[4|6|8:7|5]!=0 01 rd=2 rs1=2 | rd, imm   | addi
+c.lui      | 011 imm[17]!=0 rd imm[16:12]!=0 01             | rd, imm        | lui
+c.srli     | 100 shamt[5] 00 rd'/rs1' shamt[4:0] 01         | rd, shamt      | srli
+c.srai     | 100 shamt[5] 01 rd'/rs1' shamt[4:0] 01         | rd, shamt      | srai
+c.andi     | 100 imm[5] 10 rd'/rs1' imm[4:0] 01             | rd, imm        | andi
+c.sub      | 100011 rd'/rs1' 00 rs2' 01                     | rd, rs2        | sub
+c.xor      | 100011 rd'/rs1' 01 rs2' 01                     | rd, rs2        | xor
+c.or       | 100011 rd'/rs1' 10 rs2' 01                     | rd, rs2        | or
+c.and      | 100011 rd'/rs1' 11 rs2' 01                     | rd, rs2        | and
+c.subw     | 100111 rd'/rs1' 00 rs2' 01                     | rd, rs2        | subw
+c.addw     | 100111 rd'/rs1' 01 rs2' 01                     | rd, rs2        | addw
+c.j        | 101 imm[11|4|9:8|10|6|7|3:1|5] 01              | target         | jal
+c.beqz     | 110 imm[8|4:3] rs1' imm[7:6|2:1|5] 01          | rs1, target    | beq
+c.bnez     | 111 imm[8|4:3] rs1' imm[7:6|2:1|5] 01          | rs1, target    | bne
+c.slli     | 000 shamt[5] rd/rs1 shamt[4:0] 10              | rd, shamt      | slli
+c.lwsp     | 010 uimm[5] rd!=0 uimm[4:2|7:6] 10 rs1=2       | rd, imm(rs1)   | lw
+c.ldsp     | 011 uimm[5] rd!=0 uimm[4:3|8:6] 10 rs1=2       | rd, imm(rs1)   | ld
+c.jr       | 1000 rs1!=0 00000 10                           | rs1            | jalr
+c.mv       | 1000 rd rs2!=0 10                              | rd, rs2        | add
+c.ebreak   | 1001 00000 00000 10                            |                | ebreak
+c.jalr     | 1001 rs1!=0 00000 10 rd=1                      | rs1            | jalr
+c.add      | 1001 rd/rs1 rs2!=0 10                          | rd, rs2        | add
+c.swsp     | 110 uimm[5:2|7:6] rs2 10 rs1=2                 | rs2, imm(rs1)  | sw
+c.sdsp     | 111 uimm[5:3|8:6] rs2 10 rs1=2                 | rs2, imm(rs1)  | sd
+"""
 # fmt: on
 
 EXTENSIONS = {
@@ -164,11 +205,13 @@ EXTENSIONS = {
     "Zicsr": _ZICSR,
     "privileged": _PRIVILEGED,
     "H": _HYPERVISOR,
+    "C": _C,
 }
-OPTIONAL = ("H",)  # extensions that a computer has only if it was built so
+OPTIONAL = ("C", "H")  # extensions that a computer has only if it was built so, in the order of an ISA's name
+NAMED = ("sv48", "svade")  # others, which bring no instructions: "CH_svade"
 
 _ONE_BIT = ("aq", "rl")
-_FIVE_BITS = ("rd", "rs1", "rs2", "source", "dest")
+_SHORT_BASE = 8  # the first register that three bits name
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +224,46 @@ class Piece:
     shift: int
 
 
+class Encoding(NamedTuple):
+    """What a row's encoding says: `size` in bytes, the fixed bits, the operands' pieces.
+
+    `implied` bits stand in no field of the instruction, and are set in an operand; of each mask in `nonzero` some
+    bit must be 1.
+    """
+
+    size: int
+    mask: int
+    match: int
+    pieces: tuple[Piece, ...]
+    signed: bool
+    implied: tuple[tuple[str, int], ...]
+    nonzero: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One instruction: what it looks like in bits and in text, and what it does."""
+    """One instruction: what it looks like in bits and in text, and what it does.
+
+    `base` is the name of the row that has its meaning: its own, or of a compressed one that which it expands to.
+    """
 
     name: str
     extension: str
     encoding: str
     syntax: str
     meaning: str
+    base: str = field(repr=False)
+    size: int = field(repr=False)
     mask: int = field(repr=False)
     match: int = field(repr=False)
     pieces: tuple[Piece, ...] = field(repr=False)
+    signed: bool = field(repr=False)
+    implied: tuple[tuple[str, int], ...] = field(repr=False)
+    nonzero: tuple[int, ...] = field(repr=False)
+
+    def fits(self, word: int) -> bool:
+        """Whether a word is this instruction, if no row before it is."""
+        return word & self.mask == self.match and all(word & bits for bits in self.nonzero)
 
     def width(self, operand: str) -> int:
         """How many bits, from bit 0 up, the operand's largest value takes (an immediate's sign bit included)."""
@@ -219,7 +290,8 @@ class Instruction:
     def __repr__(self) -> str:
         from vlab.riscv.disassembler import disassemble
 
-        return _("Instruction {word:#010x}: {text}").format(word=self.word, text=disassemble(self.word))
+        word = f"{self.word:#0{2 + 2 * self.row.size}x}"
+        return _("Instruction {word}: {text}").format(word=word, text=disassemble(self.word))
 
     @property
     def name(self) -> str:
@@ -231,20 +303,36 @@ class Instruction:
 
 
 def encode(row: Row, values: dict[str, int]) -> int:
-    """The 32-bit word of an instruction; operands not given are 0, bits that do not fit are dropped."""
+    """The word of an instruction (of 16 bits, if compressed); operands not given are 0, bits that don't fit dropped."""
     word = row.match
     for piece in row.pieces:
         word |= (values.get(piece.operand, 0) >> piece.low & (1 << piece.width) - 1) << piece.shift
     return word
 
 
+def length(word: int) -> int:
+    """How many bytes an instruction has that begins with these 16 or 32 bits (Unprivileged ISA, 1.5)."""
+    return 4 if word & 3 == 3 else 2
+
+
 @lru_cache(maxsize=1 << 14)
 def decode(word: int) -> Instruction | None:
-    """The instruction that a 32-bit word is, or None where no row matches."""
-    for row in _BY_OPCODE.get(word & 0x7F, ()):
-        if word & row.mask == row.match:
+    """The instruction that a word is, or None where no row matches. A compressed one has 16 bits, and no others."""
+    if length(word) == 2 and word >> 16:
+        return None
+    for row in _BY_OPCODE.get(_opcode(word), ()):
+        if row.fits(word):
             return Instruction(row, word, _operand_values(row, word))
     return None
+
+
+def expanded(instruction: Instruction) -> int:
+    """The 32-bit word that does the same, but for its length (Unprivileged ISA, chapter "C")."""
+    return encode(ROWS[instruction.row.base], instruction.values)
+
+
+def _opcode(word: int) -> int:
+    return word & (0x7F if length(word) == 4 else 3)
 
 
 def _operand_values(row: Row, word: int) -> dict[str, int]:
@@ -252,7 +340,9 @@ def _operand_values(row: Row, word: int) -> dict[str, int]:
     for piece in row.pieces:
         bits = word >> piece.shift & (1 << piece.width) - 1
         values[piece.operand] = values.get(piece.operand, 0) | bits << piece.low
-    if "imm" in values:
+    for operand, bits in row.implied:
+        values[operand] = values.get(operand, 0) | bits
+    if "imm" in values and row.signed:
         sign = 1 << row.width("imm") - 1
         values["imm"] = (values["imm"] ^ sign) - sign
     if "rs1" in values:
@@ -261,34 +351,56 @@ def _operand_values(row: Row, word: int) -> dict[str, int]:
 
 
 def _rows() -> Iterator[Row]:
+    meanings: dict[str, str] = {}
     for extension, text in EXTENSIONS.items():
         for line in text.strip().splitlines():
             # Columns stand between spaced bars; those inside imm[12|10:5] have no spaces. A meaning may use both.
             name, encoding, syntax, meaning = (part.strip() for part in line.split(" | ", 3))
-            mask, match, pieces = _parse_encoding(encoding)
-            yield Row(name, extension, encoding, syntax, meaning, mask, match, pieces)
+            base = meaning if meaning in meanings else name
+            meanings[name] = meaning = meanings.get(meaning, meaning)
+            yield Row(name, extension, encoding, syntax, meaning, base, *_parse_encoding(encoding))
 
 
-def _parse_encoding(text: str) -> tuple[int, int, tuple[Piece, ...]]:
-    mask = match = 0
-    at, pieces = 32, []
-    for token in text.split():
+def _parse_encoding(text: str) -> Encoding:
+    mask = match = at = 0
+    pieces: list[Piece] = []
+    implied: dict[str, int] = {}
+    nonzero: dict[str, int] = {}
+    signed = True
+    for token in reversed(text.split()):
         if set(token) <= {"0", "1"}:
-            at -= len(token)
             mask |= (1 << len(token)) - 1 << at
             match |= int(token, 2) << at
+            at += len(token)
             continue
-        operand, _bracket, bits = token.rstrip("]").partition("[")
-        for low, width in _ranges(operand, bits):
-            at -= width
-            pieces.append(Piece(operand, low, width, at))
-    assert at == 0, text
-    return mask, match, tuple(pieces)
+        if "=" in token and "!=" not in token:
+            operand, _equals, value = token.partition("=")
+            implied[operand] = int(value)
+            continue
+        fields, _unequal, zero = token.partition("!=")
+        first = at
+        for name in fields.split("/"):
+            operand, _bracket, bits = name.rstrip("]").partition("[")
+            signed &= operand != "uimm"
+            operand = {"uimm": "imm"}.get(operand, operand)
+            at = first
+            for low, width in reversed([*_ranges(operand, bits)]):
+                pieces.append(Piece(operand.rstrip("'"), low, width, at))
+                at += width
+            if operand.endswith("'"):
+                implied[operand.rstrip("'")] = _SHORT_BASE
+        if zero:
+            nonzero[fields[:3]] = nonzero.get(fields[:3], 0) | (1 << at) - (1 << first)
+    assert at in (16, 32), text
+    pieces.reverse()
+    return Encoding(
+        at // 8, mask, match, tuple(pieces), signed, tuple(implied.items()), tuple(nonzero.values())
+    )
 
 
 def _ranges(operand: str, bits: str) -> Iterator[tuple[int, int]]:
-    if operand in _ONE_BIT or operand in _FIVE_BITS:
-        yield 0, 1 if operand in _ONE_BIT else 5
+    if not bits:
+        yield 0, 1 if operand in _ONE_BIT else 3 if operand.endswith("'") else 5
         return
     for part in bits.split("|"):
         high, _colon, low = part.partition(":")
@@ -299,4 +411,4 @@ def _ranges(operand: str, bits: str) -> Iterator[tuple[int, int]]:
 ROWS: dict[str, Row] = {row.name: row for row in _rows()}
 _BY_OPCODE: dict[int, list[Row]] = {}
 for _row in ROWS.values():
-    _BY_OPCODE.setdefault(_row.match & 0x7F, []).append(_row)
+    _BY_OPCODE.setdefault(_opcode(_row.match), []).append(_row)

@@ -33,7 +33,7 @@ class Program(Drawn):
     `segments` are (address, bytes) pairs, ascending, apart from each other. `symbols` are unsigned addresses
     and values; those in `constants` are plain numbers, not places. `lines` tells the (file, line) that an
     instruction or a datum at an address stems from; in a macro, the line of its body. `sources` are the texts
-    of those files.
+    of those files. `extensions` are those that the hart must have, of "C" and "H", as far as that is known.
     """
 
     segments: tuple[tuple[int, bytes], ...]
@@ -42,6 +42,7 @@ class Program(Drawn):
     lines: dict[int, tuple[str, int]] = field(default_factory=dict, repr=False)
     constants: frozenset[str] = field(default=frozenset(), repr=False)
     sources: dict[str, str] = field(default_factory=dict, repr=False)
+    extensions: str = field(default="", repr=False)
 
     @property
     def size(self) -> int:
@@ -98,7 +99,7 @@ class Program(Drawn):
 
         file, number = self.lines[address]
         shown = "".join(c if c.isprintable() else " " for c in source)
-        code = len(data) == 4 and bool(source) and not _DIRECTIVE.match(source)
+        code = len(data) in (2, 4) and bool(source) and not _DIRECTIVE.match(source)
         told = disassemble(int.from_bytes(data, "little"), address, labels) if code else ""
         return Listed(address, data, told, file, number, shown)
 

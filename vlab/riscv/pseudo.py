@@ -15,6 +15,7 @@ from vlab.riscv.registers import NUMBERS
 
 _ALIASES = """
 nop        |              | addi zero, zero, 0
+c.nop      |              | c.addi zero, 0
 li         | rd, imm      | addi rd, zero, imm
 mv         | rd, rs1      | addi rd, rs1, 0
 not        | rd, rs1      | xori rd, rs1, -1

@@ -52,7 +52,17 @@ def test_misa_says_so_in_bit_7_and_the_device_tree_in_its_isa():
         assert isa in tree
 
 
-@pytest.mark.parametrize("wanted", ["h", "HH", "V", None, 7, ["H"]])
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [("H", "H"), ("HC", "CH"), ("_svade", "_svade"), ("C_svade_sv48", "C_sv48_svade"), ("", "")],
+)
+def test_extensions_are_said_in_one_order(wanted, said):
+    assert Machine(memory="1M", extensions=wanted).extensions == said
+
+
+@pytest.mark.parametrize(
+    "wanted", ["h", "HH", "V", None, 7, ["H"], "_", "C_", "C_sv57", "_svade_svade", "svade"]
+)
 def test_there_is_no_other_extension(wanted):
     with pytest.raises(VlabError, match="There is no extension"):
         Machine(extensions=wanted)

@@ -8,7 +8,7 @@ from vlab.hypervisor.shadow import ShadowTables, View
 from vlab.language import VlabError
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
-from vlab.paging import Flags, PageTable, parse_satp
+from vlab.paging import SV39, Flags, PageTable, parse_satp
 from vlab.riscv import Access, Cause, Trap
 
 _MOST_LOADS = 1 << 15  # entries of guest tables that one translation reads: hostile ones lead in circles
@@ -66,7 +66,8 @@ class Eager(ShadowTables):
 
 def mapped_pages(memory: GuestMemory, view: View, *, used: bool) -> Iterator[int]:
     """The guest-virtual pages that a view's table maps to memory; with `used`, those that were used already."""
-    table = PageTable(_Reader(memory), root=parse_satp(view.root).root)
+    satp = parse_satp(view.root)
+    table = PageTable(_Reader(memory), satp.scheme or SV39, root=satp.root)
     try:
         for leaf in table.entries():
             if leaf.flags & Flags.A or not used:

@@ -12,7 +12,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import W
 from vlab.machine.snapshot import Checker
-from vlab.paging import Flags, parse_satp, walk
+from vlab.paging import SV39, Flags, parse_satp, walk
 from vlab.riscv import Access, Mode
 
 _SIZE = 8  # of an entry
@@ -83,8 +83,11 @@ class Traced(ShadowTables):
         # What comes from two stages of tables isn't traced: a guest's fences drop it.
         if not place.view.key.paged or place.view.key.virtual or place in self._sources:
             return
-        root = parse_satp(place.view.root).root  # which entries are read, does not depend on the mode
-        steps = walk(self._memory.load, root, place.start, Access.LOAD, mode=Mode.S).steps
+        satp = parse_satp(place.view.root)
+        # Which entries are read, does not depend on the mode.
+        steps = walk(
+            self._memory.load, satp.root, place.start, Access.LOAD, mode=Mode.S, scheme=satp.scheme or SV39
+        ).steps
         for step in steps:
             page = step.address // PAGE
             if page not in self._tables:

@@ -22,7 +22,8 @@ from vlab.events import ShadowFill, Translation
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import Place, ShadowTables
 from vlab.hypervisor.techniques.translation_cache import (
-    CALL_OUT,
+    ACROSS,
+    CALL_OUTS,
     NOT_REACHED,
     CodePage,
     Listing,
@@ -43,7 +44,6 @@ from vlab.riscv.instructions import ROWS
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
-CACHE_FRAMES = 16
 _CODE_FLAGS = str(Flags.V | Flags.X | Flags.U | Flags.A | Flags.D)
 _WFI = ROWS["wfi"].match
 _TRAPS = (Cause.ILLEGAL_INSTRUCTION, Cause.BREAKPOINT)  # of a word that is not reached, and of a call-out
@@ -60,16 +60,20 @@ class BinaryTranslation(TrapAndEmulate):
     """Runs the kernel of one guest from a translation cache; see `TrapAndEmulate` for the rest."""
 
     name: ClassVar[str] = "binary-translation"
-    hidden_frames: ClassVar[int] = CACHE_FRAMES
     in_lining: ClassVar[bool] = True
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
         super().__init__(vm, frames, policy)
         hidden = self._frames[-self.hidden_frames :]
-        self.cache = TranslationCache(vm.host.memory, vm.memory, hidden)
+        self.cache = TranslationCache(vm.host.memory, vm.memory, hidden, vm.virtual_hart.parcel)
         self.shadow.hidden = frozenset(hidden)
         self._ahead = 0
         self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
+
+    @property
+    def hidden_frames(self) -> int:
+        """See `TrapAndEmulate`: a quarter is for code."""
+        return len(self._frames) // 4
 
     @property
     def _translates(self) -> bool:
@@ -91,15 +95,15 @@ class BinaryTranslation(TrapAndEmulate):
         page = self._code_at(pc) if self._translates else None
         if page is None or cause not in _TRAPS:
             return super().reason(cause, value)
-        if self.cache.word(page, pc) == NOT_REACHED:
+        if self._to_translate(page, pc):
             return "translation"
         word = self.cache.guest_word(page, pc)
-        if harmless(word):
-            return "call-out"
         instruction = self.vm.hart.decode(word)
+        if word == ACROSS or (instruction is not None and harmless(word)):
+            return "call-out"
         if instruction is None:
             return "illegal instruction"
-        return {"ecall": "ecall", "ebreak": "breakpoint"}.get(instruction.name, "privileged instruction")
+        return {"ecall": "ecall", "ebreak": "breakpoint"}.get(instruction.row.base, "privileged instruction")
 
     def _missing(self, access: Access, gva: int) -> str:
         reason = super()._missing(access, gva)
@@ -124,17 +128,26 @@ class BinaryTranslation(TrapAndEmulate):
 
     def _trapped(self, page: CodePage, pc: int) -> None:
         """A word of the cache exited: translate from there on, or do what the guest's own word says."""
-        if self.cache.word(page, pc) == NOT_REACHED:
+        word = self.cache.guest_word(page, pc)
+        if self._to_translate(page, pc):
             self._translate(page, pc)
             self.vm.hidden_attempt()
+        elif word == ACROSS:
+            self._ahead = _AHEAD
+            self._interpret()
         else:
-            word = self.cache.guest_word(page, pc)
             self._ahead = _AHEAD if harmless(word) else 0
             self._emulate(word)
 
+    def _to_translate(self, page: CodePage, pc: int) -> bool:
+        """Whether the word at pc isn't translated yet. Half a word of zeros is none, and may be part of another's."""
+        if self.cache.word(page, pc) != NOT_REACHED:
+            return False
+        return self.vm.virtual_hart.parcel == 4 or self.cache.guest_word(page, pc) != NOT_REACHED
+
     def _count_trouble(self, page: CodePage, pc: int) -> None:
         """A load or store had to be emulated. Where that happens often, it is not even tried any more."""
-        place = pc % PAGE // 4
+        place = self.cache.place(pc)
         page.trouble[place] = min(page.trouble[place] + 1, _OFTEN)
         if page.trouble[place] == _OFTEN and harmless(self.cache.guest_word(page, pc)):
             self.cache.call_out(page, pc)
@@ -240,7 +253,7 @@ class BinaryTranslation(TrapAndEmulate):
         page = self.cache.pages.get((found.physical // PAGE, hart.mode))
         if page is None or self.cache.guest_word(page, hart.pc) == _WFI:
             return False
-        if self.cache.word(page, hart.pc) == CALL_OUT and harmless(self.cache.guest_word(page, hart.pc)):
+        if self.cache.word(page, hart.pc) in CALL_OUTS and harmless(self.cache.guest_word(page, hart.pc)):
             self._ahead = _AHEAD
         if self.cache.calls_out(page, hart.pc, _NEAR):
             return True

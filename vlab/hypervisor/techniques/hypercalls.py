@@ -163,7 +163,7 @@ class Hypercalls(TrapAndEmulate):
         pc, sp, a7, status = (word or 0 for word in frame)
         values, told = hart.csr.values, _STATUS["SPP"] | _STATUS["SPIE"]
         kept = values["mstatus"] & ~(told | _STATUS["TSR"])  # whatever a state from elsewhere brought along
-        values["sepc"], values["mstatus"] = pc & ~3, kept | status & told
+        values["sepc"], values["mstatus"] = pc & -hart.parcel, kept | status & told
         hart.x[2], hart.x[17] = sp, a7
         hart.pc = hart.sret()
         self.vm.memory.store(page + MASK, 8, 0 if status & _STATUS["SPIE"] else 1)

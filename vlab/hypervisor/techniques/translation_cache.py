@@ -4,6 +4,10 @@ The cache is *page-shaped*. A page of code has a frame of its own here, in which
 guest's word n; the shadow shows this frame, to be executed only, at the very address of the guest's page. So pc,
 `auipc`, return addresses and indirect jumps are right without any table of addresses, a precise exception costs
 nothing, and one instruction takes the guest one step of its time. What a word becomes is in `translated`.
+
+With compressed instructions a word is one of 16 or 32 bits, and becomes one of the same size; one that two pages
+hold is called out. Code that is entered in the midst of another instruction may find that one's translation there:
+no compiler makes such code, and what it spoils is its own.
 """
 
 from ast import Call, Name, walk
@@ -11,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from struct import pack, unpack
 from typing import Any, NamedTuple
 
 from vlab.hypervisor.guestmemory import GuestMemory
@@ -21,14 +24,15 @@ from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode, decode, disassemble
 from vlab.riscv.csrs import BY_NUMBER, CSRS
-from vlab.riscv.instructions import ROWS, Row, encode
+from vlab.riscv.instructions import ROWS, Row, encode, length
 from vlab.riscv.meaning import MEMORY, PURE, meaning
 
-WORDS = PAGE // 4
 NOT_REACHED = (
     0  # an illegal instruction in every mode, and for ever: the specification keeps it free for that
 )
-CALL_OUT = ROWS["ebreak"].match  # another that traps in every mode
+CALL_OUT, SHORT_CALL_OUT = ROWS["ebreak"].match, ROWS["c.ebreak"].match  # others that trap in every mode
+CALL_OUTS = (CALL_OUT, SHORT_CALL_OUT)
+ACROSS = 0xFFFF_FFFF  # what stands for a word that two pages hold: no instruction
 _HARMLESS = {
     *PURE,
     *MEMORY,
@@ -149,8 +153,9 @@ class TranslationCache:
     reached again; `follow` does the same for CSRs, before the guest is entered.
     """
 
-    def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: Iterable[int]):
-        self._host, self._memory = host, memory
+    def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: Iterable[int], parcel: int):
+        """An instruction may begin at each multiple of `parcel` bytes."""
+        self._host, self._memory, self._parcel = host, memory, parcel
         self._frames = list(frames)
         self.pages: dict[tuple[int, Mode], CodePage] = {}
         self._values: dict[str, int] = {}  # of the CSRs that are read somewhere here, as the words have them
@@ -201,47 +206,80 @@ class TranslationCache:
 
     def word(self, page: CodePage, address: int) -> int:
         """The word that runs."""
-        return self._host.load(page.frame * PAGE + address % PAGE, 4)
+        return self._word(self._host, page.frame, address % PAGE)
 
     def calls_out(self, page: CodePage, address: int, count: int) -> bool:
         """Whether one of so many words, as far as the page goes, is a call-out, or at another time may be one."""
         size = min(4 * count, PAGE - address % PAGE)
-        words = unpack(f"<{size // 4}I", self._host.peek(page.frame * PAGE + address % PAGE, size))
-        return CALL_OUT in words or any(address % PAGE // 4 + n in page.reads for n in range(size // 4))
+        words = self._host.peek(page.frame * PAGE + address % PAGE, size)
+        at = 0
+        while count and at < size:
+            end = at + max(self._parcel, length(words[at]))
+            word = int.from_bytes(words[at:end], "little")
+            if word in CALL_OUTS or self.place(address + at) in page.reads:
+                return True
+            count, at = count - 1, end
+        return False
 
     def guest_word(self, page: CodePage, address: int) -> int:
-        """The guest's own."""
-        return self._memory.load(page.number * PAGE + address % PAGE, 4)
+        """The guest's own; ACROSS where it goes on in another page."""
+        return self._word(self._memory, page.number, address % PAGE)
+
+    def place(self, address: int) -> int:
+        """The number of an address's place in its page."""
+        return address % PAGE // self._parcel
+
+    def _size(self, word: int) -> int:
+        return max(self._parcel, length(word))
+
+    def _word(self, memory: Any, number: int, at: int) -> int:
+        """What stands at this offset of a page: with compressed instructions, a word of one size or the other."""
+        word: int = memory.load(number * PAGE + at, self._parcel)
+        if self._size(word) == self._parcel:
+            return word
+        return ACROSS if at + 4 > PAGE else word | memory.load(number * PAGE + at + 2, 2) << 16
 
     def translate(self, page: CodePage, address: int, read: Callable[[str], int] | None) -> Block:
         """Translate from here to the next jump that always jumps, or to what is translated, or to the page's end.
 
         `read` gives a CSR's value, by its name; without it no read of one is in-lined.
         """
-        first = address % PAGE // 4
-        guest, now = (
-            self._words(self._memory, page.number)[first:],
-            self._words(self._host, page.frame)[first:],
-        )
-        new: list[int] = []
-        for word, before in zip(guest, now, strict=True):
-            if before != NOT_REACHED:
-                break
-            if read is not None and (name := csr_read(word, page.mode)):
-                page.reads[first + len(new)] = name
+        at = address % PAGE
+        words: list[tuple[int, int]] = []  # the guest's, and what it becomes
+        while at < PAGE and self._word(self._host, page.frame, at) == NOT_REACHED:
+            guest = self._word(self._memory, page.number, at)
+            if self._size(guest) == 2 and guest == NOT_REACHED:
+                break  # half a word of zeros: it may be the end of one that begins before it
+            if read is not None and (name := csr_read(guest, page.mode)):
+                page.reads[self.place(at)] = name
                 self._values.setdefault(name, read(name))
-            new.append(translated(word, page.mode, self._values))
-            instruction = decode(word)
-            if instruction is None or instruction.name in _ENDS:
+            new = translated(guest, page.mode, self._values)
+            words.append((guest, self._put(page, guest, new, at)))
+            instruction = decode(guest)
+            if instruction is None or instruction.row.base in _ENDS:
                 break
-        self._host.poke(page.frame * PAGE + 4 * first, pack(f"<{len(new)}I", *new))
-        called_out = new.count(CALL_OUT)
-        same = sum(word != CALL_OUT and word == old for word, old in zip(new, guest, strict=False))
-        return Block(len(new), len(new) - same - called_out, called_out)
+            at += self._size(guest)
+        outs = sum(new in CALL_OUTS for _guest, new in words)
+        same = sum(new == guest and new not in CALL_OUTS for guest, new in words)
+        return Block(len(words), len(words) - outs - same, outs)
 
     def call_out(self, page: CodePage, address: int) -> None:
         """From here on this word exits before it is tried."""
-        self._host.store(page.frame * PAGE + address % PAGE, 4, CALL_OUT)
+        word = self.word(page, address)
+        self._host.store(page.frame * PAGE + address % PAGE, self._size(word), self._call_out(word))
+
+    def _call_out(self, word: int) -> int:
+        return CALL_OUT if self._size(word) == 4 else SHORT_CALL_OUT
+
+    def _put(self, page: CodePage, guest: int, new: int, at: int) -> int:
+        """Write what a word becomes, or a call-out: a short one where the page has no more room. Which of both."""
+        size = self._size(guest)
+        if at + size > PAGE:
+            size, new = 2, SHORT_CALL_OUT
+        elif new == CALL_OUT:
+            new = self._call_out(guest)
+        self._host.store(page.frame * PAGE + at, size, new)
+        return new
 
     def written(self, address: int, size: int) -> None:
         """Somebody has written to the guest's memory: what was translated from there is forgotten."""
@@ -249,8 +287,12 @@ class TranslationCache:
             for page in self.of(number) if number in self._memory.code else ():
                 first = max(address & -4, number * PAGE) % PAGE
                 end = min(address + size - number * PAGE + 3 & -4, PAGE)
+                if self._parcel < 4:
+                    first, end = 0, PAGE  # where the words before and behind it begin, nothing tells
                 self._host.poke(page.frame * PAGE + first, bytes(end - first))
-                page.reads = {at: csr for at, csr in page.reads.items() if not first <= 4 * at < end}
+                page.reads = {
+                    at: csr for at, csr in page.reads.items() if not first <= self._parcel * at < end
+                }
 
     def follow(self, read: Callable[[str], int]) -> None:
         """The guest is about to run: what is in-lined are the CSRs as they are now; `read` gives them by name."""
@@ -260,20 +302,21 @@ class TranslationCache:
         changed = {name for name, value in values.items() if value != self._values[name]}
         self._values = values
         for page in self.pages.values():
-            for place in (at for at, name in page.reads.items() if name in changed):
-                new = translated(self.guest_word(page, 4 * place), page.mode, values)
-                if new != self.word(page, 4 * place):
-                    self._host.store(page.frame * PAGE + 4 * place, 4, new)
+            for at in (self._parcel * place for place, name in page.reads.items() if name in changed):
+                guest = self.guest_word(page, at)
+                new = translated(guest, page.mode, values)
+                if new != self.word(page, at):
+                    self._put(page, guest, new, at)
 
     def listing(self, page: CodePage, address: int, count: int) -> Listing:
         """So many words from this place on, as far as the page goes."""
-        first = address % PAGE // 4
-        guest, now = self._words(self._memory, page.number), self._words(self._host, page.frame)
-        places = range(WORDS)[first : first + count]
-        return Listing(_listed(page.number * PAGE + 4 * n, guest[n], now[n]) for n in places)
-
-    def _words(self, memory: Any, number: int) -> tuple[int, ...]:
-        return unpack(f"<{WORDS}I", memory.peek(number * PAGE, PAGE))
+        at = address % PAGE & -self._parcel
+        rows: list[TranslatedWord] = []
+        while at < PAGE and len(rows) < count:
+            guest = self._word(self._memory, page.number, at)
+            rows.append(_listed(page.number * PAGE + at, guest, self._word(self._host, page.frame, at)))
+            at += self._size(guest)
+        return Listing(rows)
 
     # Saving: what is translated stands in the host's memory
 
@@ -302,13 +345,18 @@ class TranslationCache:
                 raise row.bad(_("This is no page of a translation cache."))
             page = pages[number, Mode(mode)] = CodePage(number, Mode(mode), frame, data)
             for pair, place, count in _numbers(row.part("trouble")):
-                page.trouble[_place(pair, place)] = count
+                page.trouble[self._known(pair, place)] = count
             for pair, place, csr in _numbers(row.part("reads")):
-                page.reads[_place(pair, place)] = _name(pair, csr, page.mode)
+                page.reads[self._known(pair, place)] = _name(pair, csr, page.mode)
             if not set(page.reads.values()) <= values.keys():
                 raise row.bad(_("This is no page of a translation cache."))
         self.pages, self._values = pages, values
         self._memory.code = {page.number for page in pages.values()}
+
+    def _known(self, row: Checker, place: int) -> int:
+        if place >= PAGE // self._parcel:
+            raise row.bad(_("This is no page of a translation cache."))
+        return place
 
 
 def _pairs(pairs: Mapping[int, int]) -> list[list[int]]:
@@ -318,12 +366,6 @@ def _pairs(pairs: Mapping[int, int]) -> list[list[int]]:
 def _numbers(state: Checker) -> list[tuple[Checker, int, int]]:
     """Pairs of a saved state, each with its row."""
     return [(row, *row.all_numbers(2)) for row in state.rows()]  # type: ignore[misc]
-
-
-def _place(row: Checker, place: int) -> int:
-    if place >= WORDS:
-        raise row.bad(_("This is no page of a translation cache."))
-    return place
 
 
 def _name(row: Checker, number: int, mode: Mode) -> str:
@@ -337,5 +379,5 @@ def _name(row: Checker, number: int, mode: Mode) -> str:
 def _listed(address: int, guest: int, now: int) -> TranslatedWord:
     if now == NOT_REACHED:
         return TranslatedWord(address, guest, disassemble(guest, address), now, "", "not reached")
-    kind = "call-out" if now == CALL_OUT else "same" if now == guest else "in-lined"
+    kind = "call-out" if now in CALL_OUTS else "same" if now == guest else "in-lined"
     return TranslatedWord(address, guest, disassemble(guest, address), now, disassemble(now, address), kind)

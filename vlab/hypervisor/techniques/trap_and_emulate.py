@@ -40,13 +40,17 @@ class TrapAndEmulate:
 
     name: ClassVar[str] = "trap-and-emulate"
     policy: ClassVar[type[ShadowTables]] = Lazy  # of its shadows, where the reader names none
-    hidden_frames: ClassVar[int] = 0  # how many of its frames, the last ones, are not for shadow tables
 
     def __init__(self, vm: "VirtualMachine", frames: Iterable[int], policy: type[ShadowTables] = Lazy):
         self.vm = vm
         self._frames = list(frames)
         self._pool = FramePool(vm.host.memory, self._table_frames)
         self.shadow = policy(vm.host.memory, vm.memory, self._pool, self)
+
+    @property
+    def hidden_frames(self) -> int:
+        """How many of its frames, the last ones, are not for shadow tables."""
+        return 0
 
     @property
     def _table_frames(self) -> list[int]:

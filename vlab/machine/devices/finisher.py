@@ -1,6 +1,6 @@
 """The test finisher (SiFive's `test1`): a guest writes to it to end the run.
 
-One 32-bit register at offset 0. Its low half says what the guest wants:
+One 32-bit register at offset 0. Its low half, which may be stored alone, says what the guest wants:
 
     0x5555    power off, all is well: status 0
     0x3333    power off, something failed: the high half is the status (1 for 0: no failure looks well)
@@ -48,12 +48,12 @@ class Finisher:
         return self._request == _RESET
 
     def load(self, offset: int, size: int) -> int:
-        """0, always. BusError unless it is 4 bytes at offset 0."""
+        """0, always. BusError unless it is 4 bytes at offset 0, or 2."""
         _check(offset, size)
         return 0
 
     def store(self, offset: int, size: int, value: int) -> None:
-        """Take a request; an unknown one changes nothing. BusError unless it is 4 bytes at offset 0."""
+        """Take a request; an unknown one changes nothing. BusError unless it is 4 bytes at offset 0, or 2."""
         _check(offset, size)
         self._request = _request(value) or self._request
 
@@ -80,5 +80,5 @@ def _request(value: int) -> int:
 
 
 def _check(offset: int, size: int) -> None:
-    if (offset, size) != (0, 4):
+    if (offset, size) not in ((0, 4), (0, 2)):
         raise BusError

@@ -13,6 +13,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Context, Entry
 from vlab.machine.pmp import X
 from vlab.riscv import Cause, Trap
+from vlab.riscv.instructions import ROWS, length
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -78,11 +79,11 @@ class Interpreter:
         if instruction is None:
             return _illegal(word)
         hart, values = self._hart, instruction.values
-        return factory(instruction.row)(
+        return factory(ROWS[instruction.row.base])(
             *(hart, hart.x, data.reads, data.writes, hart.memory.views),
             values.get("rd", 0) or _SINK,
             *(values.get(name, 0) for name in ("rs1", "rs2", "imm", "shamt", "zimm", "csr", "source")),
-            *(word, pc, pc + 4 & (1 << 64) - 1),
+            *(word, pc, pc + instruction.row.size & (1 << 64) - 1, hart.parcel - 1),
         )
 
     # The loop
@@ -119,15 +120,17 @@ class Interpreter:
             return
         try:
             physical = hart.fetch_address(pc)
-            if self._view().fetches.holds(pc, physical, X):
-                self._keep(pc, physical)
+            word = hart.whole(pc, physical)
+            across = pc % PAGE + length(word) > PAGE  # what two pages hold, is looked for anew each time
+            if not across and self._view().fetches.holds(pc, physical, X):
+                self._keep(pc, physical, word)
                 uncount()
             else:
-                hart.execute(hart.memory.load(physical, 4))
+                hart.execute(word)
         except Trap as trap:
             hart.trap(trap.cause, trap.value, raised=trap)
 
-    def _keep(self, pc: int, physical: int) -> None:
+    def _keep(self, pc: int, physical: int, word: int) -> None:
         """Put the operation at `pc` where the loop finds it, and others of its page decoded before."""
         if self._count >= MOST_OPERATIONS:
             self._drop_all()
@@ -139,7 +142,7 @@ class Interpreter:
                 view.code.pop(address, None)
         else:
             self._hart.memory.hold_code(physical)
-            view.code[pc] = page[pc] = self._build(self._hart.memory.load(physical, 4), pc, view.data)
+            view.code[pc] = page[pc] = self._build(word, pc, view.data)
             self._count += 1
 
     def _view(self) -> View:
@@ -169,7 +172,8 @@ class Interpreter:
 
         Returns whether the page still holds others.
         """
-        frame, first = address // PAGE, address % PAGE & ~3
+        frame, parcel = address // PAGE, self._hart.parcel
+        first = max(0, (address % PAGE - 4 + parcel) & -parcel)  # an instruction before it may reach there
         end = address % PAGE + size
         left = [self._drop(view, frame, first, end) for view in self._views.values()]
         return any(left)
@@ -180,7 +184,7 @@ class Interpreter:
         if len(pages) > _MOST_PLACES:
             first, end = 0, PAGE
         for page in list(pages):
-            for pc in range(page * PAGE + first, page * PAGE + end, 4):
+            for pc in range(page * PAGE + first, page * PAGE + end, self._hart.parcel):
                 if pages[page].pop(pc, None) is not None:
                     view.code.pop(pc, None)
                     self._count -= 1

@@ -20,7 +20,8 @@ For `add` and `ld` the generated sources are, in essence,
             return next
         return operation
 
-What depends on the operands alone is computed once, in the factory.
+What depends on the operands alone is computed once, in the factory. `unaligned` are the bits of an address that
+are zero where an instruction may begin.
 """
 
 import ast
@@ -43,7 +44,7 @@ from vlab.riscv.instructions import Row
 from vlab.riscv.meaning import CONTROL, meaning
 
 Operation = Callable[[], int]
-PARAMETERS = "hart x reads writes views rd rs1 rs2 imm shamt zimm csr source word pc next".split()
+PARAMETERS = "hart x reads writes views rd rs1 rs2 imm shamt zimm csr source word pc next unaligned".split()
 _CONSTANT = set(OPERAND_WIDTHS) - {"rs1", "rs2", "there"}
 _PAGES = MASK & ~0xFFF  # the bits of an address that tell its page
 _NOTHING = {
@@ -121,7 +122,7 @@ class _Lowering:
             case ast.Assign(targets=[ast.Name(id="there")], value=value):
                 # The target is checked before `rd` is written: a trap leaves it as it was.
                 self.code.append(f"there = {register(value, self._widths)}")
-                self.code.append("if there & 3: raise Trap(MISALIGNED, there)")
+                self.code.append("if there & unaligned: raise Trap(MISALIGNED, there)")
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self.code.append(f"{name} = {text(value, self._widths)}")
                 self._widths[name] = width(value, self._widths)
@@ -159,7 +160,7 @@ class _Lowering:
         """A jump to a place known beforehand; a misaligned one gets an operation of its own, which traps."""
         self.hoisted += [
             f"target = {register(value, self._widths)}",
-            "if target & 3:",
+            "if target & unaligned:",
             "    def operation():",
             f"        {trap}",
             "        return next",

@@ -7,13 +7,19 @@ registers stand in for the supervisor's, and every address is translated twice.
 from vlab.language import _
 from vlab.machine.h_extension.hart import HypervisorHart
 from vlab.riscv.csrs import unknown
-from vlab.riscv.instructions import OPTIONAL
+from vlab.riscv.instructions import NAMED, OPTIONAL
 
 __all__ = ["HypervisorHart", "chosen_extensions"]
 
 
 def chosen_extensions(wanted: object) -> str:
-    """The extensions that a computer is to have: "" or "H"; VlabError for any other."""
-    if wanted == "" or wanted in OPTIONAL:
-        return str(wanted)
-    raise unknown(_("There is no extension {name!r}.").format(name=wanted), wanted, OPTIONAL)
+    """The extensions that a computer is to have, in order: letters, then names, as in "CH_svade".
+
+    VlabError for any other, and for one that is there twice.
+    """
+    letters, *names = wanted.split("_") if isinstance(wanted, str) else ["?"]
+    has = "".join(letter for letter in OPTIONAL if letter in letters)
+    known = [name for name in NAMED if name in names]
+    if len(letters) + len(names) != len(has) + len(known):
+        raise unknown(_("There is no extension {name!r}.").format(name=wanted), wanted, [*OPTIONAL, *NAMED])
+    return "_".join([has, *known])

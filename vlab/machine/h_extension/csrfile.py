@@ -18,15 +18,11 @@ _VTVM = H_REGISTERS.by_name["hstatus"]["VTVM"].mask
 _ALARMS = ("stimecmp", "vstimecmp")
 
 # Which VS register a guest finds under the number of which supervisor's.
-SUBSTITUTES: dict[str, Csr] = {
-    csr.name[1:]: csr for csr in H_REGISTERS if csr.hypervisor and csr.name.startswith("vs")
-}
+SUBSTITUTES = {csr.name[1:]: csr.name for csr in H_REGISTERS if csr.hypervisor and csr.name.startswith("vs")}
 
 
 class HypervisorCsrFile(CsrFile):
-    """The registers of `H_REGISTERS`. Sections are those of the chapter "H" where none is named."""
-
-    registers = H_REGISTERS
+    """The registers of a hart with H. Sections are those of the chapter "H" where none is named."""
 
     def __init__(self, hart: "HypervisorHart"):
         self._hart: HypervisorHart = hart
@@ -49,7 +45,7 @@ class HypervisorCsrFile(CsrFile):
             raise Trap(Cause.ILLEGAL_INSTRUCTION, word)
         if csr.hypervisor or csr.privilege > self._hart.mode or not self._lent(csr):
             raise Trap(Cause.VIRTUAL_INSTRUCTION, word)
-        return SUBSTITUTES.get(csr.name, csr)
+        return self.registers.by_name[SUBSTITUTES.get(csr.name, csr.name)]
 
     def _enabled(self, csr: Csr) -> bool:
         """See `CsrFile._enabled`: HS mode, or U mode, with V = 0."""
@@ -141,7 +137,7 @@ class SilentHypervisorCsrFile(SilentCsrFile, HypervisorCsrFile):
     def touch(self, number: int, writes: bool) -> Csr:
         """See `CsrFile.touch`."""
         csr = super().touch(number, writes)
-        return SUBSTITUTES.get(csr.name, csr) if self._hart.virtual else csr
+        return self.registers.by_name[SUBSTITUTES.get(csr.name, csr.name)] if self._hart.virtual else csr
 
     def write(self, csr: Csr, value: int) -> None:
         """See `CsrFile.write`. VU mode comes here with a VS register only where nothing is to happen."""

@@ -8,12 +8,10 @@ from vlab.machine.choices import GATE
 from vlab.machine.h_extension.csrfile import HypervisorCsrFile, SilentHypervisorCsrFile
 from vlab.machine.h_extension.mmu import TwoStageMmu
 from vlab.machine.hart import MASK, STACKS, Hart, Stack, parts
-from vlab.machine.memory import PAGE
-from vlab.machine.pmp import X
 from vlab.machine.quirks import silent_csrs
 from vlab.riscv import Access, Cause, Interrupt, Mode, Trap
 from vlab.riscv.csrs import H_REGISTERS
-from vlab.riscv.instructions import encode
+from vlab.riscv.instructions import ROWS, encode
 from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, GuestInterrupt
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ _MEMORY_OPCODES = (0x03, 0x23, 0x2F)  # loads, stores, atomics
 class HypervisorHart(Hart):
     """A hart with HS, VS and VU modes. Sections are those of the chapter "H"."""
 
-    lacking: ClassVar[frozenset[str]] = frozenset()
     interrupts: ClassVar[tuple[int, ...]] = tuple(sorted((*Interrupt, *GuestInterrupt)))
     csr: HypervisorCsrFile
     mmu: TwoStageMmu
@@ -121,19 +118,16 @@ class HypervisorHart(Hart):
         """
         if self.pc == GATE:
             return 0
-        entry = self.mmu.fetches.find(self.pc)
-        try:
-            if entry is None or not entry.rights & X:
-                at = self.mmu.resolve(self.pc, Access.FETCH, 4, touch=False).physical
-            else:
-                at = entry.frame * PAGE | self.pc % PAGE
-            found = self.decode(self.memory.load(at, 4))
-        except Trap:
+        found = self.instruction_at(self.pc)
+        if found is None:
             return 0
-        if found is None or not (found.word & 0x7F in _MEMORY_OPCODES or found.name[:3] in ("hlv", "hsv")):
+        row = ROWS[found.row.base]
+        if not (row.match & 0x7F in _MEMORY_OPCODES or row.name[:3] in ("hlv", "hsv")):
             return 0
         distance = address - self.x[found["rs1"]] - found["imm"] & MASK
-        return encode(found.row, found.values | {"rs1": distance, "imm": 0}) if distance < 8 else 0
+        transformed = encode(row, found.values | {"rs1": distance, "imm": 0})
+        compressed = 2 if found.row.size == 2 else 0  # of such a one bit 1 is zero
+        return transformed - compressed if distance < 8 else 0
 
     def _return(self, stack: Stack, instruction: str, virtual: bool = False) -> int:
         """See `Hart._return`. `sret` in VS mode stays there; else V becomes what MPV or SPV says ("Trap Return")."""

@@ -1,8 +1,8 @@
 """Two-stage address translation in the hart: contexts of V = 1, and the walks of `vsatp` and `hgatp`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vlab.machine.mmu import PHYSICAL_BITS, Context, Key, Mmu, data_mode, rights
+from vlab.machine.mmu import PHYSICAL_BITS, SCHEMES, Context, Key, Mmu, data_mode, rights
 from vlab.machine.pmp import R, X
 from vlab.paging import SV39X4, Flags, Host, Walk, walk, walk_two_stages
 from vlab.paging.walk import G_STAGE, VS_STAGE, fault_of
@@ -65,16 +65,22 @@ class TwoStageMmu(Mmu):
             return super().walk(address, access, key)
         values, load = self._hart.csr.values, self._load_entry
         root, host_root = ((values[name] & _PPN) << 12 for name in ("vsatp", "hgatp"))
-        seen = {"mode": key.mode, "sum": key.sum, "mxr": key.mxr}
-        if key.paged and key.nested:
-            host = Host(SV39X4, host_root, key.host_mxr)
-            return walk_two_stages(load, root, address, access, host=host, **seen)  # type: ignore[arg-type]
+        seen: dict[str, Any] = {
+            "mode": key.mode,
+            "sum": key.sum,
+            "mxr": key.mxr,
+            "hardware_ad": self.hardware_ad,
+        }
         if key.paged:
-            return walk(load, root, address, access, stage=VS_STAGE, **seen)  # type: ignore[arg-type]
+            seen["scheme"] = SCHEMES[values["vsatp"] >> 60]
+        if key.paged and key.nested:
+            seen |= {"host": Host(SV39X4, host_root, key.host_mxr), "host_ad": self.hardware_ad}
+            return walk_two_stages(load, root, address, access, **seen)
+        if key.paged:
+            return walk(load, root, address, access, stage=VS_STAGE, **seen)
         # An address that isn't translated by VS mode is guest-physical; every access to that counts as U mode's.
-        return walk(
-            load, host_root, address, access, mode=Mode.U, mxr=key.host_mxr, scheme=SV39X4, stage=G_STAGE
-        )
+        seen |= {"mode": Mode.U, "sum": False, "mxr": key.host_mxr}
+        return walk(load, host_root, address, access, scheme=SV39X4, stage=G_STAGE, **seen)
 
     def _settled(self, found: Walk, touch: bool) -> int:
         """See `Mmu._settled`. A guest-page fault tells of the guest-physical address, and whose access it was."""

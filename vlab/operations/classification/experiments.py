@@ -76,8 +76,11 @@ def states(modes: tuple[Mode, ...]) -> Iterator[State]:
 
 
 def instructions(hart: Hart) -> list[tuple[Row, str]]:
-    """Every instruction that a hart has; those that access a CSR once with each: (row, CSR or "")."""
-    rows = (row for row in ROWS.values() if row.extension not in hart.lacking)
+    """Every instruction that a hart has; those that access a CSR once with each: (row, CSR or "").
+
+    A compressed one is of the kind of the one that it expands to.
+    """
+    rows = (row for row in ROWS.values() if row.extension not in hart.lacking and row.base == row.name)
     csrs = hart.csr.registers.by_name
     return [(row, csr) for row in rows for csr in (csrs if "csr" in row.operands else ("",))]
 

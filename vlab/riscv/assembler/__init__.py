@@ -10,7 +10,8 @@ The bytes are those of GNU `as` and `ld`, for texts that both take. What differs
 - Names of macros keep their case.
 - Where branches stand at the very edge of their reach with large alignments between, GNU may take a long form
   that it could do without.
-- No `.include`, no compressed instructions, no thread-local or position-independent symbols, no `.comm`.
+- Compressed instructions only where they are written as such (`c.addi`): there is no `.option rvc`.
+- No `.include`, no thread-local or position-independent symbols, no `.comm`.
 """
 
 from collections.abc import Mapping, Sequence

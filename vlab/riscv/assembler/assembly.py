@@ -45,6 +45,7 @@ class Assembly:
         self.high_parts: list[tuple[Point, Immediate]] = []
         self.high_at: dict[int, Immediate] = {}
         self.pushed: list[tuple[Section, Section]] = []
+        self.parcel = 4  # bytes: where instructions may begin; 2 as soon as there is a compressed one
         self._size = 0
 
     def named(self, token: Token) -> Expression:

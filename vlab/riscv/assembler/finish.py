@@ -6,7 +6,7 @@ from vlab.riscv.assembler.expressions import signed
 from vlab.riscv.assembler.layout import LARGEST, Branch, Chunk, Section, align, place
 from vlab.riscv.assembler.lines import Statement
 from vlab.riscv.assembler.problems import Mistake
-from vlab.riscv.assembler.values import INSTRUCTION_ALIGNMENT, branch_distance
+from vlab.riscv.assembler.values import branch_distance
 from vlab.riscv.instructions import Row
 from vlab.riscv.program import Program
 
@@ -28,7 +28,8 @@ def finish(assembly: Assembly, base: int, sources: dict[str, str]) -> Program:
     table, constants = _symbols(assembly)
     if assembly.problems:
         raise assembly.problems.error()
-    return Program(segments, table.get("_start", base), table, lines, constants, sources)
+    extensions = "C" if assembly.parcel == 2 else ""
+    return Program(segments, table.get("_start", base), table, lines, constants, sources, extensions)
 
 
 def _write_what_waited(assembly: Assembly) -> None:
@@ -47,7 +48,7 @@ def _write_branch(assembly: Assembly, chunk: Chunk, branch: Branch) -> None:
 
     def distance(row: Row, offset: int) -> int:
         value = assembly.value(branch.target.value)
-        return branch_distance(row, branch.target, signed(value - address - offset))
+        return branch_distance(row, branch.target, signed(value - address - offset), assembly.parcel)
 
     try:
         branch.write(chunk.stretched, distance)
@@ -111,10 +112,10 @@ def _refuse_crooked(assembly: Assembly) -> None:
     told: set[str] = set()
     for chunk, offset, line, is_code in assembly.records:
         address = chunk.address + offset
-        if is_code and address % INSTRUCTION_ALIGNMENT and chunk.section.name not in told:
+        if is_code and address % assembly.parcel and chunk.section.name not in told:
             told.add(chunk.section.name)
             what = _("This instruction would lie at {address}, which is no multiple of {step}.")
-            shown = what.format(address=hex(address), step=INSTRUCTION_ALIGNMENT)
+            shown = what.format(address=hex(address), step=assembly.parcel)
             start = len(line.text) - len(line.text.lstrip())
             mistake = Mistake(shown, None, _("Put `.balign 4` before it."))
             assembly.report(Statement(line, start, line.text), mistake)

@@ -9,8 +9,8 @@ from vlab.riscv.assembler.layout import Branch
 from vlab.riscv.assembler.lines import Token
 from vlab.riscv.assembler.operands import Immediate, Operand, choose, read, split
 from vlab.riscv.assembler.problems import Mistake
-from vlab.riscv.assembler.values import absolute, branch_distance, needs_address, relative
-from vlab.riscv.instructions import Row, encode
+from vlab.riscv.assembler.values import absolute, branch_distance, needs_address, relative, written
+from vlab.riscv.instructions import Row
 from vlab.riscv.pseudo import Form, Step, constant_steps
 
 _BY_SIZE = {"li": "imm", "la": "symbol", "lla": "symbol"}
@@ -52,9 +52,11 @@ def _write(assembly: Assembly, step: Step, operands: dict[str, Operand]) -> None
             values[operand] = absolute(step.row, operand, given, given.value)
         else:
             open_operand = operand, given
+    if step.row.size == 2:
+        assembly.parcel = 2
     assembly.record(is_code=True)
     if open_operand is None:
-        assembly.write(encode(step.row, values).to_bytes(4, "little"))
+        assembly.write(written(step.row, values, assembly.statement.column))
     elif open_operand[0] == "target":
         _jump(assembly, step.row, values, open_operand[1])
     else:
@@ -86,8 +88,8 @@ def _jump(assembly: Assembly, row: Row, values: dict[str, int], target: Immediat
     if isinstance(target.value, Point) and target.value.chunk is here.chunk:
         distance = target.value.offset - here.offset
         if -4096 <= distance < 4096:
-            values["imm"] = branch_distance(row, target, distance)
-            assembly.write(encode(row, values).to_bytes(4, "little"))
+            values["imm"] = branch_distance(row, target, distance, assembly.parcel)
+            assembly.write(written(row, values, target.column))
             return
     if row.width("imm") == 13:
         assembly.branch(Branch(assembly.statement, assembly.section, row, values, target))
@@ -103,9 +105,9 @@ def _later(assembly: Assembly, row: Row, values: dict[str, int], operand: str, g
     def make(pc: int) -> bytes:
         value = assembly.value(given.value)
         if needs_address(row, given):
-            found = relative(row, given, value, pc, assembly.distance)
+            found = relative(row, given, value, pc, assembly.distance, assembly.parcel)
         else:
             found = absolute(row, operand, given, value)
-        return encode(row, values | {operand: found}).to_bytes(4, "little")
+        return written(row, values | {operand: found}, given.column)
 
-    assembly.write_later(4, make)
+    assembly.write_later(row.size, make)

@@ -13,7 +13,7 @@ from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
 from vlab.machine.pmp import R, W, X
 from vlab.machine.tlb import context_title
-from vlab.paging import RISCV, PageTable, Scheme, Walk, parse_satp
+from vlab.paging import RISCV, SV39, PageTable, Scheme, Walk, parse_satp
 from vlab.riscv import Access, Mode
 from vlab.riscv.csrs import CSRS
 from vlab.views.addresses.chain import chain_picture, walk_picture
@@ -201,8 +201,8 @@ class ExploredMachine:
     def _table(self, asked: Question) -> PageTable | None:
         if not self.key(asked).paged:
             return None
-        root = parse_satp(self._computer.hart.csr.values["satp"]).root
-        return PageTable(self._computer.memory, root=root)
+        satp = parse_satp(self._computer.hart.csr.values["satp"])
+        return PageTable(self._computer.memory, satp.scheme or SV39, root=satp.root)
 
     def _place(self, address: int) -> str:
         if self._computer.memory.holds(address):

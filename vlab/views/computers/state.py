@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from vlab.language import _
 from vlab.machine import GATE
 from vlab.machine.look import Look
+from vlab.paging import parse_satp
 from vlab.riscv import Mode, disassemble
 from vlab.riscv.csrs import ALL_CSRS
+from vlab.riscv.instructions import length
 from vlab.riscv.privilege import cause_title
 from vlab.riscv.registers import ABI_NAMES
 from vlab.views.drawing.metrics import text_width
@@ -202,19 +204,18 @@ def _current(look: Look, x: float, y: float, width: float) -> Iterator[Element]:
 def _code_lines(look: Look) -> Iterator[tuple[int | None, str, str, str]]:
     """Address, label, instruction and source of each line; a label has a line without an address."""
     program = look.program
-    for address, physical, word in look.code.words(4):
-        assert physical is not None and word is not None
+    for address, physical, word in look.instructions():
         source = ""
         if program is not None:
             label = program.symbol_at(physical)
             if label is not None and label[1] == 0:
                 yield None, label[0] + ":", "", ""
-            source = _source(look, physical)
+            source = _source(look, physical, length(word) if look.parcel == 2 else 4)
         symbols = program.symbols if program is not None and address == physical else None
         yield address, "", _TARGET.sub(r"\1", disassemble(word, address, symbols)), source
 
 
-def _source(look: Look, physical: int) -> str:
+def _source(look: Look, physical: int, size: int) -> str:
     """The line that an instruction was assembled from, if its bytes still stand there."""
     program = look.program
     assert program is not None
@@ -223,7 +224,7 @@ def _source(look: Look, physical: int) -> str:
         return ""
     at, data = next((s for s in program.segments if s[0] <= physical < s[0] + len(s[1])), (0, b""))
     offset = physical - (look.code.physical or 0)
-    if data[physical - at : physical - at + 4] != look.code.data[offset : offset + 4]:
+    if data[physical - at : physical - at + size] != look.code.data[offset : offset + size]:
         return ""
     lines = program.sources.get(where[0], "").split("\n")
     return " ".join(lines[where[1] - 1].split()) if 0 < where[1] <= len(lines) else ""
@@ -293,15 +294,15 @@ def csr_fields(name: str, value: int, look: Look) -> str:
         case "medeleg" | "hedeleg":
             return _("exceptions {numbers}").format(numbers=_numbers(value)) if value else ""
         case "satp" | "vsatp" | "hgatp":
-            if not row["MODE"].get(value):
+            satp = parse_satp(value)
+            if satp.scheme is None:
                 return _("Bare, no translation")
-            scheme = "Sv39x4" if name == "hgatp" else "Sv39"
-            root = (
-                value & row["PPN"].mask
-            ) << 12  # hgatp's begins two bits higher: four times as large a root
-            return _("{scheme}, root table at {root:#x}").format(scheme=scheme, root=root)
-        case "mtvec" | "stvec" | "vstvec" | "mepc" | "sepc" | "vsepc":
+            scheme = satp.scheme.name + ("x4" if name == "hgatp" else "")
+            return _("{scheme}, root table at {root:#x}").format(scheme=scheme, root=satp.root)
+        case "mtvec" | "stvec" | "vstvec":
             return _label(look, value & ~3)
+        case "mepc" | "sepc" | "vsepc":
+            return _label(look, value)
         case "stimecmp" | "vstimecmp":
             return _("never") if value == (1 << 64) - 1 else ""
     if len(row.fields) < 2:
