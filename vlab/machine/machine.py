@@ -12,6 +12,7 @@ from vlab.machine.board import several
 from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
+from vlab.machine.execute import chosen_engine
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK
@@ -77,6 +78,7 @@ class Machine(Computer):
         bootargs: str = "",
         quirks: str | Iterable[str] = (),
         extensions: str = "",
+        engine: str | None = None,
     ):
         self.quirks, self.extensions = chosen_quirks(quirks), chosen_extensions(extensions)
         self._goal = 0
@@ -85,6 +87,7 @@ class Machine(Computer):
         self.ram = self.memory = Memory(parse_size(memory))
         self.reservation = None
         self.history = History(self)
+        self._asked = False  # whether somebody waits for something, and is to be asked after each trap
         self._horizon: int | None = None  # the time up to which it may run or sleep
         self.resident_since = 0  # the step at which a resident last began to work
         self.at_work = (
@@ -92,6 +95,12 @@ class Machine(Computer):
         )
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
+        self._native = None
+        if chosen_engine(engine) == "native":
+            from vlab.machine.execute.native.engine import NativeEngine
+
+            self._native = NativeEngine(self, self.ram)
+            self.ram.on_code_write = self._native.code.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
         for device in several(devices):
             self.attach(device)
@@ -152,6 +161,8 @@ class Machine(Computer):
             self._horizon = before
 
     def _run(self, stop: int | None, until: Callable[[], object] | None) -> Stop:
+        self._asked = until is not None
+        quantum = QUANTUM if self._native is None else self._native.quantum
         with Interruptible() as interruptible:
             while True:
                 if self.status is not None:
@@ -164,15 +175,15 @@ class Machine(Computer):
                     return Stop.LIMIT
                 interruptible.check()
                 self.history.note()
-                if not self._advance(self._budget(stop)):
+                if not self._advance(self._budget(stop, quantum)):
                     return Stop.ASLEEP
 
-    def _budget(self, stop: int | None) -> int:
+    def _budget(self, stop: int | None, quantum: int) -> int:
         """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
         limits = [limit - self.steps for limit in (stop, self.history.deliver()) if limit is not None]
         if self._horizon is not None:
             limits.append(max(1, self._horizon - self.time))
-        return min([QUANTUM, *limits])
+        return min([quantum, *limits])
 
     def step(self, count: int = 1) -> "Machine":
         """Attempt `count` instructions (a resident's work counts as one step) and be the result."""
@@ -219,7 +230,10 @@ class Machine(Computer):
         deadline = hart.csr.deadline()
         if deadline is not None:
             budget = min(budget, max(1, deadline - self.time))
-        hart.interpreter.run(self._count(budget), self._uncount)
+        if self._native is None:
+            hart.interpreter.run(self.counted(budget), self._uncount)
+        else:
+            self._native.run(budget, self._asked or self.events.on)
         return True
 
     def _wake(self) -> bool:
@@ -241,7 +255,7 @@ class Machine(Computer):
             self.set_clock(time)
         return True
 
-    def _count(self, attempts: int) -> Iterator[None]:
+    def counted(self, attempts: int) -> Iterator[None]:
         """Begin a count of attempts that `time` follows."""
         self._goal = self.time + attempts
         self._attempts = repeat(None, attempts)
@@ -272,7 +286,7 @@ class Machine(Computer):
         issuer.computer.issued = word
         if value is not None:
             hart.x[10] = value & MASK
-        next(self._count(1))
+        next(self.counted(1))
         try:
             hart.execute(word)
             if word not in _RETURNS:

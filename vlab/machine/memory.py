@@ -62,6 +62,7 @@ class Memory(Watches):
         whole = memoryview(self.ram)
         self.views: Mapping[int, Any] = {element: whole.cast(code) for element, code in _FORMATS.items()}
         self.dirty: set[int] = set()
+        self.open = bytearray(size // PAGE)  # of each page: whether an engine's stores may go straight there
         self._saved: dict[int, bytes] = {}
         self.code: set[int] = set()
         self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
@@ -130,6 +131,7 @@ class Memory(Watches):
         if page in self.code or self.is_watched(address):
             return False
         self.dirty.add(page)
+        self.open[page] = 1
         return True
 
     def hold_code(self, address: int) -> None:
@@ -137,12 +139,14 @@ class Memory(Watches):
         page = (address - self.base) // PAGE
         if page not in self.code:
             self.code.add(page)
+            self.open[page] = 0
             self.on_slow_page()
 
     def watch(self, address: int, callback: Callable[[int, int], None]) -> None:
         """Call `callback(address, value)` after each store to the double word at `address`."""
         self._inside(address, 8)
         self.watched[address] = callback
+        self.open[(address - self.base) // PAGE] = 0
         self.on_slow_page()
 
     def pages(self) -> dict[int, bytes]:
@@ -157,6 +161,7 @@ class Memory(Watches):
             before, now = self._saved.get(page, _ZEROS), bytes(self.ram[page * PAGE : (page + 1) * PAGE])
             found[page] = before, now
             self._saved[page] = now
+            self.open[page] = 0
             if now == _ZEROS:
                 del self._saved[page]
         self.dirty.clear()

@@ -5,6 +5,7 @@ off). Each is direct-mapped. Its entries are state: software that forgets a fenc
 dictionaries beside them (`reads`, `writes`) are only a quicker way to the same pages of RAM.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -113,6 +114,7 @@ class Mmu:
         self._cached = cached
         self.hardware_ad = "svade" not in hart.computer.extensions
         self.contexts: dict[Key, Context] = {}
+        self.make_context: Callable[[Key], Context] = Context
         self.select()
 
     def __repr__(self) -> str:
@@ -138,7 +140,7 @@ class Mmu:
         """The context of this key."""
         found = self.contexts.get(key)
         if found is None:
-            found = self.contexts[key] = Context(key)
+            found = self.contexts[key] = self.make_context(key)
         return found
 
     def translate(self, address: int, access: Access, size: int = 1) -> int:

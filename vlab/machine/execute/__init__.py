@@ -1,1 +1,29 @@
 """The engines that run instructions: one meaning, from the one table, several ways to execute it."""
+
+import os
+from importlib.util import find_spec
+
+from vlab.language import VlabError, _
+
+ENGINES = ("native", "interpreter")
+_VARIABLE = "VLAB_ENGINE"
+
+
+def chosen_engine(wanted: str | None) -> str:
+    """The engine of this name; if none is named, that of VLAB_ENGINE, and else the interpreter.
+
+    Raises:
+        VlabError: if there is no such engine, or this host lacks what it needs.
+    """
+    name = wanted or os.environ.get(_VARIABLE) or "interpreter"
+    if name not in ENGINES:
+        raise VlabError(
+            _("There is no engine {name!r}.").format(name=str(name)[:40]),
+            mend=_("There are: {names}.").format(names=", ".join(ENGINES)),
+        )
+    if name == "native" and find_spec("llvmlite") is None:
+        raise VlabError(
+            _("The native engine needs llvmlite, which is not installed."),
+            mend=_('Install it: `pip install "vlab[native]"`. Without it, machines run on the interpreter.'),
+        )
+    return name

@@ -1,0 +1,170 @@
+"""Pages of instructions, decoded into slots that native code runs along."""
+
+import ctypes
+from mmap import mmap
+from typing import TYPE_CHECKING
+
+from vlab.machine.execute.native.building import Native
+from vlab.machine.execute.native.handlers import LENGTH, jumps, jumps_near, native
+from vlab.machine.execute.native.layout import (
+    ASK,
+    CODE_PAGE,
+    END_SLOT,
+    LEFT,
+    OPEN_DATA,
+    RD,
+    RS1,
+    SINK,
+    SLOT,
+    SLOT_SHIFT,
+    UPPER_IMM,
+)
+from vlab.machine.memory import PAGE, Memory
+
+if TYPE_CHECKING:
+    from vlab.machine.hart import Hart
+
+MOST_PAGES = 1024  # that hold decoded instructions; a guest that jumps everywhere must not fill the host's memory
+_RD, _RS1, _LEFT, _UPPER = (8 * (place - 8) for place in (RD, RS1, LEFT, UPPER_IMM))
+_WORDS = SLOT // 8
+_ONE_LEFT = 1 << _LEFT
+
+
+def address_of(buffer: mmap | bytearray) -> int:
+    """Where a buffer lies in the host."""
+    return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
+
+
+class CodePages:
+    """The code pages of one machine. `table` leads to them, by page of memory."""
+
+    def __init__(self, made: Native, hart: "Hart", memory: Memory):
+        self._hart, self._memory, self._handlers = hart, memory, made.handlers
+        self._arena = mmap(-1, (MOST_PAGES + 1) * CODE_PAGE)
+        start = address_of(self._arena)
+        self._start = start + -start % CODE_PAGE
+        first = self._start - start
+        self._slots = memoryview(self._arena)[first : first + MOST_PAGES * CODE_PAGE].cast("Q")
+        self.table = mmap(-1, max(memory.size // PAGE * 8, 1))
+        self._table = memoryview(self.table).cast("Q")
+        self._pages: list[int] = []  # of memory, in the order of the arena
+        self._known: dict[int, tuple[int, int, int, bool]] = {}
+        self.undecoded = made.handlers["undecoded"]
+        empty = [self.undecoded, 0] * END_SLOT + [made.handlers["page_end"], 0]
+        self._empty = memoryview(b"".join(word.to_bytes(8, "little") for word in empty)).cast("Q")
+
+    def hold(self, page: int) -> bool:
+        """Let a page of memory have a code page; False if all had to be forgotten to make room."""
+        room = len(self._pages) < MOST_PAGES
+        if not room:
+            self.forget()
+        at = len(self._pages) * CODE_PAGE
+        self._slots[at // 8 : at // 8 + len(self._empty)] = self._empty
+        self._pages.append(page)
+        self._table[page] = self._start + at
+        self._memory.hold_code(self._memory.base + page * PAGE)
+        self._memory.open[page] = ASK
+        return room
+
+    def forget(self) -> None:
+        """Forget all of them. Who has tags that lead to one must drop these."""
+        for page in self._pages:
+            self._table[page] = 0
+        self._pages.clear()
+
+    # Decoding
+
+    def decode(self, slot: int) -> None:
+        """Fill the slots of a straight line: from this one to a jump, the page's end, or what is decoded."""
+        number, inside = divmod(slot - self._start, CODE_PAGE)
+        first, slots = number * CODE_PAGE // 8, self._slots
+        start = self._memory.base + self._pages[number] * PAGE
+        line, offset, left = [], inside >> SLOT_SHIFT, 0
+        while offset + LENGTH <= PAGE:
+            at = first + (offset << SLOT_SHIFT) // 8
+            if slots[at] != self.undecoded:
+                left = slots[at + 1] >> _LEFT
+                break
+            handler, operands, ends = self._operation(self._memory.load(start + offset, LENGTH), offset)
+            line.append((at, handler, operands))
+            if ends:
+                break
+            offset += LENGTH
+        for at, handler, operands in reversed(line):
+            left += 1
+            slots[at], slots[at + 1] = handler, operands | left << _LEFT
+
+    def _operation(self, word: int, offset: int) -> tuple[int, int, bool]:
+        """What stands in the slot of an instruction, `left` left out, and whether its straight line ends there."""
+        known = self._known.get(word)
+        if known is None:
+            if len(self._known) >= 1 << 16:
+                self._known.clear()
+            known = self._known[word] = self._made(word)
+        handler, operands, reach, ends = known
+        if reach and 0 <= offset + reach < PAGE:
+            near = self._handlers[f"{self._name(word)}.near"]
+            return near, self._with_imm(operands, word, reach << SLOT_SHIFT), ends
+        return handler, operands, ends
+
+    def _name(self, word: int) -> str:
+        found = self._hart.decode(word)
+        assert found is not None
+        return found.name
+
+    def _made(self, word: int) -> tuple[int, int, int, bool]:
+        """The handler, its operands, how far it jumps (0: that isn't said in it), and whether the line ends there."""
+        found = self._hart.decode(word)
+        if found is None or not native(found.row):
+            return self._handlers["leave"], 0, 0, True
+        reach = found["imm"] if jumps_near(found.row) else 0
+        if reach % LENGTH:
+            return self._handlers["leave"], 0, 0, True  # it traps, if it jumps
+        operands = (found["rd"] or SINK) << _RD | found["rs1"] << _RS1
+        operands = self._with_imm(operands, word, found["imm"] or found["shamt"])
+        return self._handlers[found.name], operands, reach, jumps(found.row)
+
+    def _with_imm(self, operands: int, word: int, imm: int) -> int:
+        """Operands with an immediate, and rs2 below it if there is one."""
+        found = self._hart.decode(word)
+        assert found is not None
+        kept = operands >> _RD << _RD
+        if "rs2" in found.row.operands:
+            return kept | (imm & 0xFFFF) << _UPPER | found["rs2"]
+        return kept | imm & 0xFFFF_FFFF
+
+    # Forgetting
+
+    def written(self, address: int, size: int) -> bool:
+        """Bytes of a page with decoded instructions were written. Whether such stores must be seen further on."""
+        page = (address - self._memory.base) // PAGE
+        code = self._table[page]
+        if not code:
+            return False
+        first = (code - self._start) // 8
+        low = max((address % PAGE & ~1) - 2, 0)
+        dropped = [self._drop(first, offset) for offset in range(low, address % PAGE + size, 2)]
+        if any(dropped):
+            self._drop_before(first, low)
+        self._memory.open[page] = ASK if self._memory.is_watched(address) else OPEN_DATA
+        return True
+
+    def _drop(self, first: int, offset: int) -> bool:
+        at = first + offset // 2 * _WORDS
+        held = self._slots[at] != self.undecoded
+        self._slots[at], self._slots[at + 1] = self.undecoded, 0
+        return held
+
+    def _drop_before(self, first: int, offset: int) -> None:
+        """Forget the straight lines that lead to what was dropped from `offset` on: they are counted anew."""
+        free = 0  # how many slots in a row lead nowhere
+        slots = self._slots
+        while offset > 0 and free < 2:
+            offset -= 2
+            at, following = first + offset // 2 * _WORDS, first + (offset + LENGTH) // 2 * _WORDS
+            leads = slots[at] != self.undecoded and slots[at + 1] >> _LEFT > 1
+            if leads and slots[following] == self.undecoded:
+                self._drop(first, offset)
+                free = 0
+            else:
+                free += 1

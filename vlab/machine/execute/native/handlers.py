@@ -1,0 +1,273 @@
+"""A handler an instruction: native code made from the row's meaning, which ends by jumping to the next one's.
+
+All handlers take the same four things, in registers: the state block, the slot, the attempts left, and the
+context of loads and stores. The attempts of a straight line are taken off when it is entered; who leaves it
+early gives the rest back.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+
+from vlab.machine.execute.native.expressions import Expressions, Kind, Value
+from vlab.machine.execute.native.layout import (
+    ADDEND,
+    IMM,
+    LEFT,
+    OFFSETS,
+    QUICK_SIZE,
+    RD,
+    READ_TAG,
+    RS1,
+    SETS,
+    SLOT,
+    SLOT_SHIFT,
+    UPPER_IMM,
+    WRITE_TAG,
+)
+from vlab.machine.execute.native.text import Text
+from vlab.riscv.instructions import ROWS, Row
+from vlab.riscv.meaning import CONTROL, meaning
+
+PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
+LENGTH = 4  # bytes of an instruction
+_NOTHING = {"fence", "fence_i"}  # as in `lowering`
+_PYTHON = (CONTROL.keys() - _NOTHING) | {"load_reserved", "store_conditional"}
+_PAGES = -4096
+_NARROW = {"byte": 8, "half": 16, "word": 32}
+_TAG_SHIFT = 12 - QUICK_SIZE.bit_length() + 1
+_TAG_MASK = (SETS - 1) * QUICK_SIZE
+
+
+def called(row: Row) -> set[str]:
+    """The names of the functions that a meaning calls."""
+    calls = (n for statement in meaning(row) for n in ast.walk(statement) if isinstance(n, ast.Call))
+    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+
+
+@cache
+def native(row: Row) -> bool:
+    """Whether an instruction has a handler; another one is Python's."""
+    return not called(row) & _PYTHON
+
+
+@cache
+def jumps(row: Row) -> bool:
+    """Whether another instruction than the next may follow."""
+    return any(
+        isinstance(node, ast.Name) and node.id == "pc" and isinstance(node.ctx, ast.Store)
+        for statement in meaning(row)
+        for node in ast.walk(statement)
+    )
+
+
+@cache
+def jumps_near(row: Row) -> bool:
+    """Whether it jumps so far from its pc as its immediate says."""
+    return jumps(row) and "imm" in row.operands and "rs1" not in _target_names(row)
+
+
+def _target_names(row: Row) -> set[str]:
+    """The operands that the target depends on, conditions left out."""
+    names: set[str] = set()
+    for statement in meaning(row):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="pc" | "there")], value=ast.IfExp(body=value) | value):
+                names |= {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+    return names
+
+
+def handlers() -> Iterator[tuple[str, str]]:
+    """The name and the IR of each handler."""
+    for row in ROWS.values():
+        if native(row):
+            yield row.name, _Handler(row, near=False).write(row.name)
+            if jumps_near(row):
+                yield f"{row.name}.near", _Handler(row, near=True).write(f"{row.name}.near")
+
+
+class _Handler:
+    """Writes one handler. A `near` one jumps inside its page: its immediate is the way to the slot there."""
+
+    def __init__(self, row: Row, *, near: bool):
+        self._row, self._near = row, near
+        self._text = text = Text()
+        used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
+        self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
+        self._hosts: dict[str, str] = {}  # where in the host an address leads that has been checked
+        calls = {"load": self._load, "amo_load": self._amo_load}
+        self._expressions = Expressions(text, self._names, calls)
+
+    def write(self, name: str) -> str:
+        """The IR of the handler."""
+        text = self._text
+        jump: ast.expr | None = None
+        for statement in meaning(self._row):
+            match statement:
+                case ast.Assign(targets=[ast.Name(id="pc")], value=value):
+                    jump = value
+                case ast.Assign(targets=[ast.Name(id="rd")], value=value):
+                    self._write_rd(self._expressions.low(value))
+                case ast.Assign(targets=[ast.Name(id="there")], value=value):
+                    there = self._expressions.low(value)
+                    self._leave_if(text.value(f"and i64 {there}, {LENGTH - 1}"))
+                    self._names["there"] = Value(there)
+                case ast.Assign(targets=[ast.Name(id=local)], value=value):
+                    self._names[local] = self._expressions.value(value)
+                case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[address, size, value])):
+                    self._store(address, size, value)
+                case ast.Expr():
+                    pass  # a fence
+        if jump is None:
+            self._next()
+        else:
+            self._jump(jump)
+        return text.function(f'define internal tailcc void @"{name}"({PARAMETERS}) #0')
+
+    # Operands
+
+    def _operand(self, name: str) -> Value | None:
+        text = self._text
+        match name:
+            case "rs1":
+                return Value(self._register(RS1))
+            case "rs2":
+                return Value(self._register(IMM))
+            case "imm" if self._near:
+                return None
+            case "imm" | "shamt":
+                narrow = "rs2" in self._row.operands
+                place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
+                return Value(text.load(place, 16 if narrow else 32, signed=True), Kind.SIGNED)
+            case "pc":
+                return None if self._near else Value(self._pc())
+            case "next":
+                if not any(_assigns_rd(statement) for statement in meaning(self._row)):
+                    return None  # a branch not taken goes on at the next slot
+                return Value(text.value(f"add i64 {self._pc()}, {LENGTH}"))
+        return None
+
+    def _register(self, place: int) -> str:
+        text = self._text
+        number = text.load(text.pointer("%slot", place), 8)
+        return text.load(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64)
+
+    def _pc(self) -> str:
+        text = self._text
+        slot = text.value("ptrtoint ptr %slot to i64")
+        inside = text.value(f"and i64 {slot}, {0xFFFF}")
+        offset = text.value(f"lshr i64 {inside}, {SLOT_SHIFT}")
+        page = text.load(text.pointer("%s", OFFSETS["code_page"]), 64)
+        return text.value(f"add i64 {page}, {offset}")
+
+    def _write_rd(self, value: str) -> None:
+        text = self._text
+        number = text.load(text.pointer("%slot", RD), 8)
+        text.store(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64, value)
+
+    # What comes next
+
+    def _next(self) -> None:
+        """The next instruction of the straight line."""
+        text = self._text
+        slot = text.pointer("%slot", SLOT * LENGTH // 2)
+        handler = text.value(f"load ptr, ptr {slot}, align 8")
+        tail(text, handler, slot)
+
+    def _jump(self, value: ast.expr) -> None:
+        match value:
+            case ast.IfExp(test=test, body=body):
+                text = self._text
+                taken, other = text.label(), text.label()
+                text.branch(self._expressions.condition(test), taken, other)
+                text.place(taken)
+                self._go(body)
+                text.place(other)
+                enter(text, text.pointer("%slot", SLOT * LENGTH // 2))
+            case _:
+                self._go(value)
+
+    def _go(self, value: ast.expr) -> None:
+        text = self._text
+        if not self._near:
+            tail(text, "@seek", text.as_pointer(self._expressions.low(value)))
+            return
+        narrow = "rs2" in self._row.operands
+        place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
+        enter(text, text.pointer("%slot", text.load(place, 16 if narrow else 32, signed=True)))
+
+    def _leave_if(self, number: str) -> None:
+        """Leave to Python before this instruction, if a number isn't zero."""
+        text = self._text
+        leaving, staying = text.label(), text.label()
+        text.branch(text.value(f"icmp eq i64 {number}, 0"), staying, leaving, likely=True)
+        text.place(leaving)
+        tail(text, "@leave", "%slot")
+        text.place(staying)
+
+    # Memory
+
+    def _host(self, address: ast.expr, size: int, tag_at: int, miss: str, value: str = "") -> str:
+        """Where in the host an address leads; if the context does not have it at hand, `miss` goes on."""
+        if (known := self._hosts.get(ast.dump(address))) is not None:
+            return known
+        text = self._text
+        at = self._expressions.low(address)
+        wanted = text.value(f"and i64 {at}, {_PAGES | size - 1}")
+        shifted = text.value(f"lshr i64 {at}, {_TAG_SHIFT}")
+        entry = text.pointer("%tlb", text.value(f"and i64 {shifted}, {_TAG_MASK}"))
+        tag = text.load(text.pointer(entry, tag_at), 64)
+        quick, slow = text.label(), text.label()
+        text.branch(text.value(f"icmp eq i64 {tag}, {wanted}"), quick, slow, likely=True)
+        text.place(slow)
+        text.store(text.pointer("%s", OFFSETS["address"]), 64, at if value else wanted)
+        if value:
+            text.store(text.pointer("%s", OFFSETS["value"]), 64, value)
+        tail(text, miss, "%slot")
+        text.place(quick)
+        addend = text.load(text.pointer(entry, ADDEND), 64)
+        host = text.as_pointer(text.value(f"add i64 {at}, {addend}"))
+        self._hosts[ast.dump(address)] = host
+        return host
+
+    def _load(self, call: ast.Call) -> Value:
+        address, size = call.args[0], _size(call.args[1])
+        return Value(self._text.load(self._host(address, size, READ_TAG, "@miss_read"), 8 * size))
+
+    def _amo_load(self, call: ast.Call) -> Value:
+        address, size = call.args[0], _size(call.args[1])
+        return Value(self._text.load(self._host(address, size, WRITE_TAG, "@miss_write"), 8 * size))
+
+    def _store(self, address: ast.expr, size: ast.expr, value: ast.expr) -> None:
+        length = _size(size)
+        stored = self._expressions.low(value)
+        miss = f'@"store.{length}"'
+        self._text.store(self._host(address, length, WRITE_TAG, miss, stored), 8 * length, stored)
+
+
+def enter(text: Text, slot: str) -> None:
+    """Begin a straight line, if there are attempts enough for all of it."""
+    left = text.load(text.pointer(slot, LEFT), 16)
+    count = text.value(f"sub i64 %count, {left}")
+    enough, short = text.label(), text.label()
+    text.branch(text.value(f"icmp sge i64 {count}, 0"), enough, short, likely=True)
+    text.place(short)
+    tail(text, "@limit", slot)
+    text.place(enough)
+    handler = text.value(f"load ptr, ptr {slot}, align 8")
+    tail(text, handler, slot, count)
+
+
+def tail(text: Text, handler: str, slot: str, count: str = "%count") -> None:
+    """Become another handler."""
+    text.line(f"musttail call tailcc void {handler}(ptr %s, ptr {slot}, i64 {count}, ptr %tlb)")
+    text.line("ret void")
+
+
+def _size(node: ast.expr) -> int:
+    assert isinstance(node, ast.Constant) and isinstance(node.value, int)
+    return node.value
+
+
+def _assigns_rd(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "rd"

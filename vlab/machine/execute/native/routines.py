@@ -1,0 +1,258 @@
+"""What native code does beside instructions: look pages up, walk their tables, remember what was found.
+
+Written in the restricted Python of `functions`, and never run as Python. Whatever is not plain here leaves to
+Python (the answer 0), before anything has changed.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from vlab.machine.choices import TLB_ENTRIES
+from vlab.machine.execute.native.layout import (
+    ADDEND,
+    CODE,
+    EXEC,
+    EXEC_SIZE,
+    FILLED,
+    FRAMES,
+    KEY,
+    NO_PAGE,
+    OPEN,
+    OPEN_DATA,
+    PAGES,
+    QUICK_SIZE,
+    READ_TAG,
+    RIGHTS_BITS,
+    SETS,
+    SLOT_SHIFT,
+    WRITE_TAG,
+)
+from vlab.machine.mmu import PHYSICAL_BITS
+from vlab.machine.pmp import R, W, X
+from vlab.paging import Flags
+from vlab.riscv import Mode
+
+if TYPE_CHECKING:
+
+    def peek(address: int, size: int) -> int:
+        """So many bytes of the host's memory."""
+
+    def poke(address: int, size: int, value: int) -> None:
+        """Write them."""
+
+    def unsigned(value: int) -> int:
+        """The low 64 bits."""
+
+
+assert SETS == TLB_ENTRIES
+_MODE, _PAGED, _SUM, _MXR, _VIRTUAL = (KEY + 8 * number for number in range(5))
+_V, _R, _W, _X, _U, _A, _D = (int(Flags[name]) for name in "VRWXUAD")
+_USER, _SUPERVISOR, _MACHINE = int(Mode.U), int(Mode.S), int(Mode.M)
+_RWX = R | W | X
+_PPN = (1 << 44) - 1
+_SV39 = 8
+_RESERVED = 0x3FF << 54  # Sv39 entries have no other use for these bits
+_OFFSET_BITS = 12
+_HIGH = PHYSICAL_BITS - _OFFSET_BITS
+_TOP = (1 << 26) - 1  # of an Sv39 address all upper bits are alike, from bit 38 on: so many ones
+_ALL_RIGHTS = (1 << RIGHTS_BITS) - 1
+_SETS = SETS - 1
+_YES = 1 << 8  # another answer than any reason to stop
+
+
+def refill(s: Any, context: int, address: int, need: int) -> int:
+    """Let the page of `address` be reached quickly for `need`. _YES, or why not."""
+    page = address >> _OFFSET_BITS
+    index = (page ^ page >> 10) & _SETS
+    if peek(context + PAGES + 8 * index, 8) == page:
+        known = peek(context + FRAMES + 8 * index, 8)
+        if known & need:
+            return quicken(s, context, page, known >> RIGHTS_BITS, need)
+    if s.told or peek(context + _VIRTUAL, 8):
+        return 0
+    before = peek(context + PAGES + 8 * index, 8)
+    code = s.code_page >> _OFFSET_BITS
+    if context == s.fetch and before == code and need != X:
+        return 0  # the page being executed loses its place only after this instruction
+    found = translate(s, context, address, need)
+    if not found & need:
+        return 0
+    slow(context, before)
+    poke(context + PAGES + 8 * index, 8, page)
+    poke(context + FRAMES + 8 * index, 8, found)
+    poke(context + FILLED, 8, 1)
+    return quicken(s, context, page, found >> RIGHTS_BITS, need)
+
+
+def quicken(s: Any, context: int, page: int, frame: int, need: int) -> int:
+    """Set the tag of a page that the context remembers."""
+    at = (frame << _OFFSET_BITS) - s.base
+    tag = page << _OFFSET_BITS
+    if at >= s.size:
+        return 0
+    if need == X:
+        code = peek(s.codes + 8 * (at >> _OFFSET_BITS), 8)
+        if not code:
+            return CODE
+        entry = context + EXEC + (page & _SETS) * EXEC_SIZE
+        poke(entry, 8, tag)
+        poke(entry + 8, 8, code)
+        return _YES
+    entry = context + (page & _SETS) * QUICK_SIZE
+    if peek(entry + READ_TAG, 8) != tag and peek(entry + WRITE_TAG, 8) != tag:
+        poke(entry + READ_TAG, 8, NO_PAGE)
+        poke(entry + WRITE_TAG, 8, NO_PAGE)
+    poke(entry + ADDEND, 8, s.ram + at - tag)
+    if need == R:
+        poke(entry + READ_TAG, 8, tag)
+        return _YES
+    if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN:
+        return 0
+    poke(entry + WRITE_TAG, 8, tag)
+    return _YES
+
+
+def store(s: Any, context: int, address: int, size: int) -> int:
+    """A store whose page is not quick: `s.value`. _YES if it is done."""
+    if address & (size - 1):
+        return 0
+    found = refill(s, context, address, W)
+    at = 0
+    if found != _YES:
+        page = address >> _OFFSET_BITS
+        index = (page ^ page >> 10) & _SETS
+        known = peek(context + FRAMES + 8 * index, 8)
+        if peek(context + PAGES + 8 * index, 8) != page or not known & W:
+            return 0
+        at = (known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095) - s.base
+        if at >= s.size or peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or decoded(s, at, size):
+            return 0
+        at += s.ram
+    else:
+        at = address + peek(context + (address >> _OFFSET_BITS & _SETS) * QUICK_SIZE + ADDEND, 8)
+    if size == 8:
+        poke(at, 8, s.value)
+    elif size == 4:
+        poke(at, 4, s.value)
+    elif size == 2:
+        poke(at, 2, s.value)
+    else:
+        poke(at, 1, s.value)
+    return _YES
+
+
+def decoded(s: Any, at: int, size: int) -> int:
+    """Whether one of these bytes of memory may be part of a decoded instruction."""
+    code = peek(s.codes + 8 * (at >> _OFFSET_BITS), 8)
+    first = at & 4094
+    if first:
+        first -= 2
+    end = (at & 4095) + size
+    if not code:
+        return 0
+    while first < end:
+        if peek(code + (first << SLOT_SHIFT), 8) != s.undecoded:
+            return 1
+        first += 2
+    return 0
+
+
+def slow(context: int, page: int) -> int:
+    """A page is remembered no more, so it isn't quick any more."""
+    tag = page << _OFFSET_BITS
+    entry = context + (page & _SETS) * QUICK_SIZE
+    if peek(entry + READ_TAG, 8) == tag:
+        poke(entry + READ_TAG, 8, NO_PAGE)
+    if peek(entry + WRITE_TAG, 8) == tag:
+        poke(entry + WRITE_TAG, 8, NO_PAGE)
+    entry = context + EXEC + (page & _SETS) * EXEC_SIZE
+    if peek(entry, 8) == tag:
+        poke(entry, 8, NO_PAGE)
+    return 0
+
+
+def translate(s: Any, context: int, address: int, need: int) -> int:
+    """The frame behind an address, and the context's rights to it; 0 for what Python must look at."""
+    mode = peek(context + _MODE, 8)
+    allowed = s.pmp_below
+    if mode == _MACHINE:
+        allowed = s.pmp_machine
+    if not peek(context + _PAGED, 8):
+        if address >> PHYSICAL_BITS or not inside(s, address & -4096):
+            return 0
+        return (address >> _OFFSET_BITS) << RIGHTS_BITS | allowed
+    found = walk(s, context, address, need)
+    return found & ~_ALL_RIGHTS | (found & allowed)
+
+
+def inside(s: Any, address: int) -> int:
+    """Whether the page at a physical address is memory."""
+    return unsigned(address - s.base) < s.size
+
+
+def walk(s: Any, context: int, address: int, need: int) -> int:
+    """The same through Sv39 tables (Privileged ISA, 4.3.2); A and D are set."""
+    top = address >> 38
+    if s.satp >> 60 != _SV39 or not s.pmp_below & R or (top != 0 and top != _TOP):
+        return 0
+    table = (s.satp & _PPN) << _OFFSET_BITS
+    shift = 30
+    while shift >= 12:
+        if not inside(s, table):
+            return 0
+        place = table - s.base + ((address >> shift & 511) << 3)
+        entry = peek(s.ram + place, 8)
+        if not entry & _V or entry & _RESERVED or entry & (_R | _W) == _W:
+            return 0
+        frame = entry >> 10 & _PPN
+        if entry & (_R | _X):
+            low = (1 << (shift - _OFFSET_BITS)) - 1
+            if frame & low:
+                return 0
+            return leaf(s, context, place, entry, frame | (address >> _OFFSET_BITS & low), need)
+        if entry & (_A | _D | _U):
+            return 0
+        table = frame << _OFFSET_BITS
+        shift -= 9
+    return 0
+
+
+def leaf(s: Any, context: int, place: int, entry: int, frame: int, need: int) -> int:
+    """What a leaf grants; A and D are set, if its page may be written straight."""
+    rights = granted(context, entry | _D)
+    if not rights & need or not inside(s, frame << _OFFSET_BITS):
+        return 0
+    wanted = entry | _A
+    if need == W:
+        wanted |= _D
+    if wanted != entry:
+        if not s.pmp_below & W or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
+            return 0
+        poke(s.ram + place, 8, wanted)
+    if not wanted & _D:
+        rights &= ~W
+    return frame << RIGHTS_BITS | rights
+
+
+def granted(context: int, entry: int) -> int:
+    """What a context may do through a leaf."""
+    mode = peek(context + _MODE, 8)
+    user = entry & _U
+    foreign = 0
+    if mode == _USER and not user:
+        return 0
+    if mode == _SUPERVISOR and user:
+        if not peek(context + _SUM, 8):
+            return 0
+        foreign = 1
+    rights = 0
+    if entry & _R or (peek(context + _MXR, 8) and entry & _X):
+        rights |= R
+    if entry & _W:
+        rights |= W
+    if entry & _X and not foreign:
+        rights |= X
+    return rights
+
+
+ROUTINES = (refill, quicken, store, decoded, slow, translate, inside, walk, leaf, granted)
+YES = _YES
