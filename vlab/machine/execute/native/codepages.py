@@ -1,6 +1,7 @@
 """Pages of instructions, decoded into slots that native code runs along."""
 
 import ctypes
+from collections.abc import Callable
 from mmap import mmap
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,10 @@ def address_of(buffer: mmap | bytearray) -> int:
 
 
 class CodePages:
-    """The code pages of one machine. `table` leads to them, by page of memory."""
+    """The code pages of one machine. `table` leads to them, by page of memory; `gone` is called when some are no more."""
 
-    def __init__(self, made: Native, hart: "Hart", memory: Memory):
-        self._hart, self._memory, self._handlers = hart, memory, made.handlers
+    def __init__(self, made: Native, hart: "Hart", memory: Memory, gone: Callable[[], None]):
+        self._hart, self._memory, self._handlers, self._gone = hart, memory, made.handlers, gone
         self._arena = mmap(-1, (MOST_PAGES + 1) * CODE_PAGE)
         start = address_of(self._arena)
         self._start = start + -start % CODE_PAGE
@@ -48,29 +49,40 @@ class CodePages:
         self.table = mmap(-1, max(memory.size // PAGE * 8, 1))
         self._table = memoryview(self.table).cast("Q")
         self._pages: list[int] = []  # of memory, in the order of the arena
+        self._held: list[int] = []  # how many slots of each are filled
+        self._free: list[int] = []  # places in the arena
         self._known: dict[int, tuple[int, int, int, bool]] = {}
         self.undecoded = made.handlers["undecoded"]
         empty = [self.undecoded, 0] * END_SLOT + [made.handlers["page_end"], 0]
         self._empty = memoryview(b"".join(word.to_bytes(8, "little") for word in empty)).cast("Q")
 
-    def hold(self, page: int) -> bool:
-        """Let a page of memory have a code page; False if all had to be forgotten to make room."""
-        room = len(self._pages) < MOST_PAGES
-        if not room:
-            self.forget()
-        at = len(self._pages) * CODE_PAGE
+    def hold(self, page: int) -> None:
+        """Let a page of memory have a code page; if there is no room for more, all others are forgotten."""
+        if not self._free and len(self._pages) == MOST_PAGES:
+            self._forget()
+        if self._free:
+            number = self._free.pop()
+            self._pages[number] = page
+        else:
+            number = len(self._pages)
+            self._pages.append(page)
+            self._held.append(0)
+        at = number * CODE_PAGE
         self._slots[at // 8 : at // 8 + len(self._empty)] = self._empty
-        self._pages.append(page)
         self._table[page] = self._start + at
         self._memory.hold_code(self._memory.base + page * PAGE)
-        self._memory.open[page] = ASK
-        return room
 
-    def forget(self) -> None:
-        """Forget all of them. Who has tags that lead to one must drop these."""
+    def _forget(self) -> None:
         for page in self._pages:
             self._table[page] = 0
-        self._pages.clear()
+        self._held, self._free = [0] * MOST_PAGES, list(range(MOST_PAGES))
+        self._gone()
+
+    def _release(self, number: int) -> None:
+        """A code page holds nothing any more."""
+        self._table[self._pages[number]] = 0
+        self._free.append(number)
+        self._gone()
 
     # Decoding
 
@@ -90,6 +102,7 @@ class CodePages:
             if ends:
                 break
             offset += LENGTH
+        self._held[number] += len(line)
         for at, handler, operands in reversed(line):
             left += 1
             slots[at], slots[at + 1] = handler, operands | left << _LEFT
@@ -141,30 +154,35 @@ class CodePages:
         code = self._table[page]
         if not code:
             return False
-        first = (code - self._start) // 8
+        number = (code - self._start) // CODE_PAGE
         low = max((address % PAGE & ~1) - 2, 0)
-        dropped = [self._drop(first, offset) for offset in range(low, address % PAGE + size, 2)]
+        dropped = [self._drop(number, offset) for offset in range(low, address % PAGE + size, 2)]
         if any(dropped):
-            self._drop_before(first, low)
+            self._drop_before(number, low)
+            if not self._held[number]:
+                self._release(number)
+                return False
         self._memory.open[page] = ASK if self._memory.is_watched(address) else OPEN_DATA
         return True
 
-    def _drop(self, first: int, offset: int) -> bool:
-        at = first + offset // 2 * _WORDS
+    def _drop(self, number: int, offset: int) -> bool:
+        """Forget one slot; was it filled?"""
+        at = number * CODE_PAGE // 8 + offset // 2 * _WORDS
         held = self._slots[at] != self.undecoded
         self._slots[at], self._slots[at + 1] = self.undecoded, 0
+        self._held[number] -= held
         return held
 
-    def _drop_before(self, first: int, offset: int) -> None:
+    def _drop_before(self, number: int, offset: int) -> None:
         """Forget the straight lines that lead to what was dropped from `offset` on: they are counted anew."""
         free = 0  # how many slots in a row lead nowhere
-        slots = self._slots
+        first, slots = number * CODE_PAGE // 8, self._slots
         while offset > 0 and free < 2:
             offset -= 2
             at, following = first + offset // 2 * _WORDS, first + (offset + LENGTH) // 2 * _WORDS
             leads = slots[at] != self.undecoded and slots[at + 1] >> _LEFT > 1
             if leads and slots[following] == self.undecoded:
-                self._drop(first, offset)
+                self._drop(number, offset)
                 free = 0
             else:
                 free += 1

@@ -42,7 +42,7 @@ class NativeEngine:
         self._block = mmap(-1, STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        self.code = CodePages(made, machine.hart, memory)
+        self.code = CodePages(made, machine.hart, memory, self._slow_fetches)
         self._pmp: object = None
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
@@ -117,12 +117,15 @@ class NativeEngine:
         entry = hart.mmu.fetches.find(pc)
         if entry is None or not self._memory.holds(entry.frame * PAGE, PAGE):
             return False
-        if not self.code.hold(entry.frame - self._memory.base // PAGE):
-            for context in hart.mmu.contexts.values():
-                entries = context.entries
-                assert isinstance(entries, SharedEntries)
-                entries.slow_fetches()
+        self.code.hold(entry.frame - self._memory.base // PAGE)
         return True
+
+    def _slow_fetches(self) -> None:
+        """Some code pages are no more: no tag may lead there."""
+        for context in self._hart.mmu.contexts.values():
+            entries = context.entries
+            assert isinstance(entries, SharedEntries)
+            entries.slow_fetches()
 
     # One instruction in Python
 

@@ -1,0 +1,131 @@
+"""One machine on two engines: after any random program, at any stop, all of the state is the same, TLB included."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.machine.execute.test_lockstep import EDGES
+from vlab.machine import Machine
+from vlab.machine.memory import PAGE, RAM_BASE
+from vlab.paging import make_satp
+from vlab.riscv import CSRS, ROWS, Program, encode
+
+pytest.importorskip("llvmlite")
+
+FRAMES = 24  # of memory, in pages
+SIZE = FRAMES * PAGE
+ONES = (1 << 64) - 1
+ROOT, MIDDLE, LOW, HANDLER = (RAM_BASE + number * PAGE for number in (20, 21, 22, 23))
+MASKS = {"valid": 0xCF, "user": 0xDF, "any": 0xFF}
+ROWS_HERE = [row for row in ROWS.values() if row.extension != "H"]
+TOLD = ["mstatus", "sstatus", "sscratch", "mscratch", "sepc", "mepc", "scause", "stval", "satp", "mcause", "sie"]
+NUMBERS = [CSRS[name].number for name in TOLD]
+MPP_SPP = (0, 1 << 11, 3 << 11, 1 << 8)
+SUM, MXR, MPRV, SIE, MIE = 1 << 18, 1 << 19, 1 << 17, 2, 8
+
+# Where programs run, load and store: the same pages, physical ones (identity) and virtual ones.
+PAGES_HERE = [RAM_BASE + number * PAGE for number in range(6)] + [number * PAGE for number in range(8)]
+PAGES_HERE += [PAGE * 1024, PAGE * 1025 + (1 << 32), ONES + 1 - PAGE]
+PLACES = st.builds(
+    lambda page, offset: page + offset & ONES,
+    st.sampled_from(PAGES_HERE),
+    st.sampled_from([0, 4, 8, 16, 64, 100, 2040, 4088, 4092]) | st.integers(0, 4095),
+)
+VALUES = PLACES | st.sampled_from(EDGES) | st.integers(0, ONES)
+
+
+@st.composite
+def words(draw):
+    if draw(st.integers(0, 29)) == 0:
+        return draw(st.integers(0, (1 << 32) - 1))
+    row = draw(st.sampled_from(ROWS_HERE))
+    values = {operand: draw(st.integers(0, (1 << row.width(operand)) - 1)) for operand in row.operands}
+    if "csr" in values:
+        values["csr"] = draw(st.sampled_from(NUMBERS))
+    if row.name.startswith("b") or row.name in ("jal", "jalr"):
+        values["imm"] = draw(st.integers(-8, 8)) * draw(st.sampled_from([2, 4, 4, 4, 4]))
+    elif "imm" in values and row.step("imm") == 1:
+        values["imm"] = draw(st.integers(-32, 31) | st.integers(-2048, 2047))
+    for operand in ("rs1", "rs2", "rd"):
+        if operand in values:  # few registers, so that what one writes another one uses
+            values[operand] = draw(st.integers(0, 7))
+    return encode(row, values)
+
+
+@st.composite
+def tables(draw):
+    """Three tables of a page each: mostly right, and what they map is mostly where programs go."""
+    entries = {ROOT: MIDDLE >> 2 | 1, ROOT + 16: RAM_BASE >> 2 | draw(st.sampled_from([0, 0xCF, 0xDF, 0xEF]))}
+    entries |= {ROOT + 8 * 511: MIDDLE >> 2 | 1, MIDDLE: LOW >> 2 | 1, MIDDLE + 8 * 511: LOW >> 2 | 1}
+    entries |= {MIDDLE + 16: LOW >> 2 | 1}
+    for index in [*range(8), 511]:
+        frame = RAM_BASE // PAGE + draw(st.integers(0, FRAMES - 1))
+        flags = draw(st.sampled_from([0xCF, 0xCF, 0xDF, 0xDF, 0x0F, 0x1F, 0x4F, 0x43, 0x4B, 0x59]) | st.integers(0, 255))
+        entries[LOW + 8 * index] = frame << 10 | flags
+    if draw(st.booleans()):
+        odd = st.sampled_from([ROOT, ROOT + 16, MIDDLE, LOW, LOW + 8])
+        entries[draw(odd)] = draw(st.integers(0, ONES))
+    return entries
+
+
+@st.composite
+def machines(draw):
+    """A function that builds the same machine again and again, for an engine each."""
+    code = draw(st.lists(words(), min_size=1, max_size=20))
+    copies = draw(st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True))
+    offset = draw(st.sampled_from([0, 0, 64, 4096 - 4 * len(code), 4096 - 4]))
+    entries = draw(tables())
+    mode = draw(st.sampled_from([0, 1, 3]))
+    paged = draw(st.booleans())
+    registers = draw(st.lists(VALUES, min_size=31, max_size=31))
+    status = draw(st.sampled_from(MPP_SPP)) | draw(st.sampled_from([0, SUM, MXR, SUM | MXR, MPRV, SIE | MIE]))
+    delegated = draw(st.sampled_from([0, 0xFFFF, 0xB1FF]))
+    pmp = draw(st.sampled_from([0x1F, 0x1F, 0x1F, 0x1B, 0x0F0F, 0]))
+    alarm = draw(st.none() | st.integers(0, 60))
+    start = RAM_BASE + copies[0] * PAGE + offset
+    if paged and mode < 3 and draw(st.booleans()):
+        start = draw(st.sampled_from(PAGES_HERE[6:])) + offset
+    slots = [1 + draw(st.integers(0, 5)) for _copy in copies]
+
+    def build(engine):
+        text = b"".join(word.to_bytes(4, "little") for word in code)
+        built = Machine(Program(((RAM_BASE, b"\0"),), RAM_BASE), memory=SIZE, engine=engine)
+        memory = built.memory
+        memory.poke(RAM_BASE, bytes(range(256)) * (6 * 16))
+        for copy, slot in zip(copies, slots, strict=True):
+            place = copy * PAGE + offset
+            memory.poke(RAM_BASE + place, text[: 6 * PAGE - place])
+            entries[LOW + 8 * slot] = RAM_BASE + copy * PAGE >> 2 | (entries[LOW + 8 * slot] & 0x3FF | 9)
+        for at, entry in entries.items():
+            memory.poke(at, entry.to_bytes(8, "little"))
+        memory.poke(HANDLER, b"\x13\0\0\0" * 3 + b"\x6f\0\0\0")
+        hart = built.hart
+        for name, value in {
+            "mtvec": HANDLER, "stvec": HANDLER, "mepc": start, "sepc": start, "mstatus": status,
+            "medeleg": delegated, "mideleg": 0x222, "pmpaddr0": ONES, "pmpcfg0": pmp,
+            "satp": make_satp(ROOT) if paged else 0,
+        }.items():  # fmt: skip
+            hart.csr.write(CSRS[name], value)
+        if alarm is not None:
+            hart.csr.write(CSRS["mie"], 0xA0)
+            built.bus.store(0x0200_4000, 8, alarm)
+        hart.mode, hart.pc = type(hart.mode)(mode), start & ~3
+        hart.x[1:32] = registers
+        hart.mmu.flush("test")
+        hart.mmu.select()
+        return built
+
+    return build
+
+
+def state(machine):
+    return machine.snapshot().state
+
+
+@given(machines(), st.lists(st.integers(1, 200), min_size=1, max_size=4))
+def test_both_engines_leave_the_same_state_at_every_stop(build, stops):
+    native, reference = build("native"), build("interpreter")
+    assert state(native) == state(reference)
+    for stop in stops:
+        assert native.run(stop) is reference.run(stop)
+        assert state(native) == state(reference)
