@@ -13,6 +13,7 @@ from vlab.files import write_atomically
 from vlab.machine.execute.native.common import common
 from vlab.machine.execute.native.functions import function
 from vlab.machine.execute.native.handlers import handlers
+from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
 
 COMMON = ("leave", "undecoded", "page_end")  # handlers that no row makes
@@ -34,7 +35,7 @@ def source() -> tuple[str, list[str]]:
     names = [*COMMON, *rows]
     table = ", ".join(f'ptr @"{name}"' for name in names)
     table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
-    return "\n\n".join([common(), *map(function, ROUTINES), *rows.values(), table]), names
+    return "\n\n".join([common(), *map(function, ROUTINES + PRIVILEGED), *rows.values(), table]), names
 
 
 @cache

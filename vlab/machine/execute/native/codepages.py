@@ -1,7 +1,7 @@
 """Pages of instructions, decoded into slots that native code runs along."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from mmap import mmap
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def address_of(buffer: mmap | bytearray) -> int:
 class CodePages:
     """The code pages of one machine. `table` leads to them, by page of memory; `gone` is called when some are no more."""
 
-    def __init__(self, made: Native, hart: "Hart", memory: Memory, gone: Callable[[], None]):
+    def __init__(self, made: Native, hart: "Hart", memory: Memory, csrs: Mapping[int, int], gone: Callable[[], None]):
         self._hart, self._memory, self._handlers, self._gone = hart, memory, made.handlers, gone
         self._arena = mmap(-1, (MOST_PAGES + 1) * CODE_PAGE)
         start = address_of(self._arena)
@@ -51,6 +51,7 @@ class CodePages:
         self._pages: list[int] = []  # of memory, in the order of the arena
         self._held: list[int] = []  # how many slots of each are filled
         self._free: list[int] = []  # places in the arena
+        self._csrs = csrs
         self._known: dict[int, tuple[int, int, int, bool]] = {}
         self.undecoded = made.handlers["undecoded"]
         empty = [self.undecoded, 0] * END_SLOT + [made.handlers["page_end"], 0]
@@ -130,11 +131,14 @@ class CodePages:
         found = self._hart.decode(word)
         if found is None or not native(found.row):
             return self._handlers["leave"], 0, 0, True
+        if "csr" in found.row.operands and found["csr"] not in self._csrs:
+            return self._handlers["leave"], 0, 0, True
         reach = found["imm"] if jumps_near(found.row) else 0
         if reach % LENGTH:
             return self._handlers["leave"], 0, 0, True  # it traps, if it jumps
-        operands = (found["rd"] or SINK) << _RD | found["rs1"] << _RS1
-        operands = self._with_imm(operands, word, found["imm"] or found["shamt"])
+        operands = (found["rd"] or SINK) << _RD | (found["rs1"] or found["zimm"]) << _RS1
+        imm = self._csrs[found["csr"]] if "csr" in found.row.operands else found["imm"] or found["shamt"]
+        operands = self._with_imm(operands, word, imm)
         return self._handlers[found.name], operands, reach, jumps(found.row)
 
     def _with_imm(self, operands: int, word: int, imm: int) -> int:

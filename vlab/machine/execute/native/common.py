@@ -16,7 +16,7 @@ from vlab.machine.execute.native.layout import (
     SLOT_SHIFT,
 )
 from vlab.machine.execute.native.routines import YES
-from vlab.machine.execute.native.text import Text
+from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import R, W, X
 
 HEAD = """
@@ -80,7 +80,7 @@ def _seek() -> str:
     text.place(missed)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
-    why = text.value(f"call fastcc i64 @refill(i64 {state}, i64 {context}, i64 {pc}, i64 {X})")
+    why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
     again, leaving = text.label(), text.label()
     text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, leaving, likely=True)
     text.place(again)
@@ -126,7 +126,7 @@ def _miss(name: str, need: int) -> str:
     text.branch(text.value(f"icmp eq i64 {rest}, 0"), aligned, leaving, likely=True)
     text.place(aligned)
     state, context = text.value("ptrtoint ptr %s to i64"), text.value("ptrtoint ptr %tlb to i64")
-    why = text.value(f"call fastcc i64 @refill(i64 {state}, i64 {context}, i64 {address}, i64 {need})")
+    why = text.value(f"call {routine('refill', [state, context, address, str(need)])}")
     text.branch(text.value(f"icmp eq i64 {why}, {YES}"), looked_up, leaving, likely=True)
     text.place(looked_up)
     tail(text, text.value("load ptr, ptr %slot, align 8"), "%slot")
@@ -140,7 +140,7 @@ def _store(size: int) -> str:
     text = Text()
     address = text.load(_field(text, "address"), 64)
     state, context = text.value("ptrtoint ptr %s to i64"), text.value("ptrtoint ptr %tlb to i64")
-    done = text.value(f"call fastcc i64 @store(i64 {state}, i64 {context}, i64 {address}, i64 {size})")
+    done = text.value(f"call {routine('store', [state, context, address, str(size)])}")
     following, leaving = text.label(), text.label()
     text.branch(text.value(f"icmp eq i64 {done}, {YES}"), following, leaving, likely=True)
     text.place(following)

@@ -2,6 +2,7 @@
 
 import struct
 from mmap import mmap
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from vlab.machine.execute.interpreter import Leave
@@ -9,15 +10,18 @@ from vlab.machine.execute.native.building import native
 from vlab.machine.execute.native.codepages import CodePages, address_of
 from vlab.machine.execute.native.layout import (
     CODE,
+    CONTEXTS,
     CSR_FIELDS,
     DECODE,
-    FIELDS,
     LIMIT,
     OFFSETS,
     STATE_SIZE,
+    context_number,
 )
+from vlab.machine.execute.native.privileged import csr_rows
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import PAGE, Memory
+from vlab.machine.mmu import Context, Key
 from vlab.riscv import Mode, Trap
 
 if TYPE_CHECKING:
@@ -25,10 +29,13 @@ if TYPE_CHECKING:
 
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
-_PC, _COUNT, _SLOT = _AT["pc"], _AT["count"], _AT["slot"]
+_PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
+_CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
+_CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
+_CSRS = struct.Struct(f"<{len(CSR_FIELDS)}Q")
+_VALUES = itemgetter(*CSR_FIELDS)
 _X = struct.Struct("<32Q")
 _MASK = (1 << 64) - 1
-assert set(CSR_FIELDS) <= set(FIELDS)
 
 
 class NativeEngine:
@@ -42,15 +49,25 @@ class NativeEngine:
         self._block = mmap(-1, STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        self.code = CodePages(made, machine.hart, memory, self._slow_fetches)
+        csrs, rows = csr_rows()
+        self._csrs = mmap(-1, len(rows))
+        self._csrs[:] = rows
+        self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._pmp: object = None
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded)
+        self._set(undecoded=self.code.undecoded, csrs=address_of(self._csrs))
         hart = machine.hart
-        hart.mmu.make_context = shared_context
+        hart.mmu.make_context = self._context
         hart.mmu.contexts.clear()
         hart.mmu.select()
+
+    def _context(self, key: Key) -> Context:
+        """A new context, of which native code knows."""
+        made = shared_context(key)
+        if not key.virtual:
+            self._state[_CONTEXTS + context_number(key.mode, key.paged, key.sum, key.mxr)] = _place(made.entries)
+        return made
 
     def _set(self, **fields: int) -> None:
         for name, value in fields.items():
@@ -61,14 +78,17 @@ class NativeEngine:
 
         With `told`, whatever has an event is Python's.
         """
-        machine, state = self._machine, self._state
-        self._state[_AT["told"]] = told
+        machine, state, csr = self._machine, self._state, self._hart.csr
+        state[_AT["told"]] = told or machine.extensions != ""
+        state[_AT["waking"]] = csr.pending() & csr.values["mie"] if csr.values["mie"] else 0
+        state[_AT["timer"]] = machine.mtime - machine.time & _MASK
         if budget < _FEW:
             self._steps(budget)
             return
         self._enter()
         while True:
             state[_COUNT] = budget
+            state[_END] = machine.time + budget
             reason = self._run(self._address)
             machine.set_clock(machine.time + budget - state[_COUNT])
             budget = state[_COUNT]
@@ -77,7 +97,9 @@ class NativeEngine:
                 return
             if reason == DECODE:
                 self.code.decode(state[_SLOT])
-            elif reason != CODE or not self._hold():
+            elif reason == CODE:
+                self.code.hold(state[_VALUE])
+            else:
                 self._leave()
                 count = budget if reason == LIMIT else 1
                 budget -= count
@@ -97,7 +119,11 @@ class NativeEngine:
         state[_PC] = hart.pc
         mmu = hart.mmu
         state[_AT["fetch"]], state[_AT["data"]] = _place(mmu.fetches.entries), _place(mmu.data.entries)
-        state[_AT["satp"]] = hart.csr.values["satp"]
+        state[_AT["mode"]] = hart.mode
+        state[_AT["slept"]] = self._machine.skipped + hart.unretired & _MASK
+        _CSRS.pack_into(self._block, _FIRST_CSR, *_VALUES(hart.csr.values))
+        held = self._machine.reservation
+        state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
         if hart.csr.pmp is not self._pmp:
             self._pmp = pmp = hart.csr.pmp
             memory = self._memory
@@ -108,17 +134,17 @@ class NativeEngine:
     def _leave(self) -> None:
         """Take it back."""
         hart = self._hart
+        state = self._state
         hart.x[:32] = _X.unpack_from(self._block)
-        hart.pc = self._state[_PC]
-
-    def _hold(self) -> bool:
-        """Give the page that is fetched from a code page; False if it is not to be had."""
-        hart, pc = self._hart, self._state[_PC]
-        entry = hart.mmu.fetches.find(pc)
-        if entry is None or not self._memory.holds(entry.frame * PAGE, PAGE):
-            return False
-        self.code.hold(entry.frame - self._memory.base // PAGE)
-        return True
+        hart.pc = state[_PC]
+        size = state[_AT["reserved_size"]]
+        self._machine.reservation = (state[_AT["reserved"]], size) if size else None
+        if state[_CHANGED]:
+            hart.csr.values.update(zip(CSR_FIELDS, _CSRS.unpack_from(self._block, _FIRST_CSR), strict=True))
+            hart.mode = Mode(state[_AT["mode"]])
+            hart.unretired += state[_UNRETIRED]
+            hart.mmu.select()
+            state[_CHANGED] = state[_UNRETIRED] = 0
 
     def _slow_fetches(self) -> None:
         """Some code pages are no more: no tag may lead there."""

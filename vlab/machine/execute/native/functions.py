@@ -13,7 +13,7 @@ from types import FunctionType
 
 from vlab.machine.execute.native.expressions import Expressions, Value
 from vlab.machine.execute.native.layout import OFFSETS
-from vlab.machine.execute.native.text import Text
+from vlab.machine.execute.native.text import Text, routine
 
 
 def function(made: FunctionType) -> str:
@@ -39,8 +39,8 @@ class _Function:
             self._text.line(f"store i64 %{parameter}, ptr %{parameter}.at")
         self._block(body)
         self._text.line("ret i64 0")
-        taken = ", ".join(f"i64 %{parameter}" for parameter in parameters)
-        return self._text.function(f"define internal fastcc i64 @{name}({taken}) #0")
+        head = routine(name, [f"%{parameter}" for parameter in parameters])
+        return self._text.function(f"define internal {head} #0")
 
     def _block(self, body: list[ast.stmt]) -> None:
         for statement in body:
@@ -133,8 +133,7 @@ class _Function:
                 return Value(text.load(self._field(field), 64))
             case "peek", [address, ast.Constant(value=int(size))]:
                 return Value(text.load(text.as_pointer(self._low(address)), 8 * size))
-        given = ", ".join(f"i64 {self._low(argument)}" for argument in call.args)
-        return Value(text.value(f"call fastcc i64 @{name}({given})"))
+        return Value(text.value(f"call {routine(name, map(self._low, call.args))}"))
 
     def _field(self, field: str) -> str:
         state = self._text.as_pointer(self._text.value("load i64, ptr %s.at"))

@@ -25,14 +25,17 @@ from vlab.machine.execute.native.layout import (
     UPPER_IMM,
     WRITE_TAG,
 )
-from vlab.machine.execute.native.text import Text
+from vlab.machine.execute.native.routines import YES
+from vlab.machine.execute.native.text import Text, routine
 from vlab.riscv.instructions import ROWS, Row
 from vlab.riscv.meaning import CONTROL, meaning
 
 PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
 LENGTH = 4  # bytes of an instruction
 _NOTHING = {"fence", "fence_i"}  # as in `lowering`
-_PYTHON = (CONTROL.keys() - _NOTHING) | {"load_reserved", "store_conditional"}
+# Which functions of meanings are routines of `privileged`: each may also change what comes next.
+_ROUTINES = {"ecall", "ebreak", "sret", "mret", "sfence_vma", "csr_write", "csr_set", "csr_clear"}
+_PYTHON = CONTROL.keys() - _NOTHING - _ROUTINES
 _PAGES = -4096
 _NARROW = {"byte": 8, "half": 16, "word": 32}
 _TAG_SHIFT = 12 - QUICK_SIZE.bit_length() + 1
@@ -53,8 +56,8 @@ def native(row: Row) -> bool:
 
 @cache
 def jumps(row: Row) -> bool:
-    """Whether another instruction than the next may follow."""
-    return any(
+    """Whether another instruction than the next may follow, or one in another context."""
+    return bool(called(row) & _ROUTINES) or any(
         isinstance(node, ast.Name) and node.id == "pc" and isinstance(node.ctx, ast.Store)
         for statement in meaning(row)
         for node in ast.walk(statement)
@@ -64,7 +67,7 @@ def jumps(row: Row) -> bool:
 @cache
 def jumps_near(row: Row) -> bool:
     """Whether it jumps so far from its pc as its immediate says."""
-    return jumps(row) and "imm" in row.operands and "rs1" not in _target_names(row)
+    return jumps(row) and "imm" in row.operands and bool(_target_names(row)) and "rs1" not in _target_names(row)
 
 
 def _target_names(row: Row) -> set[str]:
@@ -95,7 +98,9 @@ class _Handler:
         used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
         self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
         self._hosts: dict[str, str] = {}  # where in the host an address leads that has been checked
-        calls = {"load": self._load, "amo_load": self._amo_load}
+        calls = {"load": self._load, "amo_load": self._amo_load, "load_reserved": self._load_reserved}
+        calls["store_conditional"] = self._store_conditional
+        calls |= dict.fromkeys(_ROUTINES, self._routine)
         self._expressions = Expressions(text, self._names, calls)
 
     def write(self, name: str) -> str:
@@ -116,9 +121,13 @@ class _Handler:
                     self._names[local] = self._expressions.value(value)
                 case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[address, size, value])):
                     self._store(address, size, value)
-                case ast.Expr():
-                    pass  # a fence
-        if jump is None:
+                case ast.Expr(value=value) if called(self._row) & _ROUTINES:
+                    self._expressions.value(value)
+        if called(self._row) & _ROUTINES:
+            if jump is not None:
+                self._expressions.value(jump)
+            self._go_on()
+        elif jump is None:
             self._next()
         else:
             self._jump(jump)
@@ -135,6 +144,10 @@ class _Handler:
                 return Value(self._register(IMM))
             case "imm" if self._near:
                 return None
+            case "source" | "zimm":
+                return Value(text.load(text.pointer("%slot", RS1), 8))
+            case "csr":
+                return Value(text.load(text.pointer("%slot", IMM), 32))
             case "imm" | "shamt":
                 narrow = "rs2" in self._row.operands
                 place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
@@ -196,6 +209,14 @@ class _Handler:
         place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
         enter(text, text.pointer("%slot", text.load(place, 16 if narrow else 32, signed=True)))
 
+    def _go_on(self) -> None:
+        """What a routine has said comes next, in the context that is now that of data."""
+        text = self._text
+        pc = text.as_pointer(text.load(text.pointer("%s", OFFSETS["pc"]), 64))
+        tlb = text.as_pointer(text.load(text.pointer("%s", OFFSETS["data"]), 64))
+        text.line(f"musttail call tailcc void @seek(ptr %s, ptr {pc}, i64 %count, ptr {tlb})")
+        text.line("ret void")
+
     def _leave_if(self, number: str) -> None:
         """Leave to Python before this instruction, if a number isn't zero."""
         text = self._text
@@ -204,6 +225,19 @@ class _Handler:
         text.place(leaving)
         tail(text, "@leave", "%slot")
         text.place(staying)
+
+    def _routine(self, call: ast.Call) -> Value:
+        """A call of a routine that may refuse: then Python does the instruction."""
+        text = self._text
+        pc = self._pc()
+        following = text.value(f"add i64 {pc}, {LENGTH}")
+        for field, value in (("pc", following), ("count", "%count")):
+            text.store(text.pointer("%s", OFFSETS[field]), 64, value)
+        given = [text.value("ptrtoint ptr %s to i64"), pc, *map(self._expressions.low, call.args)]
+        assert isinstance(call.func, ast.Name)
+        done = text.value(f"call {routine(call.func.id, given)}")
+        self._leave_if(text.value(f"xor i64 {done}, {YES}"))
+        return Value(text.load(text.pointer("%s", OFFSETS["value"]), 64))
 
     # Memory
 
@@ -237,6 +271,37 @@ class _Handler:
     def _amo_load(self, call: ast.Call) -> Value:
         address, size = call.args[0], _size(call.args[1])
         return Value(self._text.load(self._host(address, size, WRITE_TAG, "@miss_write"), 8 * size))
+
+    def _physical(self, host: str) -> str:
+        """The physical address of a place in the host's memory."""
+        text = self._text
+        ram, base = (text.load(text.pointer("%s", OFFSETS[name]), 64) for name in ("ram", "base"))
+        inside = text.value(f"sub i64 {text.value(f'ptrtoint ptr {host} to i64')}, {ram}")
+        return text.value(f"add i64 {inside}, {base}")
+
+    def _load_reserved(self, call: ast.Call) -> Value:
+        text, (address, size) = self._text, call.args
+        host = self._host(address, _size(size), READ_TAG, "@miss_read")
+        for field, value in (("reserved", self._physical(host)), ("reserved_size", str(_size(size)))):
+            text.store(text.pointer("%s", OFFSETS[field]), 64, value)
+        return Value(text.load(host, 8 * _size(size)))
+
+    def _store_conditional(self, call: ast.Call) -> Value:
+        text, (address, size, value) = self._text, call.args
+        stored = self._expressions.low(value)
+        host = self._host(address, _size(size), WRITE_TAG, "@miss_write")
+        place, length = (text.pointer("%s", OFFSETS[name]) for name in ("reserved", "reserved_size"))
+        here = text.value(f"icmp eq i64 {text.load(place, 64)}, {self._physical(host)}")
+        alike = text.value(f"icmp eq i64 {text.load(length, 64)}, {_size(size)}")
+        held = text.value(f"and i1 {here}, {alike}")
+        text.store(length, 64, "0")
+        storing, after = text.label(), text.label()
+        text.branch(held, storing, after)
+        text.place(storing)
+        text.store(host, 8 * _size(size), stored)
+        text.jump(after)
+        text.place(after)
+        return Value(text.value(f"zext i1 {text.value(f'xor i1 {held}, true')} to i64"))
 
     def _store(self, address: ast.expr, size: ast.expr, value: ast.expr) -> None:
         length = _size(size)

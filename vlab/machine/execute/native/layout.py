@@ -26,9 +26,9 @@ page begins at a multiple of its size, so a slot's address tells its pc. A slot 
 REGISTERS = 33
 SINK = 32  # where writes to x0 go
 
-# CSRs that native code reads and writes.
+# CSRs that native code reads or writes.
 CSR_FIELDS = (
-    "mstatus", "medeleg", "satp",
+    "mstatus", "medeleg", "satp", "mcounteren", "scounteren", "mcycle", "minstret",
     "mtvec", "mscratch", "mepc", "mcause", "mtval",
     "stvec", "sscratch", "sepc", "scause", "stval",
 )  # fmt: skip
@@ -44,13 +44,18 @@ FIELDS = (
     "open",  # a byte a page of memory: stores may go straight there
     "codes",  # 8 bytes a page of memory: its code page
     "undecoded",  # the handler of a slot that holds nothing yet
-    "value",  # of a store that missed
+    "value",  # of a store that missed; a routine's result; the page of memory that wants a code page
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
     "told",  # whether every event must be told, so that Python has to make it
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
-    "retired_less",  # exceptions taken: instructions that were attempted, and not retired
-    "waking",  # interrupts that are pending and enabled one by one
+    "unretired",  # attempts that were no instructions retired
+    "waking",  # interrupts that are pending, and whose own enable bit is set
+    "end",  # the time when no attempts are left
+    "timer",  # how much further `mtime` is than the time
+    "slept",  # what `wfi` skipped
+    "csrs",  # what each CSR is like: `privileged.csr_rows`
+    "reserved", "reserved_size",  # what `lr` reserved: physical address, bytes (0: nothing)
     *(f"context{number}" for number in range(32)),  # those of V = 0, by `context_number`
     *CSR_FIELDS,
 )  # fmt: skip
@@ -85,6 +90,12 @@ LIMIT, LEAVE, DECODE, CODE, CONTROL = range(5)
 ASK, OPEN, OPEN_DATA = range(3)
 
 
+# The number of a context of V = 0 among the state's fields: its mode, and these bits
+PAGED_SHIFT, SUM_SHIFT, MXR_SHIFT = 2, 3, 4
+CONTEXTS = OFFSETS["context0"]
+CSR_ROW = 64  # bytes in the table of CSRs
+
+
 def context_number(mode: int, paged: bool, sum_: bool, mxr: bool) -> int:
-    """The number of a context of V = 0 among the state's fields."""
-    return mode | paged << 2 | sum_ << 3 | mxr << 4
+    """The number of a context of V = 0."""
+    return mode | paged << PAGED_SHIFT | sum_ << SUM_SHIFT | mxr << MXR_SHIFT

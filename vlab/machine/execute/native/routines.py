@@ -92,6 +92,7 @@ def quicken(s: Any, context: int, page: int, frame: int, need: int) -> int:
     if need == X:
         code = peek(s.codes + 8 * (at >> _OFFSET_BITS), 8)
         if not code:
+            s.value = at >> _OFFSET_BITS
             return CODE
         entry = context + EXEC + (page & _SETS) * EXEC_SIZE
         poke(entry, 8, tag)

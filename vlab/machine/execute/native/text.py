@@ -1,6 +1,6 @@
 """LLVM IR as text, line by line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 
 class Text:
@@ -68,6 +68,6 @@ class Text:
         return "\n".join([f"{head} {{", *self.lines, "}"])
 
 
-def call(name: str, arguments: Sequence[str]) -> str:
-    """A call of another routine, whose parameters and result are i64s."""
-    return f"call fastcc i64 @{name}({', '.join(f'i64 {one}' for one in arguments)})"
+def routine(name: str, arguments: Iterable[str]) -> str:
+    """A call, or the head, of a routine: its parameters and its result are i64s."""
+    return f'fastcc i64 @"routine {name}"({", ".join(f"i64 {one}" for one in arguments)})'
