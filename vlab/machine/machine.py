@@ -95,11 +95,12 @@ class Machine(Computer):
         )
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
-        self._native = None
+        self._native, self._quantum = None, QUANTUM
         if chosen_engine(engine) == "native":
             from vlab.machine.execute.native.engine import NativeEngine
 
             self._native = NativeEngine(self, self.ram)
+            self._quantum = self._native.quantum
             self.ram.on_code_write = self._native.code.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
         for device in several(devices):
@@ -162,7 +163,6 @@ class Machine(Computer):
 
     def _run(self, stop: int | None, until: Callable[[], object] | None) -> Stop:
         self._asked = until is not None
-        quantum = QUANTUM if self._native is None else self._native.quantum
         with Interruptible() as interruptible:
             while True:
                 if self.status is not None:
@@ -175,15 +175,15 @@ class Machine(Computer):
                     return Stop.LIMIT
                 interruptible.check()
                 self.history.note()
-                if not self._advance(self._budget(stop, quantum)):
+                if not self._advance(self._budget(stop)):
                     return Stop.ASLEEP
 
-    def _budget(self, stop: int | None, quantum: int) -> int:
+    def _budget(self, stop: int | None) -> int:
         """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
         limits = [limit - self.steps for limit in (stop, self.history.deliver()) if limit is not None]
         if self._horizon is not None:
             limits.append(max(1, self._horizon - self.time))
-        return min([quantum, *limits])
+        return min([self._quantum, *limits])
 
     def step(self, count: int = 1) -> "Machine":
         """Attempt `count` instructions (a resident's work counts as one step) and be the result."""
@@ -231,7 +231,7 @@ class Machine(Computer):
         if deadline is not None:
             budget = min(budget, max(1, deadline - self.time))
         if self._native is None:
-            hart.interpreter.run(self.counted(budget), self._uncount)
+            hart.interpreter.run(self._count(budget), self._uncount)
         else:
             self._native.run(budget, self._asked or self.events.on)
         return True
@@ -255,7 +255,7 @@ class Machine(Computer):
             self.set_clock(time)
         return True
 
-    def counted(self, attempts: int) -> Iterator[None]:
+    def _count(self, attempts: int) -> Iterator[None]:
         """Begin a count of attempts that `time` follows."""
         self._goal = self.time + attempts
         self._attempts = repeat(None, attempts)
@@ -286,7 +286,7 @@ class Machine(Computer):
         issuer.computer.issued = word
         if value is not None:
             hart.x[10] = value & MASK
-        next(self.counted(1))
+        next(self._count(1))
         try:
             hart.execute(word)
             if word not in _RETURNS:

@@ -109,12 +109,12 @@ class Context:
 class Mmu:
     """The translations of one hart. A hart without a TLB (a virtual one) walks every time."""
 
-    def __init__(self, hart: "Hart", cached: bool):
+    def __init__(self, hart: "Hart", cached: bool, make_context: Callable[["Key"], Context] = Context):
         self._hart = hart
         self._cached = cached
         self.hardware_ad = "svade" not in hart.computer.extensions
+        self._make_context = make_context
         self.contexts: dict[Key, Context] = {}
-        self.make_context: Callable[[Key], Context] = Context
         self.select()
 
     def __repr__(self) -> str:
@@ -140,7 +140,7 @@ class Mmu:
         """The context of this key."""
         found = self.contexts.get(key)
         if found is None:
-            found = self.contexts[key] = self.make_context(key)
+            found = self.contexts[key] = self._make_context(key)
         return found
 
     def translate(self, address: int, access: Access, size: int = 1) -> int:

@@ -58,9 +58,7 @@ class NativeEngine:
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
         self._set(undecoded=self.code.undecoded, csrs=address_of(self._csrs))
         hart = machine.hart
-        hart.mmu.make_context = self._context
-        hart.mmu.contexts.clear()
-        hart.mmu.select()
+        hart.mmu = type(hart.mmu)(hart, True, self._context)
 
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
@@ -162,7 +160,7 @@ class NativeEngine:
     def _step(self) -> bool:
         """Attempt one instruction; False if the machine has to look around."""
         hart = self._hart
-        next(self._machine.counted(1))
+        self._machine.set_clock(self._machine.time + 1)
         pc = hart.pc
         try:
             hart.pc = hart.interpreter.operation(hart.fetch(pc), pc)()
