@@ -1,6 +1,6 @@
 """The handlers that are no instruction's: how straight lines are found, missed and left."""
 
-from vlab.machine.execute.native.handlers import LENGTH, PARAMETERS, enter, tail
+from vlab.machine.execute.native.handlers import PARAMETERS, enter, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
@@ -12,12 +12,11 @@ from vlab.machine.execute.native.layout import (
     LIMIT,
     OFFSETS,
     SETS,
-    SLOT,
     SLOT_SHIFT,
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
-from vlab.machine.pmp import R, W, X
+from vlab.machine.pmp import X
 
 HEAD = """
 declare void @llvm.assume(i1)
@@ -40,9 +39,6 @@ def common() -> str:
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
             _stop("undecoded", DECODE, gives_back=False),
-            _miss("miss_read", R),
-            _miss("miss_write", W),
-            *(_store(size) for size in (1, 2, 4, 8)),
         ]
     )
 
@@ -115,37 +111,3 @@ def _stop(name: str, reason: int, *, gives_back: bool) -> str:
         text.store(_field(text, field), 64, value)
     text.line("ret void")
     return text.function(f"define tailcc void @{name}({PARAMETERS}) #1")
-
-
-def _miss(name: str, need: int) -> str:
-    """An access missed: look its page up, and try again. Whatever is unaligned is Python's."""
-    text = Text()
-    address = text.load(_field(text, "address"), 64)
-    aligned, looked_up, leaving = text.label(), text.label(), text.label()
-    rest = text.value(f"and i64 {address}, 4095")
-    text.branch(text.value(f"icmp eq i64 {rest}, 0"), aligned, leaving, likely=True)
-    text.place(aligned)
-    state, context = text.value("ptrtoint ptr %s to i64"), text.value("ptrtoint ptr %tlb to i64")
-    why = text.value(f"call {routine('refill', [state, context, address, str(need)])}")
-    text.branch(text.value(f"icmp eq i64 {why}, {YES}"), looked_up, leaving, likely=True)
-    text.place(looked_up)
-    tail(text, text.value("load ptr, ptr %slot, align 8"), "%slot")
-    text.place(leaving)
-    tail(text, "@leave", "%slot")
-    return text.function(f"define internal tailcc void @{name}({PARAMETERS}) #1")
-
-
-def _store(size: int) -> str:
-    """A store whose page is not quick: it may be done all the same."""
-    text = Text()
-    address = text.load(_field(text, "address"), 64)
-    state, context = text.value("ptrtoint ptr %s to i64"), text.value("ptrtoint ptr %tlb to i64")
-    done = text.value(f"call {routine('store', [state, context, address, str(size)])}")
-    following, leaving = text.label(), text.label()
-    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), following, leaving, likely=True)
-    text.place(following)
-    slot = text.pointer("%slot", SLOT * LENGTH // 2)
-    tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot)
-    text.place(leaving)
-    tail(text, "@leave", "%slot")
-    return text.function(f'define internal tailcc void @"store.{size}"({PARAMETERS}) #1')

@@ -27,8 +27,9 @@ from vlab.machine.execute.native.layout import (
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
+from vlab.machine.pmp import R, W
 from vlab.riscv.instructions import ROWS, Row
-from vlab.riscv.meaning import CONTROL, meaning
+from vlab.riscv.meaning import CONTROL, MEMORY, meaning
 
 PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
 LENGTH = 4  # bytes of an instruction
@@ -84,16 +85,22 @@ def handlers() -> Iterator[tuple[str, str]]:
     """The name and the IR of each handler."""
     for row in ROWS.values():
         if native(row):
-            yield row.name, _Handler(row, near=False).write(row.name)
+            yield row.name, _Handler(row).write(row.name)
             if jumps_near(row):
                 yield f"{row.name}.near", _Handler(row, near=True).write(f"{row.name}.near")
+            if called(row) & MEMORY.keys():
+                yield f"{row.name}.slow", _Handler(row, slow=True).write(f"{row.name}.slow")
 
 
 class _Handler:
-    """Writes one handler. A `near` one jumps inside its page: its immediate is the way to the slot there."""
+    """Writes one handler.
 
-    def __init__(self, row: Row, *, near: bool):
-        self._row, self._near = row, near
+    A `near` one jumps inside its page: its immediate is the way to the slot there. A `slow` one accesses memory
+    that has no tag, so it asks a routine.
+    """
+
+    def __init__(self, row: Row, *, near: bool = False, slow: bool = False):
+        self._row, self._near, self._slow = row, near, slow
         self._text = text = Text()
         used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
         self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
@@ -181,11 +188,21 @@ class _Handler:
     # What comes next
 
     def _next(self) -> None:
-        """The next instruction of the straight line."""
+        """The next instruction of the straight line; if its page has to be fetched anew, the line ends early."""
         text = self._text
         slot = text.pointer("%slot", SLOT * LENGTH // 2)
-        handler = text.value(f"load ptr, ptr {slot}, align 8")
-        tail(text, handler, slot)
+        if self._slow:
+            field = text.pointer("%s", OFFSETS["refetch"])
+            gone, there = text.label(), text.label()
+            text.branch(text.value(f"icmp eq i64 {text.load(field, 64)}, 0"), there, gone, likely=True)
+            text.place(gone)
+            text.store(field, 64, "0")
+            left = text.load(text.pointer("%slot", LEFT), 16)
+            count = text.value(f"sub i64 {text.value(f'add i64 %count, {left}')}, 1")
+            following = text.value(f"add i64 {self._pc()}, {LENGTH}")
+            tail(text, "@seek", text.as_pointer(following), count)
+            text.place(there)
+        tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot)
 
     def _jump(self, value: ast.expr) -> None:
         match value:
@@ -219,9 +236,12 @@ class _Handler:
 
     def _leave_if(self, number: str) -> None:
         """Leave to Python before this instruction, if a number isn't zero."""
+        self._leave_unless(self._text.value(f"icmp eq i64 {number}, 0"))
+
+    def _leave_unless(self, condition: str) -> None:
         text = self._text
         leaving, staying = text.label(), text.label()
-        text.branch(text.value(f"icmp eq i64 {number}, 0"), staying, leaving, likely=True)
+        text.branch(condition, staying, leaving, likely=True)
         text.place(leaving)
         tail(text, "@leave", "%slot")
         text.place(staying)
@@ -241,12 +261,27 @@ class _Handler:
 
     # Memory
 
-    def _host(self, address: ast.expr, size: int, tag_at: int, miss: str, value: str = "") -> str:
-        """Where in the host an address leads; if the context does not have it at hand, `miss` goes on."""
+    def _host(self, address: ast.expr, size: int, need: int, *, aligned: bool = False) -> str:
+        """Where in the host an address leads; Python does the instruction where it isn't plain memory."""
         if (known := self._hosts.get(ast.dump(address))) is not None:
             return known
         text = self._text
         at = self._expressions.low(address)
+        if self._slow:
+            if aligned and size > 1:
+                self._leave_if(text.value(f"and i64 {at}, {size - 1}"))
+            state, context = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%tlb"))
+            found = text.value(f"call {routine('locate', [state, context, at, str(size), str(need)])}")
+            self._leave_unless(text.value(f"icmp ne i64 {found}, 0"))
+            host = text.as_pointer(found)
+        else:
+            host = self._tagged(at, size, READ_TAG if need == R else WRITE_TAG)
+        self._hosts[ast.dump(address)] = host
+        return host
+
+    def _tagged(self, at: str, size: int, tag_at: int) -> str:
+        """The same by the tag of the page; without one, the slow handler takes over."""
+        text = self._text
         wanted = text.value(f"and i64 {at}, {_PAGES | size - 1}")
         shifted = text.value(f"lshr i64 {at}, {_TAG_SHIFT}")
         entry = text.pointer("%tlb", text.value(f"and i64 {shifted}, {_TAG_MASK}"))
@@ -254,23 +289,17 @@ class _Handler:
         quick, slow = text.label(), text.label()
         text.branch(text.value(f"icmp eq i64 {tag}, {wanted}"), quick, slow, likely=True)
         text.place(slow)
-        text.store(text.pointer("%s", OFFSETS["address"]), 64, at if value else wanted)
-        if value:
-            text.store(text.pointer("%s", OFFSETS["value"]), 64, value)
-        tail(text, miss, "%slot")
+        tail(text, f'@"{self._row.name}.slow"', "%slot")
         text.place(quick)
-        addend = text.load(text.pointer(entry, ADDEND), 64)
-        host = text.as_pointer(text.value(f"add i64 {at}, {addend}"))
-        self._hosts[ast.dump(address)] = host
-        return host
+        return text.as_pointer(text.value(f"add i64 {at}, {text.load(text.pointer(entry, ADDEND), 64)}"))
 
     def _load(self, call: ast.Call) -> Value:
         address, size = call.args[0], _size(call.args[1])
-        return Value(self._text.load(self._host(address, size, READ_TAG, "@miss_read"), 8 * size))
+        return Value(self._text.load(self._host(address, size, R), 8 * size))
 
     def _amo_load(self, call: ast.Call) -> Value:
         address, size = call.args[0], _size(call.args[1])
-        return Value(self._text.load(self._host(address, size, WRITE_TAG, "@miss_write"), 8 * size))
+        return Value(self._text.load(self._host(address, size, W, aligned=True), 8 * size))
 
     def _physical(self, host: str) -> str:
         """The physical address of a place in the host's memory."""
@@ -281,7 +310,7 @@ class _Handler:
 
     def _load_reserved(self, call: ast.Call) -> Value:
         text, (address, size) = self._text, call.args
-        host = self._host(address, _size(size), READ_TAG, "@miss_read")
+        host = self._host(address, _size(size), R, aligned=True)
         for field, value in (("reserved", self._physical(host)), ("reserved_size", str(_size(size)))):
             text.store(text.pointer("%s", OFFSETS[field]), 64, value)
         return Value(text.load(host, 8 * _size(size)))
@@ -289,7 +318,7 @@ class _Handler:
     def _store_conditional(self, call: ast.Call) -> Value:
         text, (address, size, value) = self._text, call.args
         stored = self._expressions.low(value)
-        host = self._host(address, _size(size), WRITE_TAG, "@miss_write")
+        host = self._host(address, _size(size), W, aligned=True)
         place, length = (text.pointer("%s", OFFSETS[name]) for name in ("reserved", "reserved_size"))
         here = text.value(f"icmp eq i64 {text.load(place, 64)}, {self._physical(host)}")
         alike = text.value(f"icmp eq i64 {text.load(length, 64)}, {_size(size)}")
@@ -306,8 +335,7 @@ class _Handler:
     def _store(self, address: ast.expr, size: ast.expr, value: ast.expr) -> None:
         length = _size(size)
         stored = self._expressions.low(value)
-        miss = f'@"store.{length}"'
-        self._text.store(self._host(address, length, WRITE_TAG, miss, stored), 8 * length, stored)
+        self._text.store(self._host(address, length, W), 8 * length, stored)
 
 
 def enter(text: Text, slot: str) -> None:

@@ -39,12 +39,12 @@ FIELDS = (
     "slot",  # where, in a code page
     "code_page",  # the virtual page of the instructions being executed
     "fetch", "data",  # contexts in use
-    "address",  # of an access that missed
+    "refetch",  # whether the TLB has forgotten the page that is being executed
     "ram", "base", "size",  # memory: in the host, and for the guest
     "open",  # a byte a page of memory: stores may go straight there
     "codes",  # 8 bytes a page of memory: its code page
     "undecoded",  # the handler of a slot that holds nothing yet
-    "value",  # of a store that missed; a routine's result; the page of memory that wants a code page
+    "value",  # a routine's result; the page of memory that wants a code page
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
     "told",  # whether every event must be told, so that Python has to make it
     "mode",

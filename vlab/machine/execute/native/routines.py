@@ -71,11 +71,15 @@ def refill(s: Any, context: int, address: int, need: int) -> int:
         return 0
     before = peek(context + PAGES + 8 * index, 8)
     code = s.code_page >> _OFFSET_BITS
-    if context == s.fetch and before == code and need != X:
-        return 0  # the page being executed loses its place only after this instruction
     found = translate(s, context, address, need)
     if not found & need:
         return 0
+    if context == s.fetch and before == code and need != X:
+        # The page being executed loses its place, but not before this instruction is done.
+        at = (found >> RIGHTS_BITS << _OFFSET_BITS) - s.base
+        if need == W and peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN:
+            return 0
+        s.refetch = 1
     slow(context, before)
     poke(context + PAGES + 8 * index, 8, page)
     poke(context + FRAMES + 8 * index, 8, found)
@@ -112,33 +116,21 @@ def quicken(s: Any, context: int, page: int, frame: int, need: int) -> int:
     return _YES
 
 
-def store(s: Any, context: int, address: int, size: int) -> int:
-    """A store whose page is not quick: `s.value`. _YES if it is done."""
-    if address & (size - 1):
+def locate(s: Any, context: int, address: int, size: int, need: int) -> int:
+    """Where in the host the bytes at an address are, for an access that found no tag; 0 if it is Python's."""
+    if (address & 4095) + size > 4096:
         return 0
-    found = refill(s, context, address, W)
-    at = 0
-    if found != _YES:
-        page = address >> _OFFSET_BITS
-        index = (page ^ page >> 10) & _SETS
-        known = peek(context + FRAMES + 8 * index, 8)
-        if peek(context + PAGES + 8 * index, 8) != page or not known & W:
-            return 0
-        at = (known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095) - s.base
-        if at >= s.size or peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or decoded(s, at, size):
-            return 0
-        at += s.ram
-    else:
-        at = address + peek(context + (address >> _OFFSET_BITS & _SETS) * QUICK_SIZE + ADDEND, 8)
-    if size == 8:
-        poke(at, 8, s.value)
-    elif size == 4:
-        poke(at, 4, s.value)
-    elif size == 2:
-        poke(at, 2, s.value)
-    else:
-        poke(at, 1, s.value)
-    return _YES
+    if refill(s, context, address, need) == _YES:
+        return address + peek(context + (address >> _OFFSET_BITS & _SETS) * QUICK_SIZE + ADDEND, 8)
+    page = address >> _OFFSET_BITS
+    index = (page ^ page >> 10) & _SETS
+    known = peek(context + FRAMES + 8 * index, 8)
+    if need != W or peek(context + PAGES + 8 * index, 8) != page or not known & W:
+        return 0
+    at = (known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095) - s.base
+    if at >= s.size or peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or decoded(s, at, size):
+        return 0
+    return s.ram + at
 
 
 def decoded(s: Any, at: int, size: int) -> int:
@@ -255,5 +247,5 @@ def granted(context: int, entry: int) -> int:
     return rights
 
 
-ROUTINES = (refill, quicken, store, decoded, slow, translate, inside, walk, leaf, granted)
+ROUTINES = (refill, quicken, locate, decoded, slow, translate, inside, walk, leaf, granted)
 YES = _YES
