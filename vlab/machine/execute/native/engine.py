@@ -5,6 +5,7 @@ from mmap import mmap
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from vlab.machine.computer import standing
 from vlab.machine.execute.interpreter import Leave
 from vlab.machine.execute.native.building import native
 from vlab.machine.execute.native.codepages import CodePages, address_of
@@ -99,6 +100,8 @@ class NativeEngine:
                 self.code.hold(state[_VALUE])
             else:
                 self._leave()
+                if standing(machine) is not None:
+                    return  # a trap led to a resident
                 count = budget if reason == LIMIT else 1
                 budget -= count
                 if not self._steps(count) or not budget:
