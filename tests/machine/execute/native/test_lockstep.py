@@ -18,6 +18,7 @@ ONES = (1 << 64) - 1
 ROOT, MIDDLE, LOW, HANDLER = (RAM_BASE + number * PAGE for number in (20, 21, 22, 23))
 MASKS = {"valid": 0xCF, "user": 0xDF, "any": 0xFF}
 ROWS_HERE = [row for row in ROWS.values() if row.extension != "H"]
+WIDE_ROWS = [row for row in ROWS_HERE if row.size == 4]
 TOLD = ["mstatus", "sstatus", "sscratch", "mscratch", "sepc", "mepc", "scause", "stval", "satp", "mcause", "sie"]
 NUMBERS = [CSRS[name].number for name in TOLD]
 MPP_SPP = (0, 1 << 11, 3 << 11, 1 << 8)
@@ -35,10 +36,11 @@ VALUES = PLACES | st.sampled_from(EDGES) | st.integers(0, ONES)
 
 
 @st.composite
-def words(draw):
+def words(draw, rows):
+    """The bytes of an instruction: any row with any operands, or any bits at all."""
     if draw(st.integers(0, 29)) == 0:
-        return draw(st.integers(0, (1 << 32) - 1))
-    row = draw(st.sampled_from(ROWS_HERE))
+        return draw(st.integers(0, (1 << 32) - 1)).to_bytes(4, "little")
+    row = draw(st.sampled_from(rows))
     values = {operand: draw(st.integers(0, (1 << row.width(operand)) - 1)) for operand in row.operands}
     if "csr" in values:
         values["csr"] = draw(st.sampled_from(NUMBERS))
@@ -49,7 +51,7 @@ def words(draw):
     for operand in ("rs1", "rs2", "rd"):
         if operand in values:  # few registers, so that what one writes another one uses
             values[operand] = draw(st.integers(0, 7))
-    return encode(row, values)
+    return encode(row, values).to_bytes(row.size, "little")
 
 
 @st.composite
@@ -71,9 +73,10 @@ def tables(draw):
 @st.composite
 def machines(draw):
     """A function that builds the same machine again and again, for an engine each."""
-    code = draw(st.lists(words(), min_size=1, max_size=20))
+    compressed = draw(st.booleans())
+    code = b"".join(draw(st.lists(words(ROWS_HERE if compressed else WIDE_ROWS), min_size=1, max_size=20)))
     copies = draw(st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True))
-    offset = draw(st.sampled_from([0, 0, 64, 4096 - 4 * len(code), 4096 - 4]))
+    offset = draw(st.sampled_from([0, 0, 64, 4096 - len(code), 4096 - 4, 4096 - 2 * compressed]))
     entries = draw(tables())
     mode = draw(st.sampled_from([0, 1, 3]))
     paged = draw(st.booleans())
@@ -88,13 +91,14 @@ def machines(draw):
     slots = [1 + draw(st.integers(0, 5)) for _copy in copies]
 
     def build(engine):
-        text = b"".join(word.to_bytes(4, "little") for word in code)
-        built = Machine(Program(((RAM_BASE, b"\0"),), RAM_BASE), memory=SIZE, engine=engine)
+        built = Machine(
+            Program(((RAM_BASE, b"\0"),), RAM_BASE), memory=SIZE, extensions="C" if compressed else "", engine=engine
+        )
         memory = built.memory
         memory.poke(RAM_BASE, bytes(range(256)) * (6 * 16))
         for copy, slot in zip(copies, slots, strict=True):
             place = copy * PAGE + offset
-            memory.poke(RAM_BASE + place, text[: 6 * PAGE - place])
+            memory.poke(RAM_BASE + place, code[: 6 * PAGE - place])
             entries[LOW + 8 * slot] = RAM_BASE + copy * PAGE >> 2 | (entries[LOW + 8 * slot] & 0x3FF | 9)
         for at, entry in entries.items():
             memory.poke(at, entry.to_bytes(8, "little"))
@@ -109,7 +113,7 @@ def machines(draw):
         if alarm is not None:
             hart.csr.write(CSRS["mie"], 0xA0)
             built.bus.store(0x0200_4000, 8, alarm)
-        hart.mode, hart.pc = type(hart.mode)(mode), start & ~3
+        hart.mode, hart.pc = type(hart.mode)(mode), start & ~1 if compressed else start & ~3
         hart.x[1:32] = registers
         hart.mmu.flush("test")
         hart.mmu.select()

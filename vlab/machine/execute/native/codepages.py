@@ -6,7 +6,7 @@ from mmap import mmap
 from typing import TYPE_CHECKING
 
 from vlab.machine.execute.native.building import Native
-from vlab.machine.execute.native.handlers import LENGTH, jumps, jumps_near, native
+from vlab.machine.execute.native.handlers import handler_name, jumps, jumps_near, native
 from vlab.machine.execute.native.layout import (
     ASK,
     CODE_PAGE,
@@ -21,6 +21,7 @@ from vlab.machine.execute.native.layout import (
     UPPER_IMM,
 )
 from vlab.machine.memory import PAGE, Memory
+from vlab.riscv.instructions import ROWS, length
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -53,6 +54,7 @@ class CodePages:
         self._free: list[int] = []  # places in the arena
         self._csrs = csrs
         self._known: dict[int, tuple[int, int, int, bool]] = {}
+        self._short = {address for name, address in made.handlers.items() if ".2" in name}  # of two bytes
         self.undecoded = made.handlers["undecoded"]
         empty = [self.undecoded, 0] * END_SLOT + [made.handlers["page_end"], 0]
         self._empty = memoryview(b"".join(word.to_bytes(8, "little") for word in empty)).cast("Q")
@@ -93,20 +95,30 @@ class CodePages:
         first, slots = number * CODE_PAGE // 8, self._slots
         start = self._memory.base + self._pages[number] * PAGE
         line, offset, left = [], inside >> SLOT_SHIFT, 0
-        while offset + LENGTH <= PAGE:
+        while offset < PAGE:
             at = first + (offset << SLOT_SHIFT) // 8
             if slots[at] != self.undecoded:
                 left = slots[at + 1] >> _LEFT
                 break
-            handler, operands, ends = self._operation(self._memory.load(start + offset, LENGTH), offset)
+            word, size = self._word(start, offset)
+            handler, operands, ends = self._operation(word, offset)
             line.append((at, handler, operands))
             if ends:
                 break
-            offset += LENGTH
+            offset += size
         self._held[number] += len(line)
         for at, handler, operands in reversed(line):
             left += 1
             slots[at], slots[at + 1] = handler, operands | left << _LEFT
+
+    def _word(self, start: int, offset: int) -> tuple[int, int]:
+        """The instruction in a page, and its bytes; one that reaches into the next page counts as none: 0."""
+        parcel = self._hart.parcel
+        word = self._memory.load(start + offset, parcel)
+        size = max(parcel, length(word))
+        if size == parcel:
+            return word, size
+        return (self._memory.load(start + offset, size) if offset + size <= PAGE else 0), size
 
     def _operation(self, word: int, offset: int) -> tuple[int, int, bool]:
         """What stands in the slot of an instruction, `left` left out, and whether its straight line ends there."""
@@ -124,29 +136,30 @@ class CodePages:
     def _name(self, word: int) -> str:
         found = self._hart.decode(word)
         assert found is not None
-        return found.name
+        return handler_name(found.row.base, found.row.size)
 
     def _made(self, word: int) -> tuple[int, int, int, bool]:
         """The handler, its operands, how far it jumps (0: that isn't said in it), and whether the line ends there."""
         found = self._hart.decode(word)
-        if found is None or not native(found.row):
-            return self._handlers["leave"], 0, 0, True
-        if "csr" in found.row.operands and found["csr"] not in self._csrs:
-            return self._handlers["leave"], 0, 0, True
-        reach = found["imm"] if jumps_near(found.row) else 0
-        if reach % LENGTH:
-            return self._handlers["leave"], 0, 0, True  # it traps, if it jumps
+        leaving = self._handlers["leave"], 0, 0, True
+        if found is None:
+            return leaving
+        row = ROWS[found.row.base]
+        reach = found["imm"] if jumps_near(row) else 0
+        unknown = "csr" in row.operands and found["csr"] not in self._csrs
+        if not native(row) or unknown or reach % self._hart.parcel:
+            return leaving
         operands = (found["rd"] or SINK) << _RD | (found["rs1"] or found["zimm"]) << _RS1
-        imm = self._csrs[found["csr"]] if "csr" in found.row.operands else found["imm"] or found["shamt"]
+        imm = self._csrs[found["csr"]] if "csr" in row.operands else found["imm"] or found["shamt"]
         operands = self._with_imm(operands, word, imm)
-        return self._handlers[found.name], operands, reach, jumps(found.row)
+        return self._handlers[self._name(word)], operands, reach, jumps(row)
 
     def _with_imm(self, operands: int, word: int, imm: int) -> int:
         """Operands with an immediate, and rs2 below it if there is one."""
         found = self._hart.decode(word)
         assert found is not None
         kept = operands >> _RD << _RD
-        if "rs2" in found.row.operands:
+        if "rs2" in ROWS[found.row.base].operands:
             return kept | (imm & 0xFFFF) << _UPPER | found["rs2"]
         return kept | imm & 0xFFFF_FFFF
 
@@ -183,7 +196,8 @@ class CodePages:
         first, slots = number * CODE_PAGE // 8, self._slots
         while offset > 0 and free < 2:
             offset -= 2
-            at, following = first + offset // 2 * _WORDS, first + (offset + LENGTH) // 2 * _WORDS
+            at = first + offset // 2 * _WORDS
+            following = at + (1 if slots[at] in self._short else 2) * _WORDS
             leads = slots[at] != self.undecoded and slots[at + 1] >> _LEFT > 1
             if leads and slots[following] == self.undecoded:
                 self._drop(number, offset)

@@ -50,14 +50,14 @@ class NativeEngine:
         self._block = mmap(-1, STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        csrs, rows = csr_rows()
+        csrs, rows = csr_rows(machine.hart.csr.registers)
         self._csrs = mmap(-1, len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._pmp: object = None
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, csrs=address_of(self._csrs))
+        self._set(undecoded=self.code.undecoded, csrs=address_of(self._csrs), unaligned=machine.hart.parcel - 1)
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
 
@@ -78,7 +78,7 @@ class NativeEngine:
         With `told`, whatever has an event is Python's.
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
-        state[_AT["told"]] = told or machine.extensions != ""
+        state[_AT["told"]] = told or "H" in machine.extensions
         state[_AT["waking"]] = csr.pending() & csr.values["mie"] if csr.values["mie"] else 0
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
         if budget < _FEW:

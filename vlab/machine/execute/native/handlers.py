@@ -32,7 +32,6 @@ from vlab.riscv.instructions import ROWS, Row
 from vlab.riscv.meaning import CONTROL, MEMORY, meaning
 
 PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
-LENGTH = 4  # bytes of an instruction
 _NOTHING = {"fence", "fence_i"}  # as in `lowering`
 # Which functions of meanings are routines of `privileged`: each may also change what comes next.
 _ROUTINES = {"ecall", "ebreak", "sret", "mret", "sfence_vma", "csr_write", "csr_set", "csr_clear"}
@@ -83,13 +82,20 @@ def _target_names(row: Row) -> set[str]:
 
 def handlers() -> Iterator[tuple[str, str]]:
     """The name and the IR of each handler."""
-    for row in ROWS.values():
+    for base, size in dict.fromkeys((row.base, row.size) for row in ROWS.values()):
+        row = ROWS[base]
         if native(row):
-            yield row.name, _Handler(row).write(row.name)
+            name = handler_name(base, size)
+            yield name, _Handler(row, size).write(name)
             if jumps_near(row):
-                yield f"{row.name}.near", _Handler(row, near=True).write(f"{row.name}.near")
+                yield f"{name}.near", _Handler(row, size, near=True).write(f"{name}.near")
             if called(row) & MEMORY.keys():
-                yield f"{row.name}.slow", _Handler(row, slow=True).write(f"{row.name}.slow")
+                yield f"{name}.slow", _Handler(row, size, slow=True).write(f"{name}.slow")
+
+
+def handler_name(base: str, size: int) -> str:
+    """The name of the handler of instructions of so many bytes that do what the row `base` says."""
+    return base if size == 4 else f"{base}.{size}"
 
 
 class _Handler:
@@ -99,8 +105,8 @@ class _Handler:
     that has no tag, so it asks a routine.
     """
 
-    def __init__(self, row: Row, *, near: bool = False, slow: bool = False):
-        self._row, self._near, self._slow = row, near, slow
+    def __init__(self, row: Row, size: int, *, near: bool = False, slow: bool = False):
+        self._row, self._size, self._near, self._slow = row, size, near, slow
         self._text = text = Text()
         used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
         self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
@@ -122,7 +128,8 @@ class _Handler:
                     self._write_rd(self._expressions.low(value))
                 case ast.Assign(targets=[ast.Name(id="there")], value=value):
                     there = self._expressions.low(value)
-                    self._leave_if(text.value(f"and i64 {there}, {LENGTH - 1}"))
+                    unaligned = text.load(text.pointer("%s", OFFSETS["unaligned"]), 64)
+                    self._leave_if(text.value(f"and i64 {there}, {unaligned}"))
                     self._names["there"] = Value(there)
                 case ast.Assign(targets=[ast.Name(id=local)], value=value):
                     self._names[local] = self._expressions.value(value)
@@ -164,7 +171,7 @@ class _Handler:
             case "next":
                 if not any(_assigns_rd(statement) for statement in meaning(self._row)):
                     return None  # a branch not taken goes on at the next slot
-                return Value(text.value(f"add i64 {self._pc()}, {LENGTH}"))
+                return Value(text.value(f"add i64 {self._pc()}, {self._size}"))
         return None
 
     def _register(self, place: int) -> str:
@@ -190,7 +197,7 @@ class _Handler:
     def _next(self) -> None:
         """The next instruction of the straight line; if its page has to be fetched anew, the line ends early."""
         text = self._text
-        slot = text.pointer("%slot", SLOT * LENGTH // 2)
+        slot = text.pointer("%slot", SLOT * self._size // 2)
         if self._slow:
             field = text.pointer("%s", OFFSETS["refetch"])
             gone, there = text.label(), text.label()
@@ -199,7 +206,7 @@ class _Handler:
             text.store(field, 64, "0")
             left = text.load(text.pointer("%slot", LEFT), 16)
             count = text.value(f"sub i64 {text.value(f'add i64 %count, {left}')}, 1")
-            following = text.value(f"add i64 {self._pc()}, {LENGTH}")
+            following = text.value(f"add i64 {self._pc()}, {self._size}")
             tail(text, "@seek", text.as_pointer(following), count)
             text.place(there)
         tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot)
@@ -213,7 +220,7 @@ class _Handler:
                 text.place(taken)
                 self._go(body)
                 text.place(other)
-                enter(text, text.pointer("%slot", SLOT * LENGTH // 2))
+                enter(text, text.pointer("%slot", SLOT * self._size // 2))
             case _:
                 self._go(value)
 
@@ -250,7 +257,7 @@ class _Handler:
         """A call of a routine that may refuse: then Python does the instruction."""
         text = self._text
         pc = self._pc()
-        following = text.value(f"add i64 {pc}, {LENGTH}")
+        following = text.value(f"add i64 {pc}, {self._size}")
         for field, value in (("pc", following), ("count", "%count")):
             text.store(text.pointer("%s", OFFSETS[field]), 64, value)
         given = [text.value("ptrtoint ptr %s to i64"), pc, *map(self._expressions.low, call.args)]
@@ -289,7 +296,7 @@ class _Handler:
         quick, slow = text.label(), text.label()
         text.branch(text.value(f"icmp eq i64 {tag}, {wanted}"), quick, slow, likely=True)
         text.place(slow)
-        tail(text, f'@"{self._row.name}.slow"', "%slot")
+        tail(text, f'@"{handler_name(self._row.name, self._size)}.slow"', "%slot")
         text.place(quick)
         return text.as_pointer(text.value(f"add i64 {at}, {text.load(text.pointer(entry, ADDEND), 64)}"))
 

@@ -43,6 +43,7 @@ FIELDS = (
     "ram", "base", "size",  # memory: in the host, and for the guest
     "open",  # a byte a page of memory: stores may go straight there
     "codes",  # 8 bytes a page of memory: its code page
+    "unaligned",  # the bits of an address that are zero where an instruction may begin
     "undecoded",  # the handler of a slot that holds nothing yet
     "value",  # a routine's result; the page of memory that wants a code page
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer

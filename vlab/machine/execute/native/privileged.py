@@ -25,7 +25,7 @@ from vlab.machine.execute.native.routines import YES
 from vlab.machine.hart import STACKS
 from vlab.paging import SV39
 from vlab.riscv import CSRS, Cause, Mode
-from vlab.riscv.csrs import Csr
+from vlab.riscv.csrs import Csr, Registers
 
 if TYPE_CHECKING:
     from vlab.machine.execute.native.routines import peek, poke, unsigned
@@ -52,11 +52,11 @@ _KINDS = {
 }  # fmt: skip
 
 
-def csr_rows() -> tuple[dict[int, int], bytes]:
-    """The table of the CSRs that are native code's too; of each, by number, where it stands there."""
+def csr_rows(registers: Registers) -> tuple[dict[int, int], bytes]:
+    """The table of those CSRs that are native code's too; of each, by number, where it stands there."""
     places: dict[int, int] = {}
     table = b""
-    for csr in CSRS.values():
+    for csr in registers:
         kind = _KINDS.get(csr.name, _PLAIN)
         if kind < _TIME and (csr.view_of or csr.name) not in CSR_FIELDS:
             continue
