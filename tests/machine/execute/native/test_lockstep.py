@@ -1,5 +1,9 @@
 """One machine on two engines: after any random program, at any stop, all of the state is the same, TLB included."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +137,27 @@ def test_both_engines_leave_the_same_state_at_every_stop(build, stops):
     for stop in stops:
         assert native.run(stop) is reference.run(stop)
         assert state(native) == state(reference)
+
+
+@given(st.sampled_from([row for row in WIDE_ROWS if row.extension in ("I", "M", "A")]), st.data())
+def test_each_instruction_with_any_operands(row, data):
+    operands = {operand: data.draw(st.integers(0, (1 << row.width(operand)) - 1)) for operand in row.operands}
+    registers = data.draw(st.lists(VALUES, min_size=31, max_size=31))
+    code = encode(row, operands).to_bytes(4, "little") + b"\x13\0\0\0" * 16 + b"\x6f\0\0\0"
+    found = []
+    for engine in ("native", "interpreter"):
+        built = Machine(Program(((RAM_BASE, code),), RAM_BASE), memory=SIZE, engine=engine)
+        built.hart.x[1:32] = registers
+        built.hart.csr.values["mtvec"] = RAM_BASE + 4
+        built.run(10)
+        found.append(state(built))
+    assert found[0] == found[1]
+
+
+def test_random_bytes_as_code_leave_the_same_state_and_no_crash(repository):
+    script = repository / "tests/machine/execute/native/hostile.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "1000", "12"],
+        env=os.environ | {"PYTHONPATH": str(repository)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "12 machines alike\n"), done.stderr
