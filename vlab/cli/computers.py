@@ -84,6 +84,7 @@ def build(
     shadows: Sequence[str],
     quirks: Sequence[str] = (),
     extensions: str = "",
+    engine: str | None = None,
 ) -> "tuple[Machine, list[Computer]]":
     """A machine, and the computers from it to the guest's, each in a hypervisor on the one before.
 
@@ -92,15 +93,17 @@ def build(
     """
     from vlab.hypervisor import HardwareAssisted, Hypervisor
     from vlab.machine import Machine
+    from vlab.machine.execute import chosen_engine
     from vlab.machine.quirks import chosen_quirks
 
+    chosen_engine(engine)
     sizes, faults = [memory], chosen_quirks(quirks)
     for _level in techniques:
         sizes.append(Hypervisor.memory_for(sizes[-1]))
     try:
         if HardwareAssisted.name in techniques and "H" not in extensions:
             extensions += "H"
-        machine = Machine(memory=sizes.pop(), extensions=extensions, quirks=faults)
+        machine = Machine(memory=sizes.pop(), extensions=extensions, quirks=faults, engine=engine)
         computers: list[Computer] = [machine]
         for technique, shadow in zip(techniques, shadows, strict=True):
             hypervisor = Hypervisor(computers[-1])

@@ -10,18 +10,19 @@ _VARIABLE = "VLAB_ENGINE"
 
 
 def chosen_engine(wanted: str | None) -> str:
-    """The engine of this name; if none is named, that of VLAB_ENGINE, and else the interpreter.
+    """The engine of this name; if none is named, that of VLAB_ENGINE, else the fastest that this host has.
 
     Raises:
         VlabError: if there is no such engine, or this host lacks what it needs.
     """
-    name = wanted or os.environ.get(_VARIABLE) or "interpreter"
+    fastest = "interpreter" if find_spec("llvmlite") is None else "native"
+    name = wanted or os.environ.get(_VARIABLE) or fastest
     if name not in ENGINES:
         raise VlabError(
             _("There is no engine {name!r}.").format(name=str(name)[:40]),
             mend=_("There are: {names}.").format(names=", ".join(ENGINES)),
         )
-    if name == "native" and find_spec("llvmlite") is None:
+    if name == "native" != fastest:
         raise VlabError(
             _("The native engine needs llvmlite, which is not installed."),
             mend=_('Install it: `pip install "vlab[native]"`. Without it, machines run on the interpreter.'),

@@ -50,7 +50,7 @@ def test_an_engine_is_chosen_by_name_or_by_the_environment(monkeypatch):
     monkeypatch.setenv("VLAB_ENGINE", "interpreter")
     assert chosen_engine(None) == "interpreter"
     assert chosen_engine("native") == "native"
-    monkeypatch.setenv("VLAB_ENGINE", "native")
+    monkeypatch.delenv("VLAB_ENGINE")
     assert chosen_engine(None) == "native"
     with pytest.raises(VlabError, match="no engine 'steam'"):
         Machine(engine="steam")

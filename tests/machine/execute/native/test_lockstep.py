@@ -88,6 +88,7 @@ def machines(draw):
     status = draw(st.sampled_from(MPP_SPP)) | draw(st.sampled_from([0, SUM, MXR, SUM | MXR, MPRV, SIE | MIE]))
     delegated = draw(st.sampled_from([0, 0xFFFF, 0xB1FF]))
     pmp = draw(st.sampled_from([0x1F, 0x1F, 0x1F, 0x1B, 0x0F0F, 0]))
+    regions = draw(st.none() | st.tuples(*[st.integers(0, FRAMES * 2)] * 3))
     alarm = draw(st.none() | st.integers(0, 60))
     start = RAM_BASE + copies[0] * PAGE + offset
     if paged and mode < 3 and draw(st.booleans()):
@@ -114,6 +115,11 @@ def machines(draw):
             "satp": make_satp(ROOT) if paged else 0,
         }.items():  # fmt: skip
             hart.csr.write(CSRS[name], value)
+        if regions is not None:  # edges on pages and inside them
+            for entry, edge in enumerate(sorted(regions)):
+                hart.csr.write(CSRS[f"pmpaddr{entry}"], RAM_BASE + edge * PAGE // 2 >> 2)
+            hart.csr.write(CSRS["pmpaddr3"], ONES)
+            hart.csr.write(CSRS["pmpcfg0"], 0x1F << 24 | 0x0F << 16 | (pmp & 0x87) << 8 | 0x08 << 8)
         if alarm is not None:
             hart.csr.write(CSRS["mie"], 0xA0)
             built.bus.store(0x0200_4000, 8, alarm)

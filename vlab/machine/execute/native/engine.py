@@ -16,6 +16,7 @@ from vlab.machine.execute.native.layout import (
     DECODE,
     LIMIT,
     OFFSETS,
+    PMP_ROW,
     STATE_SIZE,
     context_number,
 )
@@ -24,6 +25,7 @@ from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import PAGE, Memory
 from vlab.machine.mmu import Context, Key
 from vlab.riscv import Mode, Trap
+from vlab.riscv.csrs import PMP_ENTRIES
 
 if TYPE_CHECKING:
     from vlab.machine.machine import Machine
@@ -36,6 +38,7 @@ _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _CSRS = struct.Struct(f"<{len(CSR_FIELDS)}Q")
 _VALUES = itemgetter(*CSR_FIELDS)
 _X = struct.Struct("<32Q")
+_REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
 
 
@@ -55,9 +58,10 @@ class NativeEngine:
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._pmp: object = None
+        self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, csrs=address_of(self._csrs), unaligned=machine.hart.parcel - 1)
+        self._set(undecoded=self.code.undecoded, csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows), unaligned=machine.hart.parcel - 1)
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
 
@@ -131,6 +135,9 @@ class NativeEngine:
             for field, mode in (("pmp_below", Mode.S), ("pmp_machine", Mode.M)):
                 whole = pmp.uniform(memory.base, memory.size)
                 state[_AT[field]] = pmp.allowed(memory.base, memory.size, mode) if whole else 0
+            self._set(pmp_count=len(pmp.regions))
+            for number, region in enumerate(pmp.regions):
+                _REGION.pack_into(self._pmp_rows, number * PMP_ROW, region.first, region.end, region.config)
 
     def _leave(self) -> None:
         """Take it back."""

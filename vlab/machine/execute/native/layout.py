@@ -47,6 +47,7 @@ FIELDS = (
     "undecoded",  # the handler of a slot that holds nothing yet
     "value",  # a routine's result; the page of memory that wants a code page
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
+    "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
     "told",  # whether every event must be told, so that Python has to make it
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
@@ -94,6 +95,7 @@ ASK, OPEN, OPEN_DATA = range(3)
 # The number of a context of V = 0 among the state's fields: its mode, and these bits
 PAGED_SHIFT, SUM_SHIFT, MXR_SHIFT = 2, 3, 4
 CONTEXTS = OFFSETS["context0"]
+PMP_ROW = 24  # bytes of a region of PMP
 CSR_ROW = 64  # bytes in the table of CSRs
 
 

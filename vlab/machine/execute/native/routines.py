@@ -19,6 +19,7 @@ from vlab.machine.execute.native.layout import (
     OPEN,
     OPEN_DATA,
     PAGES,
+    PMP_ROW,
     QUICK_SIZE,
     READ_TAG,
     RIGHTS_BITS,
@@ -27,7 +28,7 @@ from vlab.machine.execute.native.layout import (
     WRITE_TAG,
 )
 from vlab.machine.mmu import PHYSICAL_BITS
-from vlab.machine.pmp import R, W, X
+from vlab.machine.pmp import LOCKED, R, W, X
 from vlab.paging import Flags
 from vlab.riscv import Mode
 
@@ -166,15 +167,39 @@ def slow(context: int, page: int) -> int:
 def translate(s: Any, context: int, address: int, need: int) -> int:
     """The frame behind an address, and the context's rights to it; 0 for what Python must look at."""
     mode = peek(context + _MODE, 8)
-    allowed = s.pmp_below
-    if mode == _MACHINE:
-        allowed = s.pmp_machine
     if not peek(context + _PAGED, 8):
         if address >> PHYSICAL_BITS or not inside(s, address & -4096):
             return 0
-        return (address >> _OFFSET_BITS) << RIGHTS_BITS | allowed
+        return (address >> _OFFSET_BITS) << RIGHTS_BITS | protected(s, address & -4096, mode)
     found = walk(s, context, address, need)
-    return found & ~_ALL_RIGHTS | (found & allowed)
+    if not found:
+        return 0
+    return found & ~_ALL_RIGHTS | (found & protected(s, found >> RIGHTS_BITS << _OFFSET_BITS, mode))
+
+
+def protected(s: Any, page: int, mode: int) -> int:
+    """What PMP lets a mode do in all of a page; 0 where a region begins or ends inside it."""
+    whole = s.pmp_below
+    if mode == _MACHINE:
+        whole = s.pmp_machine
+    if whole:
+        return whole
+    rights = 0
+    if mode == _MACHINE:
+        rights = _RWX
+    at = s.pmp + PMP_ROW * s.pmp_count
+    while at > s.pmp:
+        at -= PMP_ROW  # the first one counts most, so it comes last
+        first = peek(at, 8)
+        end = peek(at + 8, 8)
+        config = peek(at + 16, 8)
+        if (page < first and first < page + 4096) or (page < end and end < page + 4096):
+            return 0
+        if first <= page and page < end:
+            rights = config & _RWX
+            if mode == _MACHINE and not config & LOCKED:
+                rights = _RWX
+    return rights
 
 
 def inside(s: Any, address: int) -> int:
@@ -185,12 +210,12 @@ def inside(s: Any, address: int) -> int:
 def walk(s: Any, context: int, address: int, need: int) -> int:
     """The same through Sv39 tables (Privileged ISA, 4.3.2); A and D are set."""
     top = address >> 38
-    if s.satp >> 60 != _SV39 or not s.pmp_below & R or (top != 0 and top != _TOP):
+    if s.satp >> 60 != _SV39 or (top != 0 and top != _TOP):
         return 0
     table = (s.satp & _PPN) << _OFFSET_BITS
     shift = 30
     while shift >= 12:
-        if not inside(s, table):
+        if not inside(s, table) or not protected(s, table, _SUPERVISOR) & R:
             return 0
         place = table - s.base + ((address >> shift & 511) << 3)
         entry = peek(s.ram + place, 8)
@@ -218,7 +243,7 @@ def leaf(s: Any, context: int, place: int, entry: int, frame: int, need: int) ->
     if need == W:
         wanted |= _D
     if wanted != entry:
-        if not s.pmp_below & W or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
+        if not protected(s, s.base + (place & -4096), _SUPERVISOR) & W or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
             return 0
         poke(s.ram + place, 8, wanted)
     if not wanted & _D:
@@ -247,5 +272,5 @@ def granted(context: int, entry: int) -> int:
     return rights
 
 
-ROUTINES = (refill, quicken, locate, decoded, slow, translate, inside, walk, leaf, granted)
+ROUTINES = (protected, refill, quicken, locate, decoded, slow, translate, inside, walk, leaf, granted)
 YES = _YES
