@@ -93,7 +93,8 @@ def on_unicorn(loop: str, laps: int) -> tuple[float, int]:
     from unicorn import riscv_const as reg
 
     program = assemble(source(loop))
-    machine: Any = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV64)
+    kind: Any = unicorn.Uc  # type: ignore[attr-defined]  # its module exports nothing by name
+    machine = kind(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV64)
     machine.mem_map(naive.BASE, RAM)
     for address, content in program.segments:
         machine.mem_write(address, content)
@@ -120,10 +121,18 @@ def report(*, repetitions: int = 3, quick: bool = False) -> str:
     aims = ", ".join(f"{loop} {aim}" for loop, aim in AIMS.items())
     return table(
         "The native engine: million instructions a second, and its speed over others'",
-        ["loop", "instructions", "native", "over QEMU", "over QEMU -icount", "over the interpreter", "over Unicorn"],
+        [
+            "loop",
+            "instructions",
+            "native",
+            "over QEMU",
+            "over QEMU -icount",
+            "over the interpreter",
+            "over Unicorn",
+        ],
         rows,
         [
-            f"Medians of {repetitions} runs taken in turns; in brackets the lowest and the highest. Processor's seconds.",
+            f"Medians of {repetitions} runs in turns; in brackets the lowest and the highest. Processor's seconds.",
             "Of QEMU, its start-up is taken off: what one lap takes.",
             f"The aim: {AIM} × QEMU ({aims}); in the mean 1 × QEMU -icount.",
         ],

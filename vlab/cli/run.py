@@ -151,7 +151,9 @@ def _add_computer(parser: ArgumentParser) -> None:
     group.add_argument(
         "--engine",
         choices=("interpreter", "native"),
-        help=_("what executes instructions: `native`, the default where llvmlite is installed, or `interpreter`"),
+        help=_(
+            "what executes instructions: `native`, the default where llvmlite is installed, or `interpreter`"
+        ),
     )
 
 

@@ -41,7 +41,12 @@ def built(engine: str, seed: int) -> Machine:
     machine = Machine(program, memory=SIZE, extensions=extensions, engine=engine)
     machine.memory.poke(RAM_BASE, contents(luck))
     hart = machine.hart
-    places = [RAM_BASE + luck.randrange(SIZE) for _place in range(40)] + [0, (1 << 64) - 8, 1 << 63, 0x1000_0000]
+    places = [RAM_BASE + luck.randrange(SIZE) for _place in range(40)] + [
+        0,
+        (1 << 64) - 8,
+        1 << 63,
+        0x1000_0000,
+    ]
     for number in range(1, 32):
         hart.x[number] = luck.choice(places) + luck.choice([0, 0, 0, 4095, -1]) & (1 << 64) - 1
     for name in ("mtvec", "stvec", "mepc", "sepc"):

@@ -13,8 +13,8 @@ from vlab.riscv import ROWS, Mode, assemble
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import building, codepages, engine  # noqa: E402
-from vlab.machine.execute.native.handlers import native  # noqa: E402
+from vlab.machine.execute.native import building, codepages, engine
+from vlab.machine.execute.native.handlers import native
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def steps(monkeypatch):
 
 def both(source, memory="1M", **others):
     """One program on both engines."""
-    return [Machine(assemble(source), memory=memory, engine=name, **others) for name in ("native", "interpreter")]
+    return [
+        Machine(assemble(source), memory=memory, engine=name, **others) for name in ("native", "interpreter")
+    ]
 
 
 def run_alike(machines, *stops):
@@ -65,7 +67,9 @@ def test_without_llvmlite_there_is_no_native_engine(monkeypatch):
 
 
 def test_what_computes_has_a_handler():
-    computing = [row.name for row in ROWS.values() if row.extension in ("I", "M", "A", "C", "Zicsr", "Zifencei")]
+    computing = [
+        row.name for row in ROWS.values() if row.extension in ("I", "M", "A", "C", "Zicsr", "Zifencei")
+    ]
     assert [name for name in computing if not native(ROWS[name])] == []
 
 
@@ -76,7 +80,10 @@ def test_a_loop_is_native_all_of_it(steps):
     machine, _other = both("li a0, 100000\n la a1, there\n1: ld a2, 0(a1)\n addi a2, a2, 1\n sd a2, 0(a1)\n"
                            " addi a0, a0, -1\n bnez a0, 1b\n j .\n .balign 4096\nthere: .dword 0")  # fmt: skip
     machine.run(500_003)
-    assert machine.memory.load(RAM_BASE + PAGE, 8) == 99_999 or machine.memory.load(RAM_BASE + PAGE, 8) == 100_000
+    assert (
+        machine.memory.load(RAM_BASE + PAGE, 8) == 99_999
+        or machine.memory.load(RAM_BASE + PAGE, 8) == 100_000
+    )
     assert len(steps) < 10
 
 
@@ -101,7 +108,9 @@ def test_system_calls_are_native(steps):
 
 
 def test_a_store_ahead_in_its_own_line_is_seen():
-    machines = both("la a0, 1f\n lw a1, 2f\n sw a1, 0(a0)\n nop\n1: li a2, 1\n j .\n2: li a2, 2", memory="64K")
+    machines = both(
+        "la a0, 1f\n lw a1, 2f\n sw a1, 0(a0)\n nop\n1: li a2, 1\n j .\n2: li a2, 2", memory="64K"
+    )
     assert run_alike(machines, 30).hart.x[12] == 2
 
 
@@ -148,7 +157,9 @@ def test_a_page_of_data_in_the_place_of_the_code_in_the_tlb():
 
 
 def test_accesses_across_pages_and_unaligned_ones():
-    machines = both("1: sd a1, 0(a0)\n ld a2, 3(a0)\n sh a2, 5(a0)\n lw a3, 7(a0)\n addi a0, a0, 5\n addi a1, a1, 77\n j 1b")
+    machines = both(
+        "1: sd a1, 0(a0)\n ld a2, 3(a0)\n sh a2, 5(a0)\n lw a3, 7(a0)\n addi a0, a0, 5\n addi a1, a1, 77\n j 1b"
+    )
     for machine in machines:
         machine.hart.x[10] = RAM_BASE + PAGE + 4
     run_alike(machines, 50, 7000)

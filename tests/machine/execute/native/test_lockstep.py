@@ -23,7 +23,19 @@ ROOT, MIDDLE, LOW, HANDLER = (RAM_BASE + number * PAGE for number in (20, 21, 22
 MASKS = {"valid": 0xCF, "user": 0xDF, "any": 0xFF}
 ROWS_HERE = [row for row in ROWS.values() if row.extension != "H"]
 WIDE_ROWS = [row for row in ROWS_HERE if row.size == 4]
-TOLD = ["mstatus", "sstatus", "sscratch", "mscratch", "sepc", "mepc", "scause", "stval", "satp", "mcause", "sie"]
+TOLD = [
+    "mstatus",
+    "sstatus",
+    "sscratch",
+    "mscratch",
+    "sepc",
+    "mepc",
+    "scause",
+    "stval",
+    "satp",
+    "mcause",
+    "sie",
+]
 NUMBERS = [CSRS[name].number for name in TOLD]
 MPP_SPP = (0, 1 << 11, 3 << 11, 1 << 8)
 SUM, MXR, MPRV, SIE, MIE = 1 << 18, 1 << 19, 1 << 17, 2, 8
@@ -66,7 +78,10 @@ def tables(draw):
     entries |= {MIDDLE + 16: LOW >> 2 | 1}
     for index in [*range(8), 511]:
         frame = RAM_BASE // PAGE + draw(st.integers(0, FRAMES - 1))
-        flags = draw(st.sampled_from([0xCF, 0xCF, 0xDF, 0xDF, 0x0F, 0x1F, 0x4F, 0x43, 0x4B, 0x59]) | st.integers(0, 255))
+        flags = draw(
+            st.sampled_from([0xCF, 0xCF, 0xDF, 0xDF, 0x0F, 0x1F, 0x4F, 0x43, 0x4B, 0x59])
+            | st.integers(0, 255)
+        )
         entries[LOW + 8 * index] = frame << 10 | flags
     if draw(st.booleans()):
         odd = st.sampled_from([ROOT, ROOT + 16, MIDDLE, LOW, LOW + 8])
@@ -97,7 +112,10 @@ def machines(draw):
 
     def build(engine):
         built = Machine(
-            Program(((RAM_BASE, b"\0"),), RAM_BASE), memory=SIZE, extensions="C" if compressed else "", engine=engine
+            Program(((RAM_BASE, b"\0"),), RAM_BASE),
+            memory=SIZE,
+            extensions="C" if compressed else "",
+            engine=engine,
         )
         memory = built.memory
         memory.poke(RAM_BASE, bytes(range(256)) * (6 * 16))

@@ -26,7 +26,9 @@ from vlab.riscv.instructions import ROWS, length
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
-MOST_PAGES = 1024  # that hold decoded instructions; a guest that jumps everywhere must not fill the host's memory
+MOST_PAGES = (
+    1024  # that hold decoded instructions; a guest that jumps everywhere must not fill the host's memory
+)
 _RD, _RS1, _LEFT, _UPPER = (8 * (place - 8) for place in (RD, RS1, LEFT, UPPER_IMM))
 _WORDS = SLOT // 8
 _ONE_LEFT = 1 << _LEFT
@@ -38,9 +40,14 @@ def address_of(buffer: mmap | bytearray) -> int:
 
 
 class CodePages:
-    """The code pages of one machine. `table` leads to them, by page of memory; `gone` is called when some are no more."""
+    """The code pages of one machine.
 
-    def __init__(self, made: Native, hart: "Hart", memory: Memory, csrs: Mapping[int, int], gone: Callable[[], None]):
+    `table` leads to them, by page of memory; `gone` is called when some are no more, and no tag may lead there.
+    """
+
+    def __init__(
+        self, made: Native, hart: "Hart", memory: Memory, csrs: Mapping[int, int], gone: Callable[[], None]
+    ):
         self._hart, self._memory, self._handlers, self._gone = hart, memory, made.handlers, gone
         self._arena = mmap(-1, (MOST_PAGES + 1) * CODE_PAGE)
         start = address_of(self._arena)

@@ -19,7 +19,6 @@ from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import X
 
 HEAD = """
-declare void @llvm.assume(i1)
 attributes #0 = { nounwind }
 attributes #1 = { nounwind noinline }
 !0 = !{!"branch_weights", i32 2000, i32 1}

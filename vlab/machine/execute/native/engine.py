@@ -22,7 +22,7 @@ from vlab.machine.execute.native.layout import (
 )
 from vlab.machine.execute.native.privileged import csr_rows
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
-from vlab.machine.memory import PAGE, Memory
+from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.riscv import Mode, Trap
 from vlab.riscv.csrs import PMP_ENTRIES
@@ -61,7 +61,8 @@ class NativeEngine:
         self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows), unaligned=machine.hart.parcel - 1)
+        self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
+        self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
 
@@ -69,7 +70,9 @@ class NativeEngine:
         """A new context, of which native code knows."""
         made = shared_context(key)
         if not key.virtual:
-            self._state[_CONTEXTS + context_number(key.mode, key.paged, key.sum, key.mxr)] = _place(made.entries)
+            self._state[_CONTEXTS + context_number(key.mode, key.paged, key.sum, key.mxr)] = _place(
+                made.entries
+            )
         return made
 
     def _set(self, **fields: int) -> None:

@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from vlab.machine.execute.native.text import Text
 
-_LOW = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
+_LOW = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.BitAnd: "and",
+    ast.BitOr: "or",
+    ast.BitXor: "xor",
+}
 _COMPARISONS = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 _NARROW = {"byte": 8, "half": 16, "word": 32}
 _MASK = (1 << 64) - 1
@@ -49,7 +56,9 @@ class Expressions:
         """The low 64 bits, and their kind."""
         match node:
             case ast.Constant(value=int(number)):
-                return Value(str(number - (1 << 64) if number >> 63 == 1 else number), U if number >= 0 else S)
+                return Value(
+                    str(number - (1 << 64) if number >> 63 == 1 else number), U if number >= 0 else S
+                )
             case ast.Name(id=name):
                 return self._names[name]
             case ast.UnaryOp(op=ast.Invert() | ast.USub() as op, operand=operand):
@@ -173,6 +182,8 @@ class Expressions:
             unfit = text.value(f"or i1 {zero}, {text.value(f'and i1 {least}, {minus}')}")
         safe = text.value(f"select i1 {unfit}, i64 1, i64 {b}")
         operation, at_zero = ("div", "-1") if name == "quotient" else ("rem", a)
-        found = text.value(f"{letter}{operation} i64 {a}, {safe}")  # by 1 at an overflow: just as it should be
+        found = text.value(
+            f"{letter}{operation} i64 {a}, {safe}"
+        )  # by 1 at an overflow: just as it should be
         # -1 is no unsigned number: what takes it takes its low bits.
         return Value(text.value(f"select i1 {zero}, i64 {at_zero}, i64 {found}"), kind)

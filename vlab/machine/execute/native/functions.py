@@ -16,8 +16,9 @@ from vlab.machine.execute.native.layout import OFFSETS
 from vlab.machine.execute.native.text import Text, routine
 
 
-def function(made: FunctionType) -> str:
+def function(made: Callable[..., int]) -> str:
     """The IR of one function; its parameter `s`, if it has one, is the state block."""
+    assert isinstance(made, FunctionType)
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(made))).body
     assert isinstance(tree, ast.FunctionDef)
     parameters = [argument.arg for argument in tree.args.args]
@@ -31,7 +32,8 @@ class _Function:
         self._variables: set[str] = set()
 
     def write(self, name: str, parameters: list[str], body: list[ast.stmt]) -> str:
-        assigned = {node.id for statement in body for node in ast.walk(statement) if _is_target(node)}
+        nodes = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        assigned = {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
         self._variables = assigned | set(parameters)
         for variable in sorted(self._variables):
             self._text.line(f"%{variable}.at = alloca i64")
@@ -150,10 +152,6 @@ def _lifted(node: ast.expr) -> ast.expr:
     found = _Fields().visit(ast.parse(ast.unparse(node), mode="eval").body)
     assert isinstance(found, ast.expr)
     return found
-
-
-def _is_target(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 class _Names(dict[str, Value]):

@@ -67,7 +67,9 @@ def jumps(row: Row) -> bool:
 @cache
 def jumps_near(row: Row) -> bool:
     """Whether it jumps so far from its pc as its immediate says."""
-    return jumps(row) and "imm" in row.operands and bool(_target_names(row)) and "rs1" not in _target_names(row)
+    return (
+        jumps(row) and "imm" in row.operands and bool(_target_names(row)) and "rs1" not in _target_names(row)
+    )
 
 
 def _target_names(row: Row) -> set[str]:

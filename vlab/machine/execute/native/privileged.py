@@ -6,7 +6,8 @@ has changed, where Python must do it: because an event has to be told, or the ha
 interrupt waits to be enabled, or the trap is not one of these.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from vlab.machine.csrfile import COUNTERS
 from vlab.machine.execute.native.layout import (
@@ -28,7 +29,7 @@ from vlab.riscv import CSRS, Cause, Mode
 from vlab.riscv.csrs import Csr, Registers
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import peek, poke, unsigned
+    from vlab.machine.execute.native.routines import State, peek, poke
 
 _S, _M = STACKS[Mode.S], STACKS[Mode.M]
 _MODE_S, _MODE_M = int(Mode.S), int(Mode.M)
@@ -79,7 +80,7 @@ def _row(csr: Csr, kind: int) -> list[int]:
 # Modes and contexts
 
 
-def context_of(s: Any, mode: int, status: int, satp: int) -> int:
+def context_of(s: "State", mode: int, status: int, satp: int) -> int:
     """The context of a mode under these settings; 0 if there is none yet."""
     number = mode
     if mode != _MODE_M and satp >> _SATP_MODE:
@@ -91,7 +92,7 @@ def context_of(s: Any, mode: int, status: int, satp: int) -> int:
     return peek(s + CONTEXTS + 8 * number, 8)
 
 
-def switch(s: Any, mode: int, status: int, satp: int) -> int:
+def switch(s: "State", mode: int, status: int, satp: int) -> int:
     """Be in a mode, with this mstatus and satp; the contexts follow. 0 if one is missing."""
     fetch = context_of(s, mode, status, satp)
     data = fetch
@@ -111,7 +112,7 @@ def switch(s: Any, mode: int, status: int, satp: int) -> int:
 # Traps and returns (Privileged ISA, 3.1.6)
 
 
-def trap(s: Any, pc: int, cause: int, value: int) -> int:
+def trap(s: "State", pc: int, cause: int, value: int) -> int:
     """Enter the handler of an exception."""
     status = s.mstatus
     if s.told:
@@ -142,17 +143,17 @@ def trap(s: Any, pc: int, cause: int, value: int) -> int:
     return YES
 
 
-def ecall(s: Any, pc: int) -> int:
+def ecall(s: "State", pc: int) -> int:
     """Environment call."""
     return trap(s, pc, _ECALL + s.mode, 0)
 
 
-def ebreak(s: Any, pc: int) -> int:
+def ebreak(s: "State", pc: int) -> int:
     """Breakpoint."""
     return trap(s, pc, _BREAKPOINT, pc)
 
 
-def sret(s: Any, pc: int) -> int:
+def sret(s: "State", pc: int) -> int:
     """Leave a handler of S mode."""
     status = s.mstatus
     if s.told or s.waking or s.mode < _MODE_S or (s.mode == _MODE_S and status & _TSR):
@@ -166,7 +167,7 @@ def sret(s: Any, pc: int) -> int:
     return switch(s, mode, status, s.satp)
 
 
-def mret(s: Any, pc: int) -> int:
+def mret(s: "State", pc: int) -> int:
     """Leave a handler of M mode."""
     status = s.mstatus
     if s.told or s.waking or s.mode != _MODE_M:
@@ -182,7 +183,7 @@ def mret(s: Any, pc: int) -> int:
     return switch(s, mode, status, s.satp)
 
 
-def sfence_vma(s: Any, pc: int, address: int, asid: int, every: int) -> int:
+def sfence_vma(s: "State", pc: int, address: int, asid: int, every: int) -> int:
     """Forget all translations."""
     if s.told or s.mode < _MODE_S or (s.mode == _MODE_S and s.mstatus & _TVM):
         return 0
@@ -202,22 +203,22 @@ def sfence_vma(s: Any, pc: int, address: int, asid: int, every: int) -> int:
 # CSRs
 
 
-def csr_write(s: Any, pc: int, csr: int, value: int) -> int:
+def csr_write(s: "State", pc: int, csr: int, value: int) -> int:
     """Write, and give the old value."""
     return access(s, s.csrs + csr, ~0, value, 1)
 
 
-def csr_set(s: Any, pc: int, csr: int, bits: int, writes: int) -> int:
+def csr_set(s: "State", pc: int, csr: int, bits: int, writes: int) -> int:
     """Set bits, and give the old value."""
     return access(s, s.csrs + csr, bits, bits, writes)
 
 
-def csr_clear(s: Any, pc: int, csr: int, bits: int, writes: int) -> int:
+def csr_clear(s: "State", pc: int, csr: int, bits: int, writes: int) -> int:
     """Clear bits, and give the old value."""
     return access(s, s.csrs + csr, bits, 0, writes)
 
 
-def access(s: Any, row: int, bits: int, value: int, writes: int) -> int:
+def access(s: "State", row: int, bits: int, value: int, writes: int) -> int:
     """Read a CSR, and if `writes` change these of its bits to those of `value`."""
     kind = peek(row + _KIND, 8)
     if s.told:
@@ -252,7 +253,7 @@ def access(s: Any, row: int, bits: int, value: int, writes: int) -> int:
     return YES
 
 
-def counter(s: Any, kind: int, bit: int, writes: int) -> int:
+def counter(s: "State", kind: int, bit: int, writes: int) -> int:
     """Read a counter, if the mode may."""
     enabled = ~0
     if s.mode != _MODE_M:
@@ -271,7 +272,7 @@ def counter(s: Any, kind: int, bit: int, writes: int) -> int:
     return YES
 
 
-PRIVILEGED = (
+PRIVILEGED: tuple[Callable[..., int], ...] = (
     *(context_of, switch, trap, ecall, ebreak, sret, mret, sfence_vma),
     *(csr_write, csr_set, csr_clear, access, counter),
 )

@@ -4,7 +4,8 @@ Written in the restricted Python of `functions`, and never run as Python. Whatev
 Python (the answer 0), before anything has changed.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from vlab.machine.choices import TLB_ENTRIES
 from vlab.machine.execute.native.layout import (
@@ -34,6 +35,13 @@ from vlab.riscv import Mode
 
 if TYPE_CHECKING:
 
+    class State(int):
+        """Where the state block is in the host, and its fields."""
+
+        def __getattr__(self, field: str) -> int: ...
+
+        def __setattr__(self, field: str, value: int) -> None: ...
+
     def peek(address: int, size: int) -> int:
         """So many bytes of the host's memory."""
 
@@ -60,7 +68,7 @@ _SETS = SETS - 1
 _YES = 1 << 8  # another answer than any reason to stop
 
 
-def refill(s: Any, context: int, address: int, need: int) -> int:
+def refill(s: "State", context: int, address: int, need: int) -> int:
     """Let the page of `address` be reached quickly for `need`. _YES, or why not."""
     page = address >> _OFFSET_BITS
     index = (page ^ page >> 10) & _SETS
@@ -88,7 +96,7 @@ def refill(s: Any, context: int, address: int, need: int) -> int:
     return quicken(s, context, page, found >> RIGHTS_BITS, need)
 
 
-def quicken(s: Any, context: int, page: int, frame: int, need: int) -> int:
+def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
     """Set the tag of a page that the context remembers."""
     at = (frame << _OFFSET_BITS) - s.base
     tag = page << _OFFSET_BITS
@@ -117,7 +125,7 @@ def quicken(s: Any, context: int, page: int, frame: int, need: int) -> int:
     return _YES
 
 
-def locate(s: Any, context: int, address: int, size: int, need: int) -> int:
+def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     """Where in the host the bytes at an address are, for an access that found no tag; 0 if it is Python's."""
     if (address & 4095) + size > 4096:
         return 0
@@ -134,7 +142,7 @@ def locate(s: Any, context: int, address: int, size: int, need: int) -> int:
     return s.ram + at
 
 
-def decoded(s: Any, at: int, size: int) -> int:
+def decoded(s: "State", at: int, size: int) -> int:
     """Whether one of these bytes of memory may be part of a decoded instruction."""
     code = peek(s.codes + 8 * (at >> _OFFSET_BITS), 8)
     first = at & 4094
@@ -164,7 +172,7 @@ def slow(context: int, page: int) -> int:
     return 0
 
 
-def translate(s: Any, context: int, address: int, need: int) -> int:
+def translate(s: "State", context: int, address: int, need: int) -> int:
     """The frame behind an address, and the context's rights to it; 0 for what Python must look at."""
     mode = peek(context + _MODE, 8)
     if not peek(context + _PAGED, 8):
@@ -177,7 +185,7 @@ def translate(s: Any, context: int, address: int, need: int) -> int:
     return found & ~_ALL_RIGHTS | (found & protected(s, found >> RIGHTS_BITS << _OFFSET_BITS, mode))
 
 
-def protected(s: Any, page: int, mode: int) -> int:
+def protected(s: "State", page: int, mode: int) -> int:
     """What PMP lets a mode do in all of a page; 0 where a region begins or ends inside it."""
     whole = s.pmp_below
     if mode == _MACHINE:
@@ -202,12 +210,12 @@ def protected(s: Any, page: int, mode: int) -> int:
     return rights
 
 
-def inside(s: Any, address: int) -> int:
+def inside(s: "State", address: int) -> int:
     """Whether the page at a physical address is memory."""
     return unsigned(address - s.base) < s.size
 
 
-def walk(s: Any, context: int, address: int, need: int) -> int:
+def walk(s: "State", context: int, address: int, need: int) -> int:
     """The same through Sv39 tables (Privileged ISA, 4.3.2); A and D are set."""
     top = address >> 38
     if s.satp >> 60 != _SV39 or (top != 0 and top != _TOP):
@@ -234,7 +242,7 @@ def walk(s: Any, context: int, address: int, need: int) -> int:
     return 0
 
 
-def leaf(s: Any, context: int, place: int, entry: int, frame: int, need: int) -> int:
+def leaf(s: "State", context: int, place: int, entry: int, frame: int, need: int) -> int:
     """What a leaf grants; A and D are set, if its page may be written straight."""
     rights = granted(context, entry | _D)
     if not rights & need or not inside(s, frame << _OFFSET_BITS):
@@ -243,7 +251,8 @@ def leaf(s: Any, context: int, place: int, entry: int, frame: int, need: int) ->
     if need == W:
         wanted |= _D
     if wanted != entry:
-        if not protected(s, s.base + (place & -4096), _SUPERVISOR) & W or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
+        writable = protected(s, s.base + (place & -4096), _SUPERVISOR) & W
+        if not writable or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
             return 0
         poke(s.ram + place, 8, wanted)
     if not wanted & _D:
@@ -272,5 +281,17 @@ def granted(context: int, entry: int) -> int:
     return rights
 
 
-ROUTINES = (protected, refill, quicken, locate, decoded, slow, translate, inside, walk, leaf, granted)
+ROUTINES: tuple[Callable[..., int], ...] = (
+    protected,
+    refill,
+    quicken,
+    locate,
+    decoded,
+    slow,
+    translate,
+    inside,
+    walk,
+    leaf,
+    granted,
+)
 YES = _YES
