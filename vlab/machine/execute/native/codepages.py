@@ -6,32 +6,27 @@ from mmap import mmap
 from typing import TYPE_CHECKING
 
 from vlab.machine.execute.native.building import Native
-from vlab.machine.execute.native.handlers import handler_name, jumps, jumps_near, native
 from vlab.machine.execute.native.layout import (
     ASK,
     CODE_PAGE,
     END_SLOT,
     LEFT,
     OPEN_DATA,
-    RD,
-    RS1,
-    SINK,
     SLOT,
     SLOT_SHIFT,
-    UPPER_IMM,
 )
+from vlab.machine.execute.native.slots import Slots
 from vlab.machine.memory import PAGE, Memory
-from vlab.riscv.instructions import ROWS, length
+from vlab.riscv.instructions import length
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
-MOST_PAGES = (
-    1024  # that hold decoded instructions; a guest that jumps everywhere must not fill the host's memory
-)
-_RD, _RS1, _LEFT, _UPPER = (8 * (place - 8) for place in (RD, RS1, LEFT, UPPER_IMM))
+# Pages that hold decoded instructions: a guest that jumps everywhere must not fill the host's memory.
+MOST_PAGES = 1024
+MOST_LEFT = 32  # instructions of a straight line: of the last one before a deadline, Python does them
+_LEFT = 8 * (LEFT - 8)
 _WORDS = SLOT // 8
-_ONE_LEFT = 1 << _LEFT
 
 
 def address_of(buffer: mmap | bytearray) -> int:
@@ -59,8 +54,7 @@ class CodePages:
         self._pages: list[int] = []  # of memory, in the order of the arena
         self._held: list[int] = []  # how many slots of each are filled
         self._free: list[int] = []  # places in the arena
-        self._csrs = csrs
-        self._known: dict[int, tuple[int, int, int, bool]] = {}
+        self._fillings = Slots(made.handlers, hart, csrs)
         self._short = {address for name, address in made.handlers.items() if ".2" in name}  # of two bytes
         self.undecoded = made.handlers["undecoded"]
         empty = [self.undecoded, 0] * END_SLOT + [made.handlers["page_end"], 0]
@@ -97,78 +91,39 @@ class CodePages:
     # Decoding
 
     def decode(self, slot: int) -> None:
-        """Fill the slots of a straight line: from this one to a jump, the page's end, or what is decoded."""
+        """Fill the slots of straight lines: from this one to a jump, the page's end, or what is decoded."""
         number, inside = divmod(slot - self._start, CODE_PAGE)
         first, slots = number * CODE_PAGE // 8, self._slots
-        start = self._memory.base + self._pages[number] * PAGE
+        start = self._pages[number] * PAGE
         line, offset, left = [], inside >> SLOT_SHIFT, 0
         while offset < PAGE:
-            at = first + (offset << SLOT_SHIFT) // 8
+            at = first + offset // 2 * _WORDS
             if slots[at] != self.undecoded:
                 left = slots[at + 1] >> _LEFT
                 break
             word, size = self._word(start, offset)
-            handler, operands, ends = self._operation(word, offset)
-            line.append((at, handler, operands))
-            if ends:
+            filling = self._fillings.filling(word)
+            line.append((at, offset, filling))
+            if filling.ends:
                 break
             offset += size
         self._held[number] += len(line)
-        for at, handler, operands in reversed(line):
+        for at, offset, filling in reversed(line):
+            handler, operands = filling.handler, filling.operands
+            if filling.reach and 0 <= offset + filling.reach < PAGE:
+                handler, operands = filling.near, filling.near_operands
             left += 1
+            if left > MOST_LEFT and filling.last:
+                handler, left = filling.last, 1
             slots[at], slots[at + 1] = handler, operands | left << _LEFT
 
     def _word(self, start: int, offset: int) -> tuple[int, int]:
         """The instruction in a page, and its bytes; one that reaches into the next page counts as none: 0."""
-        parcel = self._hart.parcel
-        word = self._memory.load(start + offset, parcel)
-        size = max(parcel, length(word))
-        if size == parcel:
-            return word, size
-        return (self._memory.load(start + offset, size) if offset + size <= PAGE else 0), size
-
-    def _operation(self, word: int, offset: int) -> tuple[int, int, bool]:
-        """What stands in the slot of an instruction, `left` left out, and whether its straight line ends there."""
-        known = self._known.get(word)
-        if known is None:
-            if len(self._known) >= 1 << 16:
-                self._known.clear()
-            known = self._known[word] = self._made(word)
-        handler, operands, reach, ends = known
-        if reach and 0 <= offset + reach < PAGE:
-            near = self._handlers[f"{self._name(word)}.near"]
-            return near, self._with_imm(operands, word, reach << SLOT_SHIFT), ends
-        return handler, operands, ends
-
-    def _name(self, word: int) -> str:
-        found = self._hart.decode(word)
-        assert found is not None
-        return handler_name(found.row.base, found.row.size)
-
-    def _made(self, word: int) -> tuple[int, int, int, bool]:
-        """The handler, its operands, how far it jumps (0: that isn't said in it), and whether the line ends there."""
-        found = self._hart.decode(word)
-        leaving = self._handlers["leave"], 0, 0, True
-        if found is None:
-            return leaving
-        row = ROWS[found.row.base]
-        reach = found["imm"] if jumps_near(row) else 0
-        unknown = "csr" in row.operands and found["csr"] not in self._csrs
-        if not native(row) or unknown or reach % self._hart.parcel:
-            return leaving
-        operands = (found["rd"] or SINK) << _RD | (found["rs1"] or found["zimm"]) << _RS1
-        imm = self._csrs[found["csr"]] if "csr" in row.operands else found["imm"] or found["shamt"]
-        operands = self._with_imm(operands, word, imm)
-        return self._handlers[self._name(word)], operands, reach, jumps(row)
-
-    def _with_imm(self, operands: int, word: int, imm: int) -> int:
-        """Operands with an immediate, and rs2 below it if there is one."""
-        found = self._hart.decode(word)
-        assert found is not None
-        kept = operands >> _RD << _RD
-        if "rs2" in ROWS[found.row.base].operands:
-            return kept | (imm & 0xFFFF) << _UPPER | found["rs2"]
-        return kept | imm & 0xFFFF_FFFF
+        parcels, at = self._memory.views[2], (start + offset) // 2
+        word = parcels[at]
+        if self._hart.parcel == 2 and length(word) == 2:
+            return word, 2
+        return (word | parcels[at + 1] << 16 if offset + 4 <= PAGE else 0), 4
 
     # Forgetting
 

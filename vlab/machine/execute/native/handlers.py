@@ -88,11 +88,12 @@ def handlers() -> Iterator[tuple[str, str]]:
         row = ROWS[base]
         if native(row):
             name = handler_name(base, size)
-            yield name, _Handler(row, size).write(name)
-            if jumps_near(row):
-                yield f"{name}.near", _Handler(row, size, near=True).write(f"{name}.near")
+            kinds = ["", "near" if jumps(row) else "last"] if jumps_near(row) or not jumps(row) else [""]
             if called(row) & MEMORY.keys():
-                yield f"{name}.slow", _Handler(row, size, slow=True).write(f"{name}.slow")
+                kinds += ["slow", "last.slow"]
+            for kind in kinds:
+                full = f"{name}.{kind}".rstrip(".")
+                yield full, _Handler(row, full, size, kind).write()
 
 
 def handler_name(base: str, size: int) -> str:
@@ -103,12 +104,14 @@ def handler_name(base: str, size: int) -> str:
 class _Handler:
     """Writes one handler.
 
-    A `near` one jumps inside its page: its immediate is the way to the slot there. A `slow` one accesses memory
-    that has no tag, so it asks a routine.
+    Of a row there are several kinds. A "near" one jumps inside its page: its immediate is the way to the slot there.
+    A "last" one ends a straight line, though another follows. A "slow" one accesses memory that has no tag, so it
+    asks a routine.
     """
 
-    def __init__(self, row: Row, size: int, *, near: bool = False, slow: bool = False):
-        self._row, self._size, self._near, self._slow = row, size, near, slow
+    def __init__(self, row: Row, name: str, size: int, kind: str):
+        self._row, self._name, self._size = row, name, size
+        self._near, self._last, self._slow = kind == "near", "last" in kind, "slow" in kind
         self._text = text = Text()
         used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
         self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
@@ -118,7 +121,7 @@ class _Handler:
         calls |= dict.fromkeys(_ROUTINES, self._routine)
         self._expressions = Expressions(text, self._names, calls)
 
-    def write(self, name: str) -> str:
+    def write(self) -> str:
         """The IR of the handler."""
         text = self._text
         jump: ast.expr | None = None
@@ -147,7 +150,7 @@ class _Handler:
             self._next()
         else:
             self._jump(jump)
-        return text.function(f'define internal tailcc void @"{name}"({PARAMETERS}) #0')
+        return text.function(f'define internal tailcc void @"{self._name}"({PARAMETERS}) #0')
 
     # Operands
 
@@ -211,7 +214,10 @@ class _Handler:
             following = text.value(f"add i64 {self._pc()}, {self._size}")
             tail(text, "@seek", text.as_pointer(following), count)
             text.place(there)
-        tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot)
+        if self._last:
+            enter(text, slot)
+        else:
+            tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot)
 
     def _jump(self, value: ast.expr) -> None:
         match value:
@@ -298,7 +304,7 @@ class _Handler:
         quick, slow = text.label(), text.label()
         text.branch(text.value(f"icmp eq i64 {tag}, {wanted}"), quick, slow, likely=True)
         text.place(slow)
-        tail(text, f'@"{handler_name(self._row.name, self._size)}.slow"', "%slot")
+        tail(text, f'@"{self._name}.slow"', "%slot")
         text.place(quick)
         return text.as_pointer(text.value(f"add i64 {at}, {text.load(text.pointer(entry, ADDEND), 64)}"))
 
