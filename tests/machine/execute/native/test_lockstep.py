@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.machine.execute.test_lockstep import EDGES
 from vlab.machine import Machine
 from vlab.machine.memory import PAGE, RAM_BASE
-from vlab.paging import make_satp
+from vlab.paging import SV39, SV48, make_satp
 from vlab.riscv import CSRS, ROWS, Program, encode
 
 pytest.importorskip("llvmlite")
@@ -103,6 +103,8 @@ def machines(draw):
     status = draw(st.sampled_from(MPP_SPP)) | draw(st.sampled_from([0, SUM, MXR, SUM | MXR, MPRV, SIE | MIE]))
     delegated = draw(st.sampled_from([0, 0xFFFF, 0xB1FF]))
     pmp = draw(st.sampled_from([0x1F, 0x1F, 0x1F, 0x1B, 0x0F0F, 0]))
+    named = draw(st.sampled_from(["", "", "_sv48", "_svade"]))
+    scheme = draw(st.sampled_from([SV39, SV48])) if named == "_sv48" else SV39
     regions = draw(st.none() | st.tuples(*[st.integers(0, FRAMES * 2)] * 3))
     alarm = draw(st.none() | st.integers(0, 60))
     start = RAM_BASE + copies[0] * PAGE + offset
@@ -114,7 +116,7 @@ def machines(draw):
         built = Machine(
             Program(((RAM_BASE, b"\0"),), RAM_BASE),
             memory=SIZE,
-            extensions="C" if compressed else "",
+            extensions="C" * compressed + named,
             engine=engine,
         )
         memory = built.memory
@@ -130,9 +132,9 @@ def machines(draw):
         for name, value in {
             "mtvec": HANDLER, "stvec": HANDLER, "mepc": start, "sepc": start, "mstatus": status,
             "medeleg": delegated, "mideleg": 0x222, "pmpaddr0": ONES, "pmpcfg0": pmp,
-            "satp": make_satp(ROOT) if paged else 0,
+            "satp": make_satp(ROOT, scheme=scheme) if paged else 0,
         }.items():  # fmt: skip
-            hart.csr.write(CSRS[name], value)
+            hart.csr.write(hart.csr.registers.by_name[name], value)
         if regions is not None:  # edges on pages and inside them
             for entry, edge in enumerate(sorted(regions)):
                 hart.csr.write(CSRS[f"pmpaddr{entry}"], RAM_BASE + edge * PAGE // 2 >> 2)

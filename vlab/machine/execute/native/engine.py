@@ -57,11 +57,13 @@ class NativeEngine:
         self._csrs = mmap(-1, len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
+        self._extended = "H" in machine.extensions
         self._pmp: object = None
         self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
         self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
+        self._set(keeps_marks=not machine.hart.mmu.hardware_ad)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
@@ -85,7 +87,8 @@ class NativeEngine:
         With `told`, whatever has an event is Python's.
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
-        state[_AT["told"]] = told or "H" in machine.extensions
+        state[_AT["told"]] = told
+        state[_AT["withheld"]] = told or self._extended
         state[_AT["waking"]] = csr.pending() & csr.values["mie"] if csr.values["mie"] else 0
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
         if budget < _FEW:

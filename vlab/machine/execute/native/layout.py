@@ -46,6 +46,8 @@ FIELDS = (
     "unaligned",  # the bits of an address that are zero where an instruction may begin
     "undecoded",  # the handler of a slot that holds nothing yet
     "value",  # a routine's result; the page of memory that wants a code page
+    "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
+    "withheld",  # whether traps, returns, CSRs and fences are Python's: of a hart with H
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
     "told",  # whether every event must be told, so that Python has to make it

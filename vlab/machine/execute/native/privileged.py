@@ -115,7 +115,7 @@ def switch(s: "State", mode: int, status: int, satp: int) -> int:
 def trap(s: "State", pc: int, cause: int, value: int) -> int:
     """Enter the handler of an exception."""
     status = s.mstatus
-    if s.told:
+    if s.withheld:
         return 0
     if s.mode != _MODE_M and s.medeleg >> cause & 1:
         before = 0
@@ -156,7 +156,7 @@ def ebreak(s: "State", pc: int) -> int:
 def sret(s: "State", pc: int) -> int:
     """Leave a handler of S mode."""
     status = s.mstatus
-    if s.told or s.waking or s.mode < _MODE_S or (s.mode == _MODE_S and status & _TSR):
+    if s.withheld or s.waking or s.mode < _MODE_S or (s.mode == _MODE_S and status & _TSR):
         return 0
     mode = (status & _S_ORIGIN) >> _S_SHIFT
     enabled = 0
@@ -170,7 +170,7 @@ def sret(s: "State", pc: int) -> int:
 def mret(s: "State", pc: int) -> int:
     """Leave a handler of M mode."""
     status = s.mstatus
-    if s.told or s.waking or s.mode != _MODE_M:
+    if s.withheld or s.waking or s.mode != _MODE_M:
         return 0
     mode = (status & _M_ORIGIN) >> _M_SHIFT
     enabled = 0
@@ -185,7 +185,7 @@ def mret(s: "State", pc: int) -> int:
 
 def sfence_vma(s: "State", pc: int, address: int, asid: int, every: int) -> int:
     """Forget all translations."""
-    if s.told or s.mode < _MODE_S or (s.mode == _MODE_S and s.mstatus & _TVM):
+    if s.withheld or s.mode < _MODE_S or (s.mode == _MODE_S and s.mstatus & _TVM):
         return 0
     number = 0
     while number < 32:
@@ -221,7 +221,7 @@ def csr_clear(s: "State", pc: int, csr: int, bits: int, writes: int) -> int:
 def access(s: "State", row: int, bits: int, value: int, writes: int) -> int:
     """Read a CSR, and if `writes` change these of its bits to those of `value`."""
     kind = peek(row + _KIND, 8)
-    if s.told:
+    if s.withheld:
         return 0
     if kind >= _TIME:
         return counter(s, kind, peek(row + _COUNTER_BIT, 8), writes)

@@ -30,7 +30,7 @@ from vlab.machine.execute.native.layout import (
 )
 from vlab.machine.mmu import PHYSICAL_BITS
 from vlab.machine.pmp import LOCKED, R, W, X
-from vlab.paging import Flags
+from vlab.paging import SV39, SV48, Flags
 from vlab.riscv import Mode
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ _V, _R, _W, _X, _U, _A, _D = (int(Flags[name]) for name in "VRWXUAD")
 _USER, _SUPERVISOR, _MACHINE = int(Mode.U), int(Mode.S), int(Mode.M)
 _RWX = R | W | X
 _PPN = (1 << 44) - 1
-_SV39 = 8
-_RESERVED = 0x3FF << 54  # Sv39 entries have no other use for these bits
+_SV39, _SV48 = SV39.mode, SV48.mode
+_SV39_SHIFT, _SV48_SHIFT = SV39.shift(2), SV48.shift(3)
+_RESERVED = 0x3FF << 54  # entries have no other use for these bits
 _OFFSET_BITS = 12
 _HIGH = PHYSICAL_BITS - _OFFSET_BITS
-_TOP = (1 << 26) - 1  # of an Sv39 address all upper bits are alike, from bit 38 on: so many ones
 _ALL_RIGHTS = (1 << RIGHTS_BITS) - 1
 _SETS = SETS - 1
 _YES = 1 << 8  # another answer than any reason to stop
@@ -216,12 +216,18 @@ def inside(s: "State", address: int) -> int:
 
 
 def walk(s: "State", context: int, address: int, need: int) -> int:
-    """The same through Sv39 tables (Privileged ISA, 4.3.2); A and D are set."""
-    top = address >> 38
-    if s.satp >> 60 != _SV39 or (top != 0 and top != _TOP):
+    """The same through tables of Sv39 or Sv48 (Privileged ISA, 4.3.2); A and D are set."""
+    shift = _SV39_SHIFT
+    if s.satp >> 60 == _SV48:
+        shift = _SV48_SHIFT
+    elif s.satp >> 60 != _SV39:
+        return 0
+    # From the top index on, the upper bits of an address are all alike.
+    top = address >> (shift + 8)
+    ones = (1 << (56 - shift)) - 1
+    if top != 0 and top != ones:
         return 0
     table = (s.satp & _PPN) << _OFFSET_BITS
-    shift = 30
     while shift >= 12:
         if not inside(s, table) or not protected(s, table, _SUPERVISOR) & R:
             return 0
@@ -252,7 +258,7 @@ def leaf(s: "State", context: int, place: int, entry: int, frame: int, need: int
         wanted |= _D
     if wanted != entry:
         writable = protected(s, s.base + (place & -4096), _SUPERVISOR) & W
-        if not writable or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
+        if s.keeps_marks or not writable or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
             return 0
         poke(s.ram + place, 8, wanted)
     if not wanted & _D:
