@@ -36,7 +36,7 @@ _PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
 _CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _CSRS = struct.Struct(f"<{len(CSR_FIELDS)}Q")
-_VALUES = itemgetter(*CSR_FIELDS)
+_VALUES, _GUEST = itemgetter(*CSR_FIELDS), itemgetter("vsatp", "hgatp")
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
@@ -133,6 +133,8 @@ class NativeEngine:
         state[_AT["mode"]] = hart.mode
         state[_AT["slept"]] = self._machine.skipped + hart.unretired & _MASK
         _CSRS.pack_into(self._block, _FIRST_CSR, *_VALUES(hart.csr.values))
+        if self._extended:
+            state[_AT["vsatp"]], state[_AT["hgatp"]] = _GUEST(hart.csr.values)
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
         if hart.csr.pmp is not self._pmp:

@@ -49,6 +49,8 @@ FIELDS = (
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
     "withheld",  # whether traps, returns, CSRs and fences are Python's: of a hart with H
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
+    "vsatp", "hgatp",  # of a hart with H
+    "place",  # in memory, of the entry that the last walk ended at
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
     "told",  # whether every event must be told, so that Python has to make it
     "mode",
@@ -74,7 +76,7 @@ EXEC = SETS * QUICK_SIZE
 PAGES = EXEC + SETS * EXEC_SIZE
 FRAMES = PAGES + SETS * 8
 KEY = FRAMES + SETS * 8
-KEY_FIELDS = ("mode", "paged", "sum", "mxr", "virtual")
+KEY_FIELDS = ("mode", "paged", "sum", "mxr", "virtual", "nested", "host_mxr")
 FILLED = KEY + 8 * len(KEY_FIELDS)  # whether it remembers anything
 CONTEXT_SIZE = FILLED + 8
 NO_PAGE = (1 << 64) - 1

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 assert SETS == TLB_ENTRIES
-_MODE, _PAGED, _SUM, _MXR, _VIRTUAL = (KEY + 8 * number for number in range(5))
+_MODE, _PAGED, _SUM, _MXR, _VIRTUAL, _NESTED, _HOST_MXR = (KEY + 8 * number for number in range(7))
 _V, _R, _W, _X, _U, _A, _D = (int(Flags[name]) for name in "VRWXUAD")
 _USER, _SUPERVISOR, _MACHINE = int(Mode.U), int(Mode.S), int(Mode.M)
 _RWX = R | W | X
@@ -62,6 +62,8 @@ _SV39, _SV48 = SV39.mode, SV48.mode
 _SV39_SHIFT, _SV48_SHIFT = SV39.shift(2), SV48.shift(3)
 _RESERVED = 0x3FF << 54  # entries have no other use for these bits
 _OFFSET_BITS = 12
+_FLAG_BITS = 10
+_FLAGS = (1 << _FLAG_BITS) - 1
 _HIGH = PHYSICAL_BITS - _OFFSET_BITS
 _ALL_RIGHTS = (1 << RIGHTS_BITS) - 1
 _SETS = SETS - 1
@@ -76,7 +78,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
         known = peek(context + FRAMES + 8 * index, 8)
         if known & need:
             return quicken(s, context, page, known >> RIGHTS_BITS, need)
-    if s.told or peek(context + _VIRTUAL, 8):
+    if s.told:
         return 0
     before = peek(context + PAGES + 8 * index, 8)
     code = s.code_page >> _OFFSET_BITS
@@ -175,14 +177,18 @@ def slow(context: int, page: int) -> int:
 def translate(s: "State", context: int, address: int, need: int) -> int:
     """The frame behind an address, and the context's rights to it; 0 for what Python must look at."""
     mode = peek(context + _MODE, 8)
-    if not peek(context + _PAGED, 8):
-        if address >> PHYSICAL_BITS or not inside(s, address & -4096):
+    if peek(context + _VIRTUAL, 8):
+        found = guest(s, context, address, need)
+    elif peek(context + _PAGED, 8):
+        found = walk(s, context, address, need)
+    else:
+        if address >> PHYSICAL_BITS:
             return 0
-        return (address >> _OFFSET_BITS) << RIGHTS_BITS | protected(s, address & -4096, mode)
-    found = walk(s, context, address, need)
-    if not found:
+        found = (address >> _OFFSET_BITS) << RIGHTS_BITS | _RWX
+    page = found >> RIGHTS_BITS << _OFFSET_BITS
+    if not found or not inside(s, page):
         return 0
-    return found & ~_ALL_RIGHTS | (found & protected(s, found >> RIGHTS_BITS << _OFFSET_BITS, mode))
+    return found & ~_ALL_RIGHTS | (found & protected(s, page, mode))
 
 
 def protected(s: "State", page: int, mode: int) -> int:
@@ -216,54 +222,110 @@ def inside(s: "State", address: int) -> int:
 
 
 def walk(s: "State", context: int, address: int, need: int) -> int:
-    """The same through tables of Sv39 or Sv48 (Privileged ISA, 4.3.2); A and D are set."""
-    shift = _SV39_SHIFT
-    if s.satp >> 60 == _SV48:
-        shift = _SV48_SHIFT
-    elif s.satp >> 60 != _SV39:
+    """The same through the table of `satp`; A and D are set, if its page may be written straight."""
+    found = look_up(s, s.satp, address, 0, 0)
+    if not found or not granted(context, found) & need:
         return 0
-    # From the top index on, the upper bits of an address are all alike.
-    top = address >> (shift + 8)
-    ones = (1 << (56 - shift)) - 1
-    if top != 0 and top != ones:
-        return 0
-    table = (s.satp & _PPN) << _OFFSET_BITS
-    while shift >= 12:
-        if not inside(s, table) or not protected(s, table, _SUPERVISOR) & R:
-            return 0
-        place = table - s.base + ((address >> shift & 511) << 3)
-        entry = peek(s.ram + place, 8)
-        if not entry & _V or entry & _RESERVED or entry & (_R | _W) == _W:
-            return 0
-        frame = entry >> 10 & _PPN
-        if entry & (_R | _X):
-            low = (1 << (shift - _OFFSET_BITS)) - 1
-            if frame & low:
-                return 0
-            return leaf(s, context, place, entry, frame | (address >> _OFFSET_BITS & low), need)
-        if entry & (_A | _D | _U):
-            return 0
-        table = frame << _OFFSET_BITS
-        shift -= 9
-    return 0
-
-
-def leaf(s: "State", context: int, place: int, entry: int, frame: int, need: int) -> int:
-    """What a leaf grants; A and D are set, if its page may be written straight."""
-    rights = granted(context, entry | _D)
-    if not rights & need or not inside(s, frame << _OFFSET_BITS):
-        return 0
+    entry = peek(s.ram + s.place, 8)
     wanted = entry | _A
     if need == W:
         wanted |= _D
     if wanted != entry:
-        writable = protected(s, s.base + (place & -4096), _SUPERVISOR) & W
-        if s.keeps_marks or not writable or peek(s.open + (place >> _OFFSET_BITS), 1) != OPEN:
+        writable = protected(s, s.base + (s.place & -4096), _SUPERVISOR) & W
+        if s.keeps_marks or not writable or peek(s.open + (s.place >> _OFFSET_BITS), 1) != OPEN:
             return 0
-        poke(s.ram + place, 8, wanted)
-    if not wanted & _D:
-        rights &= ~W
+        poke(s.ram + s.place, 8, wanted)
+    return found >> _FLAG_BITS << RIGHTS_BITS | clean(granted(context, found), wanted)
+
+
+def guest(s: "State", context: int, address: int, need: int) -> int:
+    """The same for V = 1, through one stage, or two, or none; where A or D is to be set, it is Python's."""
+    rights = _RWX
+    frame = address >> _OFFSET_BITS
+    if peek(context + _PAGED, 8):
+        below = 0
+        if peek(context + _NESTED, 8):
+            below = s.hgatp
+        found = look_up(s, s.vsatp, address, 0, below)
+        if not found or not marked(found, need):
+            return 0
+        rights = clean(granted(context, found), found)
+        frame = found >> _FLAG_BITS
+    elif address >> PHYSICAL_BITS:
+        return 0
+    if peek(context + _NESTED, 8):
+        found = look_up(s, s.hgatp, frame << _OFFSET_BITS, 1, 0)
+        if not found or not marked(found, need) or not found & _U:
+            return 0
+        own = found >> 1 & _RWX
+        if peek(context + _HOST_MXR, 8) and own & X:
+            own |= R
+        rights &= clean(own, found)
+        frame = found >> _FLAG_BITS
     return frame << RIGHTS_BITS | rights
+
+
+def marked(entry: int, need: int) -> int:
+    """Whether A is set, and D for a store."""
+    wanted = _A
+    if need == W:
+        wanted |= _D
+    return (entry & wanted) == wanted
+
+
+def clean(rights: int, entry: int) -> int:
+    """Rights to a page; one that is not dirty can't be written without a look."""
+    if not entry & _D:
+        rights &= ~W
+    return rights
+
+
+def look_up(s: "State", satp: int, address: int, wide: int, below: int) -> int:
+    """The leaf for an address: its frame, above its flags; 0 for a fault (Privileged ISA, 4.3.2).
+
+    A `wide` table is the G-stage's (8.5.1). If the table lies in a guest's memory, `below` is the `hgatp` of that.
+    """
+    shift = _SV39_SHIFT
+    if satp >> 60 == _SV48 and not wide:
+        shift = _SV48_SHIFT
+    elif satp >> 60 != _SV39:
+        return 0
+    # From the top index on, the upper bits of an address are all alike.
+    top = address >> (shift + 8)
+    ones = (1 << (56 - shift)) - 1
+    if wide:
+        top = address >> (shift + 11)
+        ones = 0
+    if top != 0 and top != ones:
+        return 0
+    indices = 511 | wide * 2047
+    at = (satp & _PPN) << _OFFSET_BITS
+    while shift >= _OFFSET_BITS:
+        at += (address >> shift & indices) << 3
+        if below:
+            host = look_up(s, below, at, 1, 0)
+            if not host or ~host & (_R | _U | _A):
+                return 0
+            at = host >> _FLAG_BITS << _OFFSET_BITS | at & 4095
+        page = at & -4096
+        if not inside(s, page) or not protected(s, page, _SUPERVISOR) & R:
+            return 0
+        entry = peek(s.ram + at - s.base, 8)
+        if not entry & _V or entry & _RESERVED or entry & (_R | _W) == _W:
+            return 0
+        frame = entry >> _FLAG_BITS & _PPN
+        if entry & (_R | _X):
+            low = (1 << (shift - _OFFSET_BITS)) - 1
+            s.place = at - s.base
+            if frame & low:
+                return 0
+            return (frame | (address >> _OFFSET_BITS & low)) << _FLAG_BITS | entry & _FLAGS
+        if entry & (_A | _D | _U):
+            return 0
+        at = frame << _OFFSET_BITS
+        shift -= 9
+        indices = 511
+    return 0
 
 
 def granted(context: int, entry: int) -> int:
@@ -288,6 +350,10 @@ def granted(context: int, entry: int) -> int:
 
 
 ROUTINES: tuple[Callable[..., int], ...] = (
+    look_up,
+    guest,
+    marked,
+    clean,
     protected,
     refill,
     quicken,
@@ -297,7 +363,6 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     translate,
     inside,
     walk,
-    leaf,
     granted,
 )
 YES = _YES
