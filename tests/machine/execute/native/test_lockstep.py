@@ -17,10 +17,11 @@ from vlab.riscv import CSRS, ROWS, Program, encode
 pytest.importorskip("llvmlite")
 
 FRAMES = 24  # of memory, in pages
-SIZE = FRAMES * PAGE
+SIZE = 36 * PAGE
 ONES = (1 << 64) - 1
 ROOT, MIDDLE, LOW, HANDLER = (RAM_BASE + number * PAGE for number in (20, 21, 22, 23))
-MASKS = {"valid": 0xCF, "user": 0xDF, "any": 0xFF}
+HOST_MIDDLE, HOST_LOW, HOST_ROOT = (RAM_BASE + number * PAGE for number in (24, 25, 32))
+FLAGS_BELOW = st.sampled_from([0xDF] * 12 + [0x5F, 0x1F, 0xDB, 0xD7, 0xCF, 0xD9]) | st.integers(0, 255)
 ROWS_HERE = [row for row in ROWS.values() if row.extension != "H"]
 WIDE_ROWS = [row for row in ROWS_HERE if row.size == 4]
 TOLD = [
@@ -90,7 +91,37 @@ def tables(draw):
 
 
 @st.composite
-def machines(draw):
+def guests(draw):
+    """A function that puts a machine with H into VS or VU mode, under a second table that is mostly right."""
+    frames = range(RAM_BASE // PAGE, RAM_BASE // PAGE + FRAMES)
+    leaves = [
+        (draw(st.sampled_from(frames[:6])) if draw(st.integers(0, 9)) == 0 else frame, draw(FLAGS_BELOW))
+        for frame in frames
+    ]
+    mode = draw(st.sampled_from([0, 1]))
+    seen, host_seen = (draw(st.sampled_from([0, SUM, MXR, SUM | MXR])) for _which in range(2))
+    paged, nested = draw(st.booleans()), draw(st.sampled_from([True, True, True, False]))
+    delegated = draw(st.sampled_from([0, 0xB1FF]))
+
+    def enter(built):
+        entries = {HOST_ROOT + 16: HOST_MIDDLE >> 2 | 1, HOST_MIDDLE: HOST_LOW >> 2 | 1}
+        entries |= {HOST_LOW + 8 * at: frame << 10 | flags for at, (frame, flags) in enumerate(leaves)}
+        for at, entry in entries.items():
+            built.memory.poke(at, entry.to_bytes(8, "little"))
+        hart = built.hart
+        status = hart.csr.values["mstatus"] | host_seen
+        for name, value in {
+            "hgatp": make_satp(HOST_ROOT) if nested else 0, "vsatp": make_satp(ROOT) if paged else 0,
+            "vsstatus": seen, "vstvec": HANDLER, "vsepc": hart.pc, "hedeleg": delegated, "mstatus": status,
+        }.items():  # fmt: skip
+            hart.csr.write(hart.csr.registers.by_name[name], value)
+        hart.mode, hart.virtual = type(hart.mode)(mode), True
+
+    return enter
+
+
+@st.composite
+def machines(draw, inside=None):
     """A function that builds the same machine again and again, for an engine each."""
     compressed = draw(st.booleans())
     code = b"".join(draw(st.lists(words(ROWS_HERE if compressed else WIDE_ROWS), min_size=1, max_size=20)))
@@ -111,12 +142,13 @@ def machines(draw):
     if paged and mode < 3 and draw(st.booleans()):
         start = draw(st.sampled_from(PAGES_HERE[6:])) + offset
     slots = [1 + draw(st.integers(0, 5)) for _copy in copies]
+    enter = draw(inside) if inside is not None else None
 
     def build(engine):
         built = Machine(
             Program(((RAM_BASE, b"\0"),), RAM_BASE),
             memory=SIZE,
-            extensions="C" * compressed + named,
+            extensions="C" * compressed + "H" * (enter is not None) + named,
             engine=engine,
         )
         memory = built.memory
@@ -143,8 +175,10 @@ def machines(draw):
         if alarm is not None:
             hart.csr.write(CSRS["mie"], 0xA0)
             built.bus.store(0x0200_4000, 8, alarm)
-        hart.mode, hart.pc = type(hart.mode)(mode), start & ~1 if compressed else start & ~3
+        hart.mode, hart.pc = type(hart.mode)(mode), start & ONES - (1 if compressed else 3)
         hart.x[1:32] = registers
+        if enter is not None:
+            enter(built)
         hart.mmu.flush("test")
         hart.mmu.select()
         return built
@@ -160,6 +194,14 @@ def state(machine):
 def test_both_engines_leave_the_same_state_at_every_stop(build, stops):
     native, reference = build("native"), build("interpreter")
     assert state(native) == state(reference)
+    for stop in stops:
+        assert native.run(stop) is reference.run(stop)
+        assert state(native) == state(reference)
+
+
+@given(machines(guests()), st.lists(st.integers(1, 200), min_size=1, max_size=4))
+def test_so_they_do_inside_a_guest_under_two_stages(build, stops):
+    native, reference = build("native"), build("interpreter")
     for stop in stops:
         assert native.run(stop) is reference.run(stop)
         assert state(native) == state(reference)

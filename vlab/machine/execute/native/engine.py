@@ -127,7 +127,7 @@ class NativeEngine:
             _X.pack_into(self._block, 0, *hart.x[:32])
         except struct.error:  # set by hand
             _X.pack_into(self._block, 0, *(value & _MASK for value in hart.x[:32]))
-        state[_PC] = hart.pc
+        state[_PC] = hart.pc & _MASK
         mmu = hart.mmu
         state[_AT["fetch"]], state[_AT["data"]] = _place(mmu.fetches.entries), _place(mmu.data.entries)
         state[_AT["mode"]] = hart.mode
