@@ -10,6 +10,7 @@ from tests.benchmarks import (
     bench_browser,
     bench_exits,
     bench_interpreter,
+    bench_native,
     bench_snapshot,
     bench_timeline,
     naive,
@@ -236,6 +237,16 @@ def test_report_on_timelines_has_a_row_for_each_length():
     ]
     assert lines[3].startswith("9,972 ")
     assert lines[-1].startswith("The aim: a million events in two seconds")
+
+
+# --- The native engine
+
+
+@pytest.mark.requires("qemu")
+def test_native_engine_and_its_peers_give_the_same_answers():
+    pytest.importorskip("llvmlite")
+    lines = bench_native.report(repetitions=1, quick=True).splitlines()
+    assert [line.split()[0] for line in lines[3:11]] == [*bench_native.LOOPS, "geometric"]
 
 
 # --- Moves in JupyterLab

@@ -144,6 +144,18 @@ def test_pages_without_instructions_are_given_back(monkeypatch):
     assert machine.hart.x[15] == 100
 
 
+def test_a_reservation_holds_for_one_sc_of_the_same_bytes():
+    machines = both(
+        "1: lr.d a1, (a0)\n sc.d a2, a3, (a0)\n sc.d a4, a3, (a0)\n lr.w a1, (a0)\n sc.d a5, a3, (a0)\n"
+        " lr.d a1, (a0)\n sc.d a6, a3, (a7)\n addi a3, a3, 1\n lr.w a1, (a0)\n ecall\n j 1b"
+    )
+    for machine in machines:
+        machine.hart.x[10], machine.hart.x[17] = RAM_BASE + 2 * PAGE, RAM_BASE + 2 * PAGE + 8
+        machine.hart.csr.values["mtvec"] = RAM_BASE
+    machine = run_alike(machines, *[9] * 12, 50, 100)
+    assert (machine.hart.x[12], machine.hart.x[14:17]) == (0, [1, 1, 1])
+
+
 # Translation
 
 
@@ -154,6 +166,20 @@ def test_a_page_of_data_in_the_place_of_the_code_in_the_tlb():
         machine.hart.x[10] = RAM_BASE + 0x40_1000
     machine = run_alike(machines, 100, 101, 1000)
     assert machine.hart.x[12] == 300
+
+
+@pytest.mark.parametrize("flags", [0x47, 0x07, 0x87, 0xC7])
+def test_a_clean_page_becomes_dirty_at_its_first_store(flags):
+    """A was set by the load before, or was not: D is set by the store, in the entry and in the TLB."""
+    machines = both("1: ld a1, 0(a0)\n addi a2, a2, 1\n ld a3, 8(a0)\n bltz a4, 2f\n addi a4, a4, -1\n j 1b\n"
+                    "2: sd a2, 0(a0)\n j 1b")  # fmt: skip
+    for machine in machines:
+        mode(machine, Mode.S)
+        table = paged(machine, [(0x1000, RAM_BASE, "RXAD"), (0x2000, RAM_BASE + 0x3000, "RW")])
+        (entry,) = [step.address for step in table.walk(0x2000, "load", mode="S").steps[-1:]]
+        machine.memory.poke(entry, (RAM_BASE + 0x3000 >> 2 | flags).to_bytes(8, "little"))
+        machine.hart.pc, machine.hart.x[10] = 0x1000, 0x2000
+    run_alike(machines, 9, 9, 20, 50)
 
 
 def test_accesses_across_pages_and_unaligned_ones():
