@@ -296,6 +296,7 @@ def test_spread_mean_and_table():
 
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
-        SystemExit, match=r"no measurement speed\. There are: browser, exits, interpreter, native, snapshot, timeline"
+        SystemExit,
+        match=r"no measurement speed\. There are: browser, exits, interpreter, native, snapshot, timeline",
     ):
         __main__.main(["exits", "speed"])

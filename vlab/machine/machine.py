@@ -59,11 +59,12 @@ class Machine(Computer):
     With `extensions="H"` its hart, and with it that of every virtual machine on it, has the hypervisor extension;
     with "C" compressed instructions, with "CH" both.
     `devices` are attached, each to the next slot, before the image is loaded. `quirks` are names of faults that
-    its hart has on purpose, and with it every virtual machine on it (`vlab.machine.quirks.QUIRKS`).
+    its hart has on purpose, and with it every virtual machine on it (`vlab.machine.quirks.QUIRKS`). `engine` is
+    "native" or "interpreter": what executes instructions, to the same effect (`vlab.machine.execute`).
 
     Raises:
         VlabError: if such a memory can't be built, or a device can't be attached, or the image loaded; if there is
-            no such quirk or extension.
+            no such quirk, extension or engine.
     """
 
     level = 0

@@ -1,6 +1,7 @@
 """Pages of instructions, decoded into slots that native code runs along."""
 
 import ctypes
+import struct
 from collections.abc import Callable, Mapping
 from mmap import mmap
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ MOST_PAGES = 1024
 MOST_LEFT = 32  # instructions of a straight line: of the last one before a deadline, Python does them
 _LEFT = 8 * (LEFT - 8)
 _WORDS = SLOT // 8
+_SLOT = struct.Struct("<2Q")
 
 
 def address_of(buffer: mmap | bytearray) -> int:
@@ -57,8 +59,8 @@ class CodePages:
         self._fillings = Slots(made.handlers, hart, csrs)
         self._short = {address for name, address in made.handlers.items() if ".2" in name}  # of two bytes
         self.undecoded = made.handlers["undecoded"]
-        empty = [self.undecoded, 0] * END_SLOT + [made.handlers["page_end"], 0]
-        self._empty = memoryview(b"".join(word.to_bytes(8, "little") for word in empty)).cast("Q")
+        empty = _SLOT.pack(self.undecoded, 0) * END_SLOT + _SLOT.pack(made.handlers["page_end"], 0)
+        self._empty = memoryview(empty).cast("Q")
 
     def hold(self, page: int) -> None:
         """Let a page of memory have a code page; if there is no room for more, all others are forgotten."""

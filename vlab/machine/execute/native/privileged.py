@@ -7,6 +7,7 @@ interrupt waits to be enabled, or the trap is not one of these.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from vlab.machine.csrfile import COUNTERS
@@ -53,6 +54,7 @@ _KINDS = {
 }  # fmt: skip
 
 
+@cache
 def csr_rows(registers: Registers) -> tuple[dict[int, int], bytes]:
     """The table of those CSRs that are native code's too; of each, by number, where it stands there."""
     places: dict[int, int] = {}
