@@ -73,7 +73,10 @@ def _compiled(text: str, machine: Any) -> bytes:
 
 def _cached(key: str, make: Callable[[], bytes]) -> bytes:
     """What is cached under a key, if it is whole; else what `make` makes, kept for the next time if that can be."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a user without a home
+        return make()
     path = Path(root) / "vlab" / f"{key}.o"
     try:
         whole = path.read_bytes()
