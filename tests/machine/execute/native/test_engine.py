@@ -147,12 +147,12 @@ def test_pages_without_instructions_are_given_back(monkeypatch):
 def test_a_reservation_holds_for_one_sc_of_the_same_bytes():
     machines = both(
         "1: lr.d a1, (a0)\n sc.d a2, a3, (a0)\n sc.d a4, a3, (a0)\n lr.w a1, (a0)\n sc.d a5, a3, (a0)\n"
-        " lr.d a1, (a0)\n sc.d a6, a3, (a7)\n addi a3, a3, 1\n lr.w a1, (a0)\n ecall\n j 1b"
+        " lr.d a1, (a0)\n sc.d a6, a3, (a7)\n addi a3, a3, 1\n lr.w a1, (a0)\n"
+        " add s1, s1, a4\n add s2, s2, a5\n add s3, s3, a6\n j 1b"
     )
     for machine in machines:
         machine.hart.x[10], machine.hart.x[17] = RAM_BASE + 2 * PAGE, RAM_BASE + 2 * PAGE + 8
-        machine.hart.csr.values["mtvec"] = RAM_BASE
-    machine = run_alike(machines, *[9] * 12, 50, 100)
+    machine = run_alike(machines, *[9] * 12, 50, 13 * 100)
     assert (machine.hart.x[12], machine.hart.x[14:17]) == (0, [1, 1, 1])
 
 
