@@ -47,7 +47,7 @@ clean:
 
 # What each command needs. The empty file records that it is installed, until pyproject.toml changes.
 
-$(VENV)/.lab: EXTRAS = png
+$(VENV)/.lab: EXTRAS = native,png
 $(VENV)/.test: EXTRAS = test
 $(VENV)/.bench: EXTRAS = bench
 

@@ -60,7 +60,7 @@ def measure_step_back(*, instructions: int = 1_000_000, repetitions: int = 5) ->
     """Running so many instructions, over going one step back after them."""
 
     def once() -> float:
-        machine = Machine(assemble(source("sieve")), memory="1M")
+        machine = Machine(assemble(source("sieve")), memory="1M", engine="interpreter")
         machine.hart.x[_A0], machine.hart.x[_A1] = RAM_BASE + (1 << 19), instructions
         forth = seconds(partial(machine.run, instructions))
         back = seconds(machine.back)

@@ -37,7 +37,7 @@ class Vlab:
     """The interpreter as a reader meets it: a whole machine, with its TLB, its clock and its history."""
 
     def __init__(self, source: str):
-        self._machine = Machine(assemble(source), memory=RAM)
+        self._machine = Machine(assemble(source), memory=RAM, engine="interpreter")
         self._entry = self._machine.hart.pc
 
     def run(self, laps: int) -> Lap:

@@ -11,6 +11,7 @@ from tests.benchmarks import (
     bench_compute,
     bench_exits,
     bench_interpreter,
+    bench_native,
     bench_rewind,
     bench_snapshot,
     bench_switches,
@@ -350,6 +351,16 @@ def test_many_walks_reach_their_aim(name):
     assert bench_walks.measure(name, many=1_000_000, few=5_000, repetitions=7).highest >= bench_walks.AIM
 
 
+# --- The native engine
+
+
+@pytest.mark.requires("qemu")
+def test_native_engine_and_its_peers_give_the_same_answers():
+    pytest.importorskip("llvmlite")
+    lines = bench_native.report(repetitions=1, quick=True).splitlines()
+    assert [line.split()[0] for line in lines[3:11]] == [*bench_native.LOOPS, "geometric"]
+
+
 # --- Moves in JupyterLab
 
 
@@ -398,7 +409,7 @@ def test_spread_mean_and_table():
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
         SystemExit,
-        match=r"no measurement speed\. There are: browser, compute, exits, interpreter, "
+        match=r"no measurement speed\. There are: browser, compute, exits, interpreter, native, "
         "rewind, snapshot, switches, timeline, walks",
     ):
         __main__.main(["exits", "speed"])

@@ -517,7 +517,6 @@ MISTAKES = [
     (["hello", "--disk", "d"], "d: There is no such file", ""),
     (["hello", "--disk", "empty"], "empty: ", ""),
     (["hello", "--disk", "folder"], "folder: This isn't a file.", ""),
-    (["hello", "--engine", "native"], "--engine native: This isn't there yet.", ""),
     (["hello", "--engine", "nativ"], "--engine: there is no 'nativ'.", "Did you mean native?"),
     (["hello", "--dtb", "none"], "none: There is no such file", ""),
     (["hello", "--dtb", "no.dtb"], "no.dtb: This isn't a device tree", "dtc"),

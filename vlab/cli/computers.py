@@ -96,6 +96,7 @@ def build(
     shadows: Sequence[str],
     quirks: Sequence[str] = (),
     extensions: str = "",
+    engine: str | None = None,
 ) -> "tuple[Machine, list[Computer]]":
     """A machine, and the computers from it to the guest's, each in a hypervisor on the one before.
 
@@ -104,15 +105,17 @@ def build(
     """
     from vlab.hypervisor import HardwareAssisted, nested
     from vlab.machine import Machine
+    from vlab.machine.execute import chosen_engine
     from vlab.machine.quirks import chosen_quirks
 
+    chosen_engine(engine)
     faults = chosen_quirks(quirks)
     if HardwareAssisted.name in techniques and "H" not in extensions.partition("_")[0]:
         extensions = "H" + extensions  # letters stand before names
 
     def bare(memory: int) -> Machine:
         try:
-            return Machine(memory=memory, extensions=extensions, quirks=faults)
+            return Machine(memory=memory, extensions=extensions, quirks=faults, engine=engine)
         except VlabError as error:
             raise VlabError(error.what, where="--memory", mend=error.mend) from None
 

@@ -350,6 +350,7 @@ class Hart(Drawn):
         held, self.computer.reservation = self.computer.reservation == (physical, size), None
         if held:
             self.memory.store(physical, size, value)
+            self.memory.fast(physical)  # an engine may do the next one by itself
         return 0 if held else 1
 
     # Instructions

@@ -11,6 +11,7 @@ from vlab.machine.board import several
 from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
+from vlab.machine.execute import PACES, chosen_engine
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK
@@ -36,15 +37,16 @@ class Machine(Computer):
     With `extensions="H"` its hart, and with it that of every virtual machine on it, has the hypervisor extension;
     with "C" compressed instructions, with "CH" both.
     `devices` are attached, each to the next slot, before the image is loaded. `quirks` are names of faults that
-    its hart has on purpose, and with it every virtual machine on it (`vlab.machine.quirks.QUIRKS`).
+    its hart has on purpose, and with it every virtual machine on it (`vlab.machine.quirks.QUIRKS`). `engine` is
+    "native" or "interpreter": what executes instructions, to the same effect (`vlab.machine.execute`).
 
     Raises:
         VlabError: if such a memory can't be built, or a device can't be attached, or the image loaded; if there is
-            no such quirk or extension.
+            no such quirk, extension or engine.
     """
 
     level = 0
-    pace = 1  # how many instructions its engine runs while the interpreter runs one
+    pace: int  # how many instructions its engine runs while the interpreter runs one
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class Machine(Computer):
         bootargs: str = "",
         quirks: str | Iterable[str] = (),
         extensions: str = "",
+        engine: str | None = None,
     ):
         self.quirks, self.extensions = chosen_quirks(quirks), chosen_extensions(extensions)
         self._goal = 0
@@ -63,7 +66,10 @@ class Machine(Computer):
         self.events = EventSource(lambda: self.time, lambda: self._hart.x[2])
         self.ram = self.memory = Memory(parse_size(memory))
         self.reservation = None
+        wanted = chosen_engine(engine)
+        self.pace = PACES[wanted]
         self.history = History(self)
+        self._asked = False  # whether somebody waits for something, and is to be asked after each trap
         self._horizon: int | None = None  # the time up to which it may run or sleep
         self.resident_since = 0  # the step at which a resident last began to work
         self.at_work = (
@@ -71,6 +77,13 @@ class Machine(Computer):
         )
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
+        self._native, self._quantum = None, QUANTUM
+        if wanted == "native":
+            from vlab.machine.execute.native.engine import NativeEngine
+
+            self._native = NativeEngine(self, self.ram)
+            self._quantum = self._native.quantum
+            self.ram.on_code_write = self._native.code.written
         self.ram.on_slow_page = self._hart.mmu.slow_stores
         for device in several(devices):
             self.attach(device)
@@ -131,6 +144,7 @@ class Machine(Computer):
             self._horizon = before
 
     def _run(self, stop: int | None, until: Callable[[], object] | None) -> Stop:
+        self._asked = until is not None
         with Interruptible() as interruptible:
             while True:
                 if self.status is not None:
@@ -151,7 +165,7 @@ class Machine(Computer):
 
     def _budget(self, stop: int | None) -> int:
         """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
-        budget = min(QUANTUM, max(1, self.history.due - self.steps))
+        budget = min(self._quantum, max(1, self.history.due - self.steps))
         for limit in (stop, self.history.deliver()):
             if limit is not None:
                 budget = min(budget, limit - self.steps)
@@ -211,7 +225,10 @@ class Machine(Computer):
         deadline = hart.csr.deadline()
         if deadline is not None:
             budget = min(budget, max(1, deadline - self.time))
-        hart.interpreter.run(self._count(budget), self._uncount)
+        if self._native is None:
+            hart.interpreter.run(self._count(budget), self._uncount)
+        else:
+            self._native.run(budget, self._asked or self.events.on)
         return True
 
     def _wake(self) -> bool:

@@ -76,6 +76,7 @@ class Memory(Watches):
         whole = memoryview(self.ram)
         self.views: Mapping[int, Any] = {element: whole.cast(code) for element, code in _FORMATS.items()}
         self.dirty: set[int] = set()
+        self.open = bytearray(size // PAGE)  # of each page: whether an engine's stores may go straight there
         self._saved = Pages({})
         self.code: set[int] = set()
         self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
@@ -149,6 +150,7 @@ class Memory(Watches):
         if page in self.code or self.is_watched(address):
             return False
         self.dirty.add(page)
+        self.open[page] = 1
         return True
 
     def hold_code(self, address: int) -> None:
@@ -156,12 +158,14 @@ class Memory(Watches):
         page = (address - self.base) // PAGE
         if page not in self.code:
             self.code.add(page)
+            self.open[page] = 0
             self.on_slow_page()
 
     def watch(self, address: int, callback: Callable[[int, int], None]) -> None:
         """Call `callback(address, value)` after each store to the double word at `address`."""
         self._inside(address, 8)
         self.watched[address] = callback
+        self.open[(address - self.base) // PAGE] = 0
         self.on_slow_page()
 
     def pages(self) -> Pages:
@@ -176,6 +180,7 @@ class Memory(Watches):
         found, whole = {}, memoryview(self.ram)
         for page in sorted(self.dirty):
             found[page] = self._saved.get(page) or _ZEROS, bytes(whole[page * PAGE : (page + 1) * PAGE])
+            self.open[page] = 0
         changed = ((page, None if now == _ZEROS else now) for page, (_before, now) in found.items())
         self._saved = Pages(with_pages(self._saved.groups, changed))
         self.dirty.clear()

@@ -5,6 +5,7 @@ off). Each is direct-mapped. Its entries are state: software that forgets a fenc
 dictionaries beside them (`reads`, `writes`) are only a quicker way to the same pages of RAM.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,10 +109,11 @@ class Context:
 class Mmu:
     """The translations of one hart. A hart without a TLB (a virtual one) walks every time."""
 
-    def __init__(self, hart: "Hart", cached: bool):
+    def __init__(self, hart: "Hart", cached: bool, make_context: Callable[["Key"], Context] = Context):
         self._hart = hart
         self._cached = cached
         self.hardware_ad = "svade" not in hart.computer.extensions
+        self._make_context = make_context
         self.contexts: dict[Key, Context] = {}
         self._chosen: dict[tuple[int, ...], Context] = {}  # by what decides which one: quicker than its key
         self.select()
@@ -142,7 +144,7 @@ class Mmu:
         """The context of this key."""
         found = self.contexts.get(key)
         if found is None:
-            found = self.contexts[key] = Context(key)
+            found = self.contexts[key] = self._make_context(key)
         return found
 
     def translate(self, address: int, access: Access, size: int = 1) -> int:

@@ -12,6 +12,12 @@ from vlab.riscv import Cause, Mode, assemble
 REACH = TLB_ENTRIES**2 * PAGE
 
 
+@pytest.fixture(autouse=True)
+def _reference(monkeypatch):
+    """The engine that all this is about."""
+    monkeypatch.setenv("VLAB_ENGINE", "interpreter")
+
+
 def operations(m):
     """How many operations are kept, counted one by one."""
     views = m.hart.interpreter._views.values()

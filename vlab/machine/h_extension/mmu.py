@@ -1,5 +1,6 @@
 """Two-stage address translation in the hart: contexts of V = 1, and the walks of `vsatp` and `hgatp`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vlab.machine.mmu import PHYSICAL_BITS, SCHEMES, Context, Key, Mmu, data_mode, rights
@@ -24,9 +25,11 @@ _ENTRY_READ, _ENTRY_WRITE = 0x3000, 0x3020
 class TwoStageMmu(Mmu):
     """The translations of a hart that may be in a guest (chapter "H", "Two-Stage Address Translation")."""
 
-    def __init__(self, hart: "HypervisorHart", cached: bool):
+    def __init__(
+        self, hart: "HypervisorHart", cached: bool, make_context: Callable[[Key], Context] = Context
+    ):
         self._hart: HypervisorHart = hart
-        super().__init__(hart, cached)
+        super().__init__(hart, cached, make_context)
 
     # Contexts
 

@@ -1,0 +1,7 @@
+"""The native engine: the same instructions, from the same table, as machine code made by LLVM.
+
+`layout`: what native code and Python share. `text`, `expressions`, `functions`: meanings, and a restricted
+Python, as LLVM IR. `handlers`: one an instruction. `common`, `routines`: what runs between them. `building`:
+machine code from all that. `codepages`: instructions decoded into slots. `mmu`: the TLB in shared memory.
+`engine`: the loop.
+"""

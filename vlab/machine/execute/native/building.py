@@ -1,0 +1,93 @@
+"""From the table to machine code: built by LLVM once, then read from the user's cache."""
+
+import ctypes
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from vlab.files import write_atomically
+from vlab.machine.execute.native.common import common
+from vlab.machine.execute.native.functions import function
+from vlab.machine.execute.native.handlers import handlers
+from vlab.machine.execute.native.privileged import PRIVILEGED
+from vlab.machine.execute.native.routines import ROUTINES
+
+COMMON = ("leave", "undecoded", "page_end")  # handlers that no row makes
+_DIGEST = 32  # bytes of a sha256, at the begin of a cached file
+
+
+@dataclass(frozen=True)
+class Native:
+    """Native code, ready: `run(state)`, and the address of each handler. `keep` holds it in memory."""
+
+    run: Callable[[int], int]
+    handlers: dict[str, int]
+    keep: Any
+
+
+def source() -> tuple[str, list[str]]:
+    """The whole module as LLVM IR, and the names of the handlers in the order of its table."""
+    rows = dict(handlers())
+    names = [*COMMON, *rows]
+    table = ", ".join(f'ptr @"{name}"' for name in names)
+    table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
+    return "\n\n".join([common(), *map(function, ROUTINES + PRIVILEGED), *rows.values(), table]), names
+
+
+@cache
+def native() -> Native:
+    """The native code of this host, made when it is first asked for. ImportError where there is no llvmlite."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    text, names = source()
+    target = llvm.Target.from_default_triple()
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    machine = target.create_target_machine(cpu=cpu, features=features, opt=2)
+    key = sha256("\n".join([text, machine.triple, cpu, features, str(llvm.llvm_version_info)]).encode())
+    code = _cached(key.hexdigest(), lambda: _compiled(text, machine))
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    run = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(engine.get_function_address("run"))
+    table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
+    return Native(run, dict(zip(names, table, strict=True)), engine)
+
+
+def _compiled(text: str, machine: Any) -> bytes:
+    import llvmlite.binding as llvm
+
+    module = llvm.parse_assembly(text)
+    module.triple = machine.triple
+    module.verify()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    builder.getModulePassManager().run(module, builder)
+    made: bytes = machine.emit_object(module)
+    return made
+
+
+def _cached(key: str, make: Callable[[], bytes]) -> bytes:
+    """What is cached under a key, if it is whole; else what `make` makes, kept for the next time if that can be."""
+    try:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a user without a home
+        return make()
+    path = Path(root) / "vlab" / f"{key}.o"
+    try:
+        whole = path.read_bytes()
+        if whole[:_DIGEST] == sha256(whole[_DIGEST:]).digest():
+            return whole[_DIGEST:]
+    except OSError:
+        pass
+    made = make()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, sha256(made).digest() + made)
+    except OSError:
+        pass  # a host that keeps nothing builds it each time
+    return made

@@ -1,0 +1,381 @@
+"""A handler an instruction: native code made from the row's meaning, which ends by jumping to the next one's.
+
+All handlers take the same four things, in registers: the state block, the slot, the attempts left, and the
+context of loads and stores. The attempts of a straight line are taken off when it is entered; who leaves it
+early gives the rest back.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+
+from vlab.machine.execute.native.expressions import Expressions, Kind, Value
+from vlab.machine.execute.native.layout import (
+    ADDEND,
+    IMM,
+    LEFT,
+    OFFSETS,
+    QUICK_SIZE,
+    RD,
+    READ_TAG,
+    RS1,
+    SETS,
+    SLOT,
+    SLOT_SHIFT,
+    UPPER_IMM,
+    WRITE_TAG,
+)
+from vlab.machine.execute.native.routines import YES
+from vlab.machine.execute.native.text import Text, routine
+from vlab.machine.pmp import R, W
+from vlab.riscv.instructions import ROWS, Row
+from vlab.riscv.meaning import CONTROL, MEMORY, meaning
+
+PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
+_NOTHING = {"fence", "fence_i"}  # as in `lowering`
+# Which functions of meanings are routines of `privileged`: each may also change what comes next.
+_ROUTINES = {"ecall", "ebreak", "sret", "mret", "sfence_vma", "csr_write", "csr_set", "csr_clear"}
+_PYTHON = CONTROL.keys() - _NOTHING - _ROUTINES
+_PAGES = -4096
+_NARROW = {"byte": 8, "half": 16, "word": 32}
+_TAG_SHIFT = 12 - QUICK_SIZE.bit_length() + 1
+_TAG_MASK = (SETS - 1) * QUICK_SIZE
+
+
+def called(row: Row) -> set[str]:
+    """The names of the functions that a meaning calls."""
+    calls = (n for statement in meaning(row) for n in ast.walk(statement) if isinstance(n, ast.Call))
+    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+
+
+@cache
+def native(row: Row) -> bool:
+    """Whether an instruction has a handler; another one is Python's."""
+    return not called(row) & _PYTHON
+
+
+@cache
+def jumps(row: Row) -> bool:
+    """Whether another instruction than the next may follow, or one in another context."""
+    return bool(called(row) & _ROUTINES) or any(
+        isinstance(node, ast.Name) and node.id == "pc" and isinstance(node.ctx, ast.Store)
+        for statement in meaning(row)
+        for node in ast.walk(statement)
+    )
+
+
+@cache
+def jumps_near(row: Row) -> bool:
+    """Whether it jumps so far from its pc as its immediate says."""
+    return (
+        jumps(row) and "imm" in row.operands and bool(_target_names(row)) and "rs1" not in _target_names(row)
+    )
+
+
+def _target_names(row: Row) -> set[str]:
+    """The operands that the target depends on, conditions left out."""
+    names: set[str] = set()
+    for statement in meaning(row):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="pc" | "there")], value=ast.IfExp(body=value) | value):
+                names |= {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+    return names
+
+
+def handlers() -> Iterator[tuple[str, str]]:
+    """The name and the IR of each handler."""
+    for base, size in dict.fromkeys((row.base, row.size) for row in ROWS.values()):
+        row = ROWS[base]
+        if native(row):
+            name = handler_name(base, size)
+            kinds = ["", "near" if jumps(row) else "last"] if jumps_near(row) or not jumps(row) else [""]
+            if called(row) & MEMORY.keys():
+                kinds += ["slow", "last.slow"]
+            for kind in kinds:
+                full = f"{name}.{kind}".rstrip(".")
+                yield full, _Handler(row, full, size, kind).write()
+
+
+def handler_name(base: str, size: int) -> str:
+    """The name of the handler of instructions of so many bytes that do what the row `base` says."""
+    return base if size == 4 else f"{base}.{size}"
+
+
+class _Handler:
+    """Writes one handler.
+
+    Of a row there are several kinds. A "near" one jumps inside its page: its immediate is the way to the slot there.
+    A "last" one ends a straight line, though another follows. A "slow" one accesses memory that has no tag, so it
+    asks a routine.
+    """
+
+    def __init__(self, row: Row, name: str, size: int, kind: str):
+        self._row, self._name, self._size = row, name, size
+        self._near, self._last, self._slow = kind == "near", "last" in kind, "slow" in kind
+        self._text = text = Text()
+        used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
+        self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
+        self._hosts: dict[str, str] = {}  # where in the host an address leads that has been checked
+        calls = {"load": self._load, "amo_load": self._amo_load, "load_reserved": self._load_reserved}
+        calls["store_conditional"] = self._store_conditional
+        calls |= dict.fromkeys(_ROUTINES, self._routine)
+        self._expressions = Expressions(text, self._names, calls)
+
+    def write(self) -> str:
+        """The IR of the handler."""
+        text = self._text
+        jump: ast.expr | None = None
+        for statement in meaning(self._row):
+            match statement:
+                case ast.Assign(targets=[ast.Name(id="pc")], value=value):
+                    jump = value
+                case ast.Assign(targets=[ast.Name(id="rd")], value=value):
+                    self._write_rd(self._expressions.low(value))
+                case ast.Assign(targets=[ast.Name(id="there")], value=value):
+                    there = self._expressions.low(value)
+                    unaligned = text.load(text.pointer("%s", OFFSETS["unaligned"]), 64)
+                    self._leave_if(text.value(f"and i64 {there}, {unaligned}"))
+                    self._names["there"] = Value(there)
+                case ast.Assign(targets=[ast.Name(id=local)], value=value):
+                    self._names[local] = self._expressions.value(value)
+                case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[address, size, value])):
+                    self._store(address, size, value)
+                case ast.Expr(value=value) if called(self._row) & _ROUTINES:
+                    self._expressions.value(value)
+        if called(self._row) & _ROUTINES:
+            if jump is not None:
+                self._expressions.value(jump)
+            self._go_on()
+        elif jump is None:
+            self._next()
+        else:
+            self._jump(jump)
+        return text.function(f'define internal tailcc void @"{self._name}"({PARAMETERS}) #0')
+
+    # Operands
+
+    def _operand(self, name: str) -> Value | None:
+        text = self._text
+        match name:
+            case "rs1":
+                return Value(self._register(RS1))
+            case "rs2":
+                return Value(self._register(IMM))
+            case "imm" if self._near:
+                return None
+            case "source" | "zimm":
+                return Value(text.load(text.pointer("%slot", RS1), 8))
+            case "csr":
+                return Value(text.load(text.pointer("%slot", IMM), 32))
+            case "imm" | "shamt":
+                narrow = "rs2" in self._row.operands
+                place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
+                return Value(text.load(place, 16 if narrow else 32, signed=True), Kind.SIGNED)
+            case "pc":
+                return None if self._near else Value(self._pc())
+            case "next":
+                if not any(_assigns_rd(statement) for statement in meaning(self._row)):
+                    return None  # a branch not taken goes on at the next slot
+                return Value(text.value(f"add i64 {self._pc()}, {self._size}"))
+        return None
+
+    def _register(self, place: int) -> str:
+        text = self._text
+        number = text.load(text.pointer("%slot", place), 8)
+        return text.load(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64)
+
+    def _pc(self) -> str:
+        text = self._text
+        slot = text.value("ptrtoint ptr %slot to i64")
+        inside = text.value(f"and i64 {slot}, {0xFFFF}")
+        offset = text.value(f"lshr i64 {inside}, {SLOT_SHIFT}")
+        page = text.load(text.pointer("%s", OFFSETS["code_page"]), 64)
+        return text.value(f"add i64 {page}, {offset}")
+
+    def _write_rd(self, value: str) -> None:
+        text = self._text
+        number = text.load(text.pointer("%slot", RD), 8)
+        text.store(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64, value)
+
+    # What comes next
+
+    def _next(self) -> None:
+        """The next instruction of the straight line; if its page has to be fetched anew, the line ends early."""
+        text = self._text
+        slot = text.pointer("%slot", SLOT * self._size // 2)
+        if self._slow:
+            field = text.pointer("%s", OFFSETS["refetch"])
+            gone, there = text.label(), text.label()
+            text.branch(text.value(f"icmp eq i64 {text.load(field, 64)}, 0"), there, gone, likely=True)
+            text.place(gone)
+            text.store(field, 64, "0")
+            left = text.load(text.pointer("%slot", LEFT), 16)
+            count = text.value(f"sub i64 {text.value(f'add i64 %count, {left}')}, 1")
+            following = text.value(f"add i64 {self._pc()}, {self._size}")
+            tail(text, "@seek", text.as_pointer(following), count)
+            text.place(there)
+        if self._last:
+            enter(text, slot)
+        else:
+            tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot)
+
+    def _jump(self, value: ast.expr) -> None:
+        match value:
+            case ast.IfExp(test=test, body=body):
+                text = self._text
+                taken, other = text.label(), text.label()
+                text.branch(self._expressions.condition(test), taken, other)
+                text.place(taken)
+                self._go(body)
+                text.place(other)
+                enter(text, text.pointer("%slot", SLOT * self._size // 2))
+            case _:
+                self._go(value)
+
+    def _go(self, value: ast.expr) -> None:
+        text = self._text
+        if not self._near:
+            tail(text, "@seek", text.as_pointer(self._expressions.low(value)))
+            return
+        narrow = "rs2" in self._row.operands
+        place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
+        enter(text, text.pointer("%slot", text.load(place, 16 if narrow else 32, signed=True)))
+
+    def _go_on(self) -> None:
+        """What a routine has said comes next, in the context that is now that of data."""
+        text = self._text
+        pc = text.as_pointer(text.load(text.pointer("%s", OFFSETS["pc"]), 64))
+        tlb = text.as_pointer(text.load(text.pointer("%s", OFFSETS["data"]), 64))
+        text.line(f"musttail call tailcc void @seek(ptr %s, ptr {pc}, i64 %count, ptr {tlb})")
+        text.line("ret void")
+
+    def _leave_if(self, number: str) -> None:
+        """Leave to Python before this instruction, if a number isn't zero."""
+        self._leave_unless(self._text.value(f"icmp eq i64 {number}, 0"))
+
+    def _leave_unless(self, condition: str) -> None:
+        text = self._text
+        leaving, staying = text.label(), text.label()
+        text.branch(condition, staying, leaving, likely=True)
+        text.place(leaving)
+        tail(text, "@leave", "%slot")
+        text.place(staying)
+
+    def _routine(self, call: ast.Call) -> Value:
+        """A call of a routine that may refuse: then Python does the instruction."""
+        text = self._text
+        pc = self._pc()
+        following = text.value(f"add i64 {pc}, {self._size}")
+        for field, value in (("pc", following), ("count", "%count")):
+            text.store(text.pointer("%s", OFFSETS[field]), 64, value)
+        given = [text.value("ptrtoint ptr %s to i64"), pc, *map(self._expressions.low, call.args)]
+        assert isinstance(call.func, ast.Name)
+        done = text.value(f"call {routine(call.func.id, given)}")
+        self._leave_if(text.value(f"xor i64 {done}, {YES}"))
+        return Value(text.load(text.pointer("%s", OFFSETS["value"]), 64))
+
+    # Memory
+
+    def _host(self, address: ast.expr, size: int, need: int, *, aligned: bool = False) -> str:
+        """Where in the host an address leads; Python does the instruction where it isn't plain memory."""
+        if (known := self._hosts.get(ast.dump(address))) is not None:
+            return known
+        text = self._text
+        at = self._expressions.low(address)
+        if self._slow:
+            if aligned and size > 1:
+                self._leave_if(text.value(f"and i64 {at}, {size - 1}"))
+            state, context = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%tlb"))
+            found = text.value(f"call {routine('locate', [state, context, at, str(size), str(need)])}")
+            self._leave_unless(text.value(f"icmp ne i64 {found}, 0"))
+            host = text.as_pointer(found)
+        else:
+            host = self._tagged(at, size, READ_TAG if need == R else WRITE_TAG)
+        self._hosts[ast.dump(address)] = host
+        return host
+
+    def _tagged(self, at: str, size: int, tag_at: int) -> str:
+        """The same by the tag of the page; without one, the slow handler takes over."""
+        text = self._text
+        wanted = text.value(f"and i64 {at}, {_PAGES | size - 1}")
+        shifted = text.value(f"lshr i64 {at}, {_TAG_SHIFT}")
+        entry = text.pointer("%tlb", text.value(f"and i64 {shifted}, {_TAG_MASK}"))
+        tag = text.load(text.pointer(entry, tag_at), 64)
+        quick, slow = text.label(), text.label()
+        text.branch(text.value(f"icmp eq i64 {tag}, {wanted}"), quick, slow, likely=True)
+        text.place(slow)
+        tail(text, f'@"{self._name}.slow"', "%slot")
+        text.place(quick)
+        return text.as_pointer(text.value(f"add i64 {at}, {text.load(text.pointer(entry, ADDEND), 64)}"))
+
+    def _load(self, call: ast.Call) -> Value:
+        address, size = call.args[0], _size(call.args[1])
+        return Value(self._text.load(self._host(address, size, R), 8 * size))
+
+    def _amo_load(self, call: ast.Call) -> Value:
+        address, size = call.args[0], _size(call.args[1])
+        return Value(self._text.load(self._host(address, size, W, aligned=True), 8 * size))
+
+    def _physical(self, host: str) -> str:
+        """The physical address of a place in the host's memory."""
+        text = self._text
+        ram, base = (text.load(text.pointer("%s", OFFSETS[name]), 64) for name in ("ram", "base"))
+        inside = text.value(f"sub i64 {text.value(f'ptrtoint ptr {host} to i64')}, {ram}")
+        return text.value(f"add i64 {inside}, {base}")
+
+    def _load_reserved(self, call: ast.Call) -> Value:
+        text, (address, size) = self._text, call.args
+        host = self._host(address, _size(size), R, aligned=True)
+        for field, value in (("reserved", self._physical(host)), ("reserved_size", str(_size(size)))):
+            text.store(text.pointer("%s", OFFSETS[field]), 64, value)
+        return Value(text.load(host, 8 * _size(size)))
+
+    def _store_conditional(self, call: ast.Call) -> Value:
+        text, (address, size, value) = self._text, call.args
+        stored = self._expressions.low(value)
+        host = self._host(address, _size(size), W, aligned=True)
+        place, length = (text.pointer("%s", OFFSETS[name]) for name in ("reserved", "reserved_size"))
+        here = text.value(f"icmp eq i64 {text.load(place, 64)}, {self._physical(host)}")
+        alike = text.value(f"icmp eq i64 {text.load(length, 64)}, {_size(size)}")
+        held = text.value(f"and i1 {here}, {alike}")
+        text.store(length, 64, "0")
+        storing, after = text.label(), text.label()
+        text.branch(held, storing, after)
+        text.place(storing)
+        text.store(host, 8 * _size(size), stored)
+        text.jump(after)
+        text.place(after)
+        return Value(text.value(f"zext i1 {text.value(f'xor i1 {held}, true')} to i64"))
+
+    def _store(self, address: ast.expr, size: ast.expr, value: ast.expr) -> None:
+        length = _size(size)
+        stored = self._expressions.low(value)
+        self._text.store(self._host(address, length, W), 8 * length, stored)
+
+
+def enter(text: Text, slot: str) -> None:
+    """Begin a straight line, if there are attempts enough for all of it."""
+    left = text.load(text.pointer(slot, LEFT), 16)
+    count = text.value(f"sub i64 %count, {left}")
+    enough, short = text.label(), text.label()
+    text.branch(text.value(f"icmp sge i64 {count}, 0"), enough, short, likely=True)
+    text.place(short)
+    tail(text, "@limit", slot)
+    text.place(enough)
+    handler = text.value(f"load ptr, ptr {slot}, align 8")
+    tail(text, handler, slot, count)
+
+
+def tail(text: Text, handler: str, slot: str, count: str = "%count") -> None:
+    """Become another handler."""
+    text.line(f"musttail call tailcc void {handler}(ptr %s, ptr {slot}, i64 {count}, ptr %tlb)")
+    text.line("ret void")
+
+
+def _size(node: ast.expr) -> int:
+    assert isinstance(node, ast.Constant) and isinstance(node.value, int)
+    return node.value
+
+
+def _assigns_rd(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "rd"

@@ -1,0 +1,108 @@
+"""Where everything stands that native code and Python share: numbers, and nothing else.
+
+*State block*: the 32 registers and the sink for x0, then the fields below, 8 bytes each.
+
+*Context*: one TLB. First what is only quick, then what is architecture, as the Python engine has it too:
+
+    quick   1,024 × {read tag, write tag, addend, –}    by the page's lowest bits; a tag is an aligned address
+    exec    1,024 × {tag, code page}                    the same for fetches
+    pages   1,024 × virtual page number                 by `tlb_index`; NO_PAGE where nothing is remembered
+    frames  1,024 × physical page number and rights
+    then the context's key, field by field
+
+An addend leads from a virtual address to the host's memory. One compare of a tag with an address without those
+of its offset bits that an aligned access may have set checks page, presence and alignment at once.
+
+*Code page*: one physical page's instructions, decoded: a *slot* every two bytes, and one behind the last. A code
+page begins at a multiple of its size, so a slot's address tells its pc. A slot is {handler, operands}:
+
+    handler  8 bytes: native code
+    imm      4 bytes; where there is an rs2 too, that takes 1 of them, and imm the upper 2
+    rd       1 byte
+    rs1      1 byte
+    left     2 bytes: instructions from here to the end of the straight line, this one included
+"""
+
+REGISTERS = 33
+SINK = 32  # where writes to x0 go
+
+# CSRs that native code reads or writes.
+CSR_FIELDS = (
+    "mstatus", "medeleg", "satp", "mcounteren", "scounteren", "mcycle", "minstret",
+    "mtvec", "mscratch", "mepc", "mcause", "mtval",
+    "stvec", "sscratch", "sepc", "scause", "stval",
+)  # fmt: skip
+FIELDS = (
+    "pc",  # where to begin, and where it stopped
+    "count",  # attempts that may be made; those that are left
+    "reason",  # why it stopped
+    "slot",  # where, in a code page
+    "code_page",  # the virtual page of the instructions being executed
+    "fetch", "data",  # contexts in use
+    "refetch",  # whether the TLB has forgotten the page that is being executed
+    "ram", "base", "size",  # memory: in the host, and for the guest
+    "open",  # a byte a page of memory: stores may go straight there
+    "codes",  # 8 bytes a page of memory: its code page
+    "unaligned",  # the bits of an address that are zero where an instruction may begin
+    "undecoded",  # the handler of a slot that holds nothing yet
+    "value",  # a routine's result; the page of memory that wants a code page
+    "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
+    "withheld",  # whether traps, returns, CSRs and fences are Python's: of a hart with H
+    "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
+    "vsatp", "hgatp",  # of a hart with H
+    "place",  # in memory, of the entry that the last walk ended at
+    "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
+    "told",  # whether every event must be told, so that Python has to make it
+    "mode",
+    "changed",  # whether native code wrote a CSR or the mode
+    "unretired",  # attempts that were no instructions retired
+    "waking",  # interrupts that are pending, and whose own enable bit is set
+    "end",  # the time when no attempts are left
+    "timer",  # how much further `mtime` is than the time
+    "slept",  # what `wfi` skipped
+    "csrs",  # what each CSR is like: `privileged.csr_rows`
+    "reserved", "reserved_size",  # what `lr` reserved: physical address, bytes (0: nothing)
+    *(f"context{number}" for number in range(32)),  # those of V = 0, by `context_number`
+    *CSR_FIELDS,
+)  # fmt: skip
+OFFSETS = {name: 8 * (REGISTERS + number) for number, name in enumerate(FIELDS)}
+STATE_SIZE = 8 * (REGISTERS + len(FIELDS))
+
+# A context
+SETS = 1024
+QUICK_SIZE, EXEC_SIZE = 32, 16
+READ_TAG, WRITE_TAG, ADDEND = 0, 8, 16
+EXEC = SETS * QUICK_SIZE
+PAGES = EXEC + SETS * EXEC_SIZE
+FRAMES = PAGES + SETS * 8
+KEY = FRAMES + SETS * 8
+KEY_FIELDS = ("mode", "paged", "sum", "mxr", "virtual", "nested", "host_mxr")
+FILLED = KEY + 8 * len(KEY_FIELDS)  # whether it remembers anything
+CONTEXT_SIZE = FILLED + 8
+NO_PAGE = (1 << 64) - 1
+RIGHTS_BITS = 3
+
+# A code page
+SLOT = 16
+SLOT_SHIFT = 3  # from an offset in a page, which is even, to that of its slot
+IMM, UPPER_IMM, RD, RS1, LEFT = 8, 10, 12, 13, 14
+CODE_PAGE = 1 << 16
+END_SLOT = 2048  # behind the last
+
+# Why it stopped
+LIMIT, LEAVE, DECODE, CODE = range(4)
+
+# What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
+ASK, OPEN, OPEN_DATA = range(3)
+
+
+# The number of a context of V = 0 among the state's fields: its mode, and these bits
+PAGED_SHIFT, SUM_SHIFT, MXR_SHIFT = 2, 3, 4
+CONTEXTS = OFFSETS["context0"]
+PMP_ROW = 24  # bytes of a region of PMP
+CSR_ROW = 64  # bytes in the table of CSRs
+
+
+def context_number(mode: int, paged: bool, sum_: bool, mxr: bool) -> int:
+    """The number of a context of V = 0."""
+    return mode | paged << PAGED_SHIFT | sum_ << SUM_SHIFT | mxr << MXR_SHIFT
