@@ -150,15 +150,36 @@ def kernel(*words):
 
 
 def test_words_of_two_sizes_side_by_side_with_their_translation():
-    program = kernel("c.li a0, 3", "csrw mscratch, a0", "c.addi a0, 1", "csrr a1, mip", "c.mv a2, a0")
+    program = kernel("c.li a0, 3", "csrw mscratch, a0", "c.addi a0, 1", "csrr a1, mscratch", "c.mv a2, a0")
     built = tower(program, 1, technique="binary-translation", extensions=EXTENSIONS).run()
     technique = built.vms[0].technique
     assert isinstance(technique, BinaryTranslation)
     listing = technique.code(RAM, 5, Mode.M)
     assert [(row.address - RAM, row.kind) for row in listing] == [
-        (0, "same"), (2, "in-lined"), (6, "same"), (8, "call-out"), (12, "same"),
+        (0, "same"), (2, "call-out"), (6, "same"), (8, "in-lined"), (12, "same"),
     ]  # fmt: skip
     assert [row.guest_text for row in listing][::2] == ["c.li a0, 3", "c.addi a0, 1", "c.mv a2, a0"]
+
+
+def test_a_csr_that_is_read_between_short_words_is_as_it_was_written():
+    """In-lined as soon as it is a small number; nowhere at a multiple of four bytes."""
+    wait = ["c.nop"] * 20
+    loop = [
+        "c.nop",
+        "1: addi s0, s0, -64",
+        "csrw mscratch, s0",
+        *wait,
+        "csrr a0, mscratch",
+        "c.add s1, a0",
+        *wait,
+    ]
+    program = kernel("li s0, 3000", *loop, "bgtz s0, 1b")
+    exits = []
+    for technique in ("binary-translation", "call-outs-only"):
+        guest = same(program, technique=technique)
+        assert guest.hart.x[9] == sum(range(3000 - 64, -64, -64)) % 2**64
+        exits.append(tower(program, 1, technique=technique, extensions=EXTENSIONS).run().vms[0].exits.total())
+    assert exits[0] < exits[1]
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES)

@@ -258,6 +258,26 @@ def test_rewinding_leads_to_the_same_past():
     assert machines[0].snapshot() == machines[1].snapshot()
 
 
+def test_it_stops_before_what_somebody_waits_for(steps):
+    """In code that is decoded already, too. The rest of the page stays native."""
+    source = "li a0, 5000\n1: addi a0, a0, -1\nnop\nhere: xor a1, a1, a0\nbnez a0, 1b\nj ."
+    machines = both(source)
+    run_alike(machines, 100)
+    here = assemble(source).symbols["here"]
+    for wanted, stops in (
+        ({here}, True),
+        ({here + PAGE, 0}, False),
+        ({here + 4, here - 4}, True),
+        ((), False),
+    ):
+        for machine in machines:
+            machine.stop_at(wanted)
+        for _time in range(2):
+            run_alike(machines, 1000)
+            assert (machines[0].hart.pc in wanted) == stops
+    assert max(steps.count(pc) for pc in {*steps} - {here}) < 5 < steps.count(here)
+
+
 def test_it_stops_where_a_limit_says():
     machines = both("1: addi a0, a0, 1\n addi a0, a0, 1\n addi a0, a0, 1\n j 1b")
     for limit in range(1, 40):
