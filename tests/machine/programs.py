@@ -2,6 +2,7 @@
 
 from vlab.machine import Machine
 from vlab.machine.computer import word_of
+from vlab.machine.history import History
 from vlab.machine.memory import RAM_BASE
 from vlab.paging import SV39, PageTable, make_satp
 from vlab.riscv import ABI_NAMES, CSRS, Mode, Trap, assemble
@@ -16,6 +17,12 @@ def machine(source="j .", memory="1M", **csrs):
     built = Machine(assemble(source), memory=memory)
     write(built, **csrs)
     return built
+
+
+def spaced(built, spacing):
+    """Give it a history with so many steps between checkpoints, whatever its engine."""
+    built.pace = 1
+    built.history = History(built, spacing)
 
 
 def finished(source, memory="1M"):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.machine.programs import OFF, machine
+from tests.machine.programs import OFF, machine, spaced
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop, history, standing
-from vlab.machine.history import History
+from vlab.machine.execute import PACES
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
 from vlab.machine.writes import Write
@@ -61,7 +61,7 @@ TYPED = st.lists(st.tuples(st.integers(0, END), st.sampled_from(["a", "bc", "ñ"
 @given(TYPED, st.lists(st.integers(0, END), min_size=1, max_size=6), st.integers(10, 200))
 def test_going_to_a_step_is_a_straight_run_to_it(text, targets, spacing):
     m = machine(READER)
-    m.history = History(m, spacing)
+    spaced(m, spacing)
     for at, what in text:
         m.run(at - m.steps)
         m.type(what)
@@ -118,7 +118,7 @@ def test_typing_in_the_past_makes_another_future():
 
 def test_a_future_that_will_not_be_is_forgotten():
     m = machine(READER)
-    m.history = History(m, 20)
+    spaced(m, 20)
     m.run(END)
     m.goto(107)
     m.history.spacing = 1000  # no new checkpoint in the way
@@ -179,7 +179,7 @@ def test_what_is_done_by_hand_begins_the_history_anew():
 
 def test_checkpoints_are_dense_near_the_present_few_and_the_first_stays():
     m = machine("1: addi s0, s0, 1\n j 1b")
-    m.history = History(m, spacing=10)
+    spaced(m, 10)
     for many in (700, 7000):
         m.run(10 * many - m.steps)
         kept = sorted(m.history.checkpoints)
@@ -193,9 +193,18 @@ def test_checkpoints_are_dense_near_the_present_few_and_the_first_stays():
     assert m.hart.x[8] == 33945
 
 
+@pytest.mark.parametrize("engine", PACES)
+def test_checkpoints_are_as_far_apart_as_the_engine_is_fast(engine):
+    if engine == "native":
+        pytest.importorskip("llvmlite")
+    m = Machine(assemble("1: addi s0, s0, 1\n j 1b"), memory="1M", engine=engine)
+    m.run(2 * history.SPACING * PACES[engine])
+    assert 2 <= len(m.history.checkpoints) <= 3
+
+
 def test_who_goes_far_back_leaves_checkpoints_on_the_way():
     m = machine("1: addi s0, s0, 1\n j 1b")
-    m.history = History(m, spacing=10)
+    spaced(m, 10)
     m.run(100_000)
     for target in (30_011, 30_010, 29_950, 97_003, 5, 40_000):
         m.goto(target)
@@ -209,7 +218,7 @@ def test_who_goes_far_back_leaves_checkpoints_on_the_way():
 def test_no_more_checkpoints_than_are_allowed(monkeypatch):
     monkeypatch.setattr(history, "MOST", 12)
     m = machine("1: addi s0, s0, 1\n j 1b")
-    m.history = History(m, spacing=10)
+    spaced(m, 10)
     for steps in range(100, 6000, 100):
         m.goto(steps)
         m.goto(steps // 3)
@@ -222,7 +231,7 @@ def test_no_more_checkpoints_than_are_allowed(monkeypatch):
 def test_what_was_printed_counts_too(monkeypatch):
     monkeypatch.setattr(history, "MOST_PAGES", 30)
     m = machine("li t0, 0x10000000\n1: sb t0, (t0)\n j 1b")
-    m.history = History(m, spacing=1000)
+    spaced(m, 1000)
     for _again in range(60):
         m.run(1000)
         printed = [c.snapshot.state["devices"]["uart"]["output"] for c in m.history.checkpoints.values()]
@@ -246,7 +255,7 @@ def test_copies_of_many_pages_keep_checkpoints_apart():
         """
     )
     m.hart.x[28] = PAGE
-    m.history = History(m, spacing=1000)
+    spaced(m, 1000)
     m.run(50_000)
     latest = sorted(m.history.checkpoints)[-2:]
     assert latest[1] - latest[0] > 0xC0 * history.COPY
@@ -269,7 +278,7 @@ def test_checkpoints_hold_little_memory(monkeypatch):
         """
     )
     m.hart.x[28] = PAGE
-    m.history = History(m, spacing=1000)
+    spaced(m, 1000)
     for _again in range(100):
         m.run(1000)
         held = {id(page) for c in m.history.checkpoints.values() for page in c.snapshot.pages.values()}
@@ -372,7 +381,7 @@ STORES = """
 )
 def test_who_stored_last(spacing, steps, address, last):
     machine = Machine(assemble(STORES), memory="64K")
-    machine.history = History(machine, spacing)
+    spaced(machine, spacing)
     machine.run(95)
     machine.goto(steps)
     before = machine.snapshot()
@@ -511,7 +520,7 @@ def last_by_brute_force(machine, steps, address):
 )
 def test_who_wrote_is_what_brute_force_finds(steps, address, spacing):
     m = Machine(assemble(WRITERS), memory="64K")
-    m.history = History(m, spacing)
+    spaced(m, spacing)
     m.run(steps)
     before = m.snapshot()
     found = m.who_wrote(address + 3)
@@ -592,7 +601,7 @@ class Copier:
 def test_who_wrote_is_a_device(spacing):
     m = Machine(memory="64K", devices=[Copier()])
     program = m.load(assemble("li a0, 0x10001000\nnop\nsw a0, 8(a0)\n1: addi s0, s0, 1\nj 1b"))
-    m.history = History(m, spacing)
+    spaced(m, spacing)
     m.run(30)
     m.give("copier", b"from outside")
     m.run(30)

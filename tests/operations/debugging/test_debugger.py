@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.machine.programs import spaced
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Computer, Machine
-from vlab.machine.history import History
 from vlab.operations.debugging import Debugger
 from vlab.riscv import assemble
 
@@ -50,7 +50,7 @@ def system(kind, spacing=60, source=PROGRAM):
         )
         if kind == "nested":
             computer = Hypervisor(computer).create_vm(program, memory="64K", name="inner")
-    machine.history = History(machine, spacing)
+    spaced(machine, spacing)
     return Debugger(computer)
 
 
