@@ -12,7 +12,7 @@ from tests.machine.programs import OFF, machine, spaced
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Machine, Stop, history, standing
+from vlab.machine import Computer, Machine, Stop, history, standing
 from vlab.machine.execute import PACES
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
@@ -259,6 +259,22 @@ def test_copies_of_many_pages_keep_checkpoints_apart():
     m.run(50_000)
     latest = sorted(m.history.checkpoints)[-2:]
     assert latest[1] - latest[0] > 0xC0 * history.COPY
+
+
+def test_the_state_of_hypervisors_keeps_checkpoints_apart():
+    spaced = []
+    for depth in (0, 1, 2):
+        m = Machine(memory="8M")
+        inner: Computer = m
+        for _level in range(depth):
+            inner = Hypervisor(inner).create_vm(memory="4M" if inner is m and depth == 2 else "1M")
+        inner.load(guests.load("kernel"))
+        m.run(60_000)
+        last = max(m.history.checkpoints)
+        parts = m.history.checkpoints[last].parts
+        assert m.history.due - last >= m.history.spacing * max(1, parts / history.PARTS) - 1
+        spaced.append(parts)
+    assert spaced[0] < history.PARTS < spaced[1] < spaced[2]
 
 
 def test_checkpoints_hold_little_memory(monkeypatch):

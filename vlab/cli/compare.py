@@ -1,4 +1,7 @@
-"""`vlab compare`: the same guests under each technique, at every depth, and bare; status 1 where ends differ."""
+"""`vlab compare`: the same guests under each technique, at every depth, and bare.
+
+Its status is 1 where ends differ, or nothing could be run.
+"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator

@@ -1,9 +1,10 @@
 """Rewinding: the nearest checkpoint, and a replay from there.
 
-Checkpoints are spaced by work done: instructions, and pages to copy. Near the present they are dense, and the further
-away the sparser: so there are few, and a step back costs about one spacing of replay however long the run was. Who
-goes back further leaves new ones on the way, ever closer to the target: the next step back is a short one again. They
-share the pages that nobody wrote between them, and where all of them hold too much memory they become sparser.
+Checkpoints are spaced by work done: instructions, pages to copy, and the size of the state beside them. Near the
+present they are dense, and the further away the sparser: so there are few, and a step back costs about one spacing of
+replay however long the run was. Who goes back further leaves new ones on the way, ever closer to the target: the next
+step back is a short one again. They share the pages that nobody wrote between them, and where all of them hold too
+much memory they become sparser.
 What came from outside, typed text or packets, is a log, and comes again. What was changed by hand is in no log.
 """
 
@@ -31,6 +32,7 @@ MOST = 256  # checkpoints
 MOST_PAGES = (256 << 20) // PAGE  # that all of them together hold
 SPACING = 20_000  # steps between checkpoints near the present, for an engine of the interpreter's pace
 COPY = 50  # steps that are as much work as ten copies of a page: so that checkpoints take a small part of the time
+PARTS = 60  # a state of more parts than these, as hypervisors have, is kept the less often
 GRAIN = 16  # far away, checkpoints are as far apart as this part of their distance from the present
 
 
@@ -45,31 +47,36 @@ class Arrival(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A snapshot, how much of the input log it has seen, and its `large` bytes beside memory: their sizes by id."""
+    """A snapshot, how much of the input log it has seen, and its `large` bytes beside memory: their sizes by id.
+
+    Its `parts` are so many containers of plain data: what a snapshot costs where no page was written.
+    """
 
     snapshot: Snapshot
     arrived: int
     large: dict[int, int]
+    parts: int
 
 
 def checkpoint_of(machine: "Machine", arrived: int) -> Checkpoint:
     """A checkpoint of now."""
     snapshot, large = machine.snapshot(), dict[int, int]()
-    _find_large(snapshot.state, large)
-    return Checkpoint(snapshot, arrived, large)
+    return Checkpoint(snapshot, arrived, large, _parts(snapshot.state, large))
 
 
-def _find_large(part: Any, found: dict[int, int]) -> None:
-    """Where a state has bytes of a page or more, such as what was printed: memory's own pages are counted apart."""
+def _parts(part: Any, large: dict[int, int]) -> int:
+    """How many containers a state has; and where it has bytes of a page or more, such as what was printed.
+
+    Memory's own pages are counted apart.
+    """
     kind = type(part)
     if kind is dict:
-        for value in part.values():
-            _find_large(value, found)
-    elif kind is list and part and type(part[0]) in (dict, list):
-        for value in part:
-            _find_large(value, found)
-    elif kind is bytes and len(part) >= PAGE:
-        found[id(part)] = len(part)
+        return 1 + sum(_parts(value, large) for value in part.values())
+    if kind is list and part and type(part[0]) in (dict, list):
+        return 1 + sum(_parts(value, large) for value in part)
+    if kind is bytes and len(part) >= PAGE:
+        large[id(part)] = len(part)
+    return kind is list
 
 
 def _changed_pages(before: Checkpoint, after: Checkpoint) -> int:
@@ -141,7 +148,8 @@ class History:
         if step >= self.due:
             before = self.checkpoints[max(self.checkpoints)] if self.checkpoints else None
             now = self._keep(step)
-            self.due = step + self.spacing + COPY * self.machine.pace * _copied(before or now, now)
+            apart = self.spacing * max(now.parts, PARTS) // PARTS
+            self.due = step + apart + COPY * self.machine.pace * _copied(before or now, now)
 
     def _keep(self, step: int) -> Checkpoint:
         """Keep a checkpoint of now, and drop those that nobody needs any more."""

@@ -153,8 +153,8 @@ class EquivalenceTable(Drawn):
     def __repr__(self) -> str:
         counts = Counter(row.likeness for row in self.rows)
         text = _(
-            "{runs} runs of {guests}, up to {depth} deep: {same} end in the same state as on the bare machine, "
-            "{output} with the same output, {different} differently; {refused} can't be."
+            "Runs of {guests}, up to {depth} deep: {runs}. In the same state as on the bare machine end {same}, "
+            "with the same output {output}, differently {different}. Not to be: {refused}."
         )
         return text.format(
             runs=len(self.rows) - counts[Likeness.REFUSED],
@@ -168,8 +168,9 @@ class EquivalenceTable(Drawn):
 
     @property
     def holds(self) -> bool:
-        """Whether no row ends differently."""
-        return all(row.holds for row in self.rows)
+        """Whether something could be run, and no row ends differently."""
+        ran = any(row.likeness is not Likeness.REFUSED for row in self.rows)
+        return ran and all(row.holds for row in self.rows)
 
 
 Task = tuple[str, tuple[type[TrapAndEmulate], ...]]

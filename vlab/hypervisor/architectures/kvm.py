@@ -26,7 +26,7 @@ class KVM(Hosted):
 
     @property
     def technique(self) -> str:
-        """Hardware assistance, and nothing else."""
+        """Hardware assistance, if nothing else is said."""
         return "hardware-assisted"
 
     @classmethod
