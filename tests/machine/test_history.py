@@ -241,11 +241,12 @@ def test_what_was_printed_counts_too(monkeypatch):
     assert len(m.uart.output) == 10_000
 
 
-def test_copies_of_many_pages_keep_checkpoints_apart():
+def writing_pages(end):
+    """A machine that writes a word of each page from 0x80010000 to `end`, again and again."""
     m = machine(
-        """
+        f"""
         li t1, 0x80010000
-        li t2, 0x800d0000
+        li t2, {end}
 2:      mv t0, t1
 1:      sd s0, 0(t0)
         addi s0, s0, 1
@@ -256,6 +257,11 @@ def test_copies_of_many_pages_keep_checkpoints_apart():
     )
     m.hart.x[28] = PAGE
     spaced(m, 1000)
+    return m
+
+
+def test_copies_of_many_pages_keep_checkpoints_apart():
+    m = writing_pages("0x800d0000")
     m.run(50_000)
     latest = sorted(m.history.checkpoints)[-2:]
     assert latest[1] - latest[0] > 0xC0 * history.COPY
@@ -281,20 +287,7 @@ def test_checkpoints_hold_little_memory(monkeypatch):
     """A guest that writes all of its memory between any two of them keeps only a few alive."""
     monkeypatch.setattr(history, "MOST_PAGES", 1000)
     monkeypatch.setattr(history, "COPY", 0)
-    m = machine(
-        """
-        li t1, 0x80010000
-        li t2, 0x800f0000
-2:      mv t0, t1
-1:      sd s0, 0(t0)
-        addi s0, s0, 1
-        add t0, t0, t3
-        bltu t0, t2, 1b
-        j 2b
-        """
-    )
-    m.hart.x[28] = PAGE
-    spaced(m, 1000)
+    m = writing_pages("0x800f0000")
     for _again in range(100):
         m.run(1000)
         held = {id(page) for c in m.history.checkpoints.values() for page in c.snapshot.pages.values()}

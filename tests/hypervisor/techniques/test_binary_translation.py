@@ -70,26 +70,17 @@ SMALL = """
     addi s5, s5, 2045
     csrw sscratch, s5
     li   t0, 5
-2:  nop
+2:
+    .rept 8
     nop
-    nop
-    nop
-    nop
-    nop
-    nop
-    nop
+    .endr
     csrr s6, sscratch
     csrr s7, scounteren
     add  s8, s8, s6
     add  s8, s8, s7
+    .rept 8
     nop
-    nop
-    nop
-    nop
-    nop
-    nop
-    nop
-    nop
+    .endr
     addi t0, t0, -1
     bnez t0, 2b
     addi s4, s4, -1
