@@ -278,6 +278,18 @@ def test_it_stops_before_what_somebody_waits_for(steps):
     assert max(steps.count(pc) for pc in {*steps} - {here}) < 20 < 400 < steps.count(here)
 
 
+def test_what_is_waited_for_was_never_fetched():
+    """A breakpoint on a page that the TLB doesn't hold: both stop there, and neither has looked at it."""
+    source = "li a0, 40\n1: addi a0, a0, -1\n bnez a0, 1b\n j there\n .balign 4096\nthere: j ."
+    for start in (0, 20):
+        machines = both(source)
+        run_alike(machines, *[start] * bool(start))
+        for machine in machines:
+            machine.stop_at({RAM_BASE + PAGE})
+        assert run_alike(machines, 1000, 1000).hart.pc == RAM_BASE + PAGE
+        assert len(machines[0].tlb().contexts[0].entries) == 1
+
+
 def test_it_stops_where_a_limit_says():
     machines = both("1: addi a0, a0, 1\n addi a0, a0, 1\n addi a0, a0, 1\n j 1b")
     for limit in range(1, 40):

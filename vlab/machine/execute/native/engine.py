@@ -127,6 +127,7 @@ class NativeEngine:
         if hart.interpreter.breakpoints is not self._breakpoints:
             self._breakpoints = hart.interpreter.breakpoints
             self.code.stop_at(self._breakpoints)
+            self._set(stopping=bool(self._breakpoints))
         try:
             _X.pack_into(self._block, 0, *hart.x[:32])
         except struct.error:  # set by hand

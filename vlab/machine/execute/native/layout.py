@@ -53,6 +53,7 @@ FIELDS = (
     "place",  # in memory, of the entry that the last walk ended at
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
     "told",  # whether every event must be told, so that Python has to make it
+    "stopping",  # whether there are breakpoints: a fetch that the TLB can't answer may never be made
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
     "unretired",  # attempts that were no instructions retired

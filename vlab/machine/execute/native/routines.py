@@ -78,7 +78,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
         known = peek(context + FRAMES + 8 * index, 8)
         if known & need:
             return quicken(s, context, page, known >> RIGHTS_BITS, need)
-    if s.told:
+    if s.told or (s.stopping and need == X):
         return 0
     before = peek(context + PAGES + 8 * index, 8)
     code = s.code_page >> _OFFSET_BITS
