@@ -290,6 +290,19 @@ def test_what_is_waited_for_was_never_fetched():
         assert len(machines[0].tlb().contexts[0].entries) == 1
 
 
+@pytest.mark.parametrize(
+    "end", ["nop\n j there", "nop\n nop", "nop\n sfence.vma", "sfence.vma\n nop", "sd a1, 0(a0)\n nop"]
+)
+def test_what_comes_after_the_last_attempt_is_not_fetched_yet(end):
+    """A new page, or one that the TLB has just forgotten: an interrupt may come before it."""
+    for limit in (1023, 1024):
+        machines = both(f".fill 1022, 4, 0x13\n {end}\n .balign 4096\nthere: j .", "8M")
+        for machine in machines:
+            machine.hart.x[10] = RAM_BASE + 0x40_0000
+        contexts = run_alike(machines, limit - 40, 40).tlb().contexts
+        assert RAM_BASE // PAGE + 1 not in [entry.page for entry in contexts[0].entries]
+
+
 def test_it_stops_where_a_limit_says():
     machines = both("1: addi a0, a0, 1\n addi a0, a0, 1\n addi a0, a0, 1\n j 1b")
     for limit in range(1, 40):

@@ -73,6 +73,11 @@ def _seek() -> str:
     code = text.value(f"load ptr, ptr {text.pointer(entry, 8)}, align 8")
     enter(text, text.pointer(code, offset))
     text.place(missed)
+    spent, asking = text.label(), text.label()
+    text.branch(text.value("icmp eq i64 %count, 0"), spent, asking)
+    text.place(spent)  # there is no fetch before the next attempt
+    _stopped(text, pc, str(LIMIT))
+    text.place(asking)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
     why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
@@ -83,10 +88,14 @@ def _seek() -> str:
     text.place(leaving)
     none = text.value(f"icmp eq i64 {why}, 0")
     reason = text.value(f"select i1 {none}, i64 {LEAVE}, i64 {CODE}")
+    _stopped(text, pc, reason)
+    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
+
+
+def _stopped(text: Text, pc: str, reason: str) -> None:
     for name, value in (("pc", pc), ("count", "%count"), ("reason", reason)):
         text.store(_field(text, name), 64, value)
     text.line("ret void")
-    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
 
 
 def _page_end() -> str:
