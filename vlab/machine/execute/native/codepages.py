@@ -1,11 +1,10 @@
 """Pages of instructions, decoded into slots that native code runs along."""
 
-import ctypes
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from mmap import mmap
 from typing import TYPE_CHECKING
 
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.layout import (
     ASK,
@@ -31,11 +30,6 @@ _WORDS = SLOT // 8
 _SLOT = struct.Struct("<2Q")
 
 
-def address_of(buffer: mmap | bytearray) -> int:
-    """Where a buffer lies in the host."""
-    return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
-
-
 class CodePages:
     """The code pages of one machine.
 
@@ -46,12 +40,12 @@ class CodePages:
         self, made: Native, hart: "Hart", memory: Memory, csrs: Mapping[int, int], gone: Callable[[], None]
     ):
         self._hart, self._memory, self._handlers, self._gone = hart, memory, made.handlers, gone
-        self._arena = mmap(-1, (MOST_PAGES + 1) * CODE_PAGE)
+        self._arena = new_block((MOST_PAGES + 1) * CODE_PAGE)
         start = address_of(self._arena)
         self._start = start + -start % CODE_PAGE
         first = self._start - start
         self._slots = memoryview(self._arena)[first : first + MOST_PAGES * CODE_PAGE].cast("Q")
-        self.table = mmap(-1, max(memory.size // PAGE * 8, 1))
+        self.table = new_block(memory.size // PAGE * 8)
         self._table = memoryview(self.table).cast("Q")
         self._pages: list[int] = []  # of memory, in the order of the arena
         self._held: list[int] = []  # how many slots of each are filled

@@ -1,14 +1,14 @@
 """The loop of the native engine: native code runs until it can't, and Python does that one instruction."""
 
 import struct
-from mmap import mmap
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from vlab.machine.computer import standing
 from vlab.machine.execute.interpreter import Leave
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
-from vlab.machine.execute.native.codepages import CodePages, address_of
+from vlab.machine.execute.native.codepages import CodePages
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
@@ -50,17 +50,17 @@ class NativeEngine:
     def __init__(self, machine: "Machine", memory: Memory):
         made = native()
         self._machine, self._hart, self._memory, self._run = machine, machine.hart, memory, made.run
-        self._block = mmap(-1, STATE_SIZE)
+        self._block = new_block(STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
         csrs, rows = csr_rows(machine.hart.csr.registers)
-        self._csrs = mmap(-1, len(rows))
+        self._csrs = new_block(len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._extended = "H" in machine.extensions
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
-        self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
+        self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
         self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
