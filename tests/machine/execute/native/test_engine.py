@@ -208,6 +208,20 @@ def test_a_missing_fence_is_seen_alike():
     run_alike(machines, 40)
 
 
+@pytest.mark.parametrize("pages", [0, 1, 30, 31, 32, 33, 40])
+def test_a_fence_forgets_few_pages_and_many(pages, steps):
+    """So it costs no more than what filled the TLB: a loop of fences leaves Ctrl-C a chance."""
+    source = (
+        "li s1, 4096\n1: mv a1, a0\n mv a2, a3\n2: beqz a2, 3f\n ld a4, 0(a1)\n sd a4, 8(a1)\n add a1, a1, s1\n"
+        " addi a2, a2, -1\n j 2b\n3: sfence.vma\n ld a5, 0(a0)\n j 1b"
+    )
+    machines = both(source, "8M")
+    for machine in machines:
+        machine.hart.x[10], machine.hart.x[13] = RAM_BASE + 0x10_0000, pages
+    run_alike(machines, 10 + 6 * pages, *[3] * 20, 20 * (6 + 6 * pages), 5 * pages + 13)
+    assert len(steps) < 100 + 2 * pages
+
+
 # Stopping
 
 

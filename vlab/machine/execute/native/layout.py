@@ -78,8 +78,10 @@ PAGES = EXEC + SETS * EXEC_SIZE
 FRAMES = PAGES + SETS * 8
 KEY = FRAMES + SETS * 8
 KEY_FIELDS = ("mode", "paged", "sum", "mxr", "virtual", "nested", "host_mxr")
-FILLED = KEY + 8 * len(KEY_FIELDS)  # whether it remembers anything
-CONTEXT_SIZE = FILLED + 8
+FILLED = KEY + 8 * len(KEY_FIELDS)  # how many entries were made since it was empty
+FIRST_FILLED = FILLED + 8  # the pages of the first of them: so emptying it costs no more than filling it did
+MOST_FIRST = 32
+CONTEXT_SIZE = FIRST_FILLED + 8 * MOST_FIRST
 NO_PAGE = (1 << 64) - 1
 RIGHTS_BITS = 3
 

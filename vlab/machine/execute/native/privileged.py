@@ -15,15 +15,12 @@ from vlab.machine.execute.native.layout import (
     CONTEXTS,
     CSR_FIELDS,
     CSR_ROW,
-    FILLED,
-    KEY,
     MXR_SHIFT,
-    NO_PAGE,
     OFFSETS,
     PAGED_SHIFT,
     SUM_SHIFT,
 )
-from vlab.machine.execute.native.routines import YES
+from vlab.machine.execute.native.routines import YES, empty
 from vlab.machine.hart import STACKS
 from vlab.paging import SV39
 from vlab.riscv import CSRS, Cause, Mode
@@ -192,12 +189,8 @@ def sfence_vma(s: "State", pc: int, address: int, asid: int, every: int) -> int:
     number = 0
     while number < 32:
         context = peek(s + CONTEXTS + 8 * number, 8)
-        if context and peek(context + FILLED, 8):
-            at = context
-            while at < context + KEY:
-                poke(at, 8, NO_PAGE)
-                at += 8
-            poke(context + FILLED, 8, 0)
+        if context:
+            empty(context)
         number += 1
     return YES
 

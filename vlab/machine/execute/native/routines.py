@@ -14,8 +14,10 @@ from vlab.machine.execute.native.layout import (
     EXEC,
     EXEC_SIZE,
     FILLED,
+    FIRST_FILLED,
     FRAMES,
     KEY,
+    MOST_FIRST,
     NO_PAGE,
     OPEN,
     OPEN_DATA,
@@ -94,7 +96,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
     slow(context, before)
     poke(context + PAGES + 8 * index, 8, page)
     poke(context + FRAMES + 8 * index, 8, found)
-    poke(context + FILLED, 8, 1)
+    filled(context, page)
     return quicken(s, context, page, found >> RIGHTS_BITS, need)
 
 
@@ -171,6 +173,33 @@ def slow(context: int, page: int) -> int:
     entry = context + EXEC + (page & _SETS) * EXEC_SIZE
     if peek(entry, 8) == tag:
         poke(entry, 8, NO_PAGE)
+    return 0
+
+
+def filled(context: int, page: int) -> int:
+    """The context remembers one page more."""
+    count = peek(context + FILLED, 8)
+    if count < MOST_FIRST:
+        poke(context + FIRST_FILLED + 8 * count, 8, page)
+    poke(context + FILLED, 8, count + 1)
+    return 0
+
+
+def empty(context: int) -> int:
+    """Forget all that the context remembers."""
+    count = peek(context + FILLED, 8)
+    if count > MOST_FIRST:
+        at = context
+        while at < context + KEY:
+            poke(at, 8, NO_PAGE)
+            at += 8
+        count = 0
+    while count:
+        count -= 1
+        page = peek(context + FIRST_FILLED + 8 * count, 8)
+        slow(context, page)
+        poke(context + PAGES + 8 * ((page ^ page >> 10) & _SETS), 8, NO_PAGE)
+    poke(context + FILLED, 8, 0)
     return 0
 
 
@@ -360,6 +389,8 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     locate,
     decoded,
     slow,
+    filled,
+    empty,
     translate,
     inside,
     walk,

@@ -9,9 +9,11 @@ from vlab.machine.execute.native.layout import (
     EXEC,
     EXEC_SIZE,
     FILLED,
+    FIRST_FILLED,
     FRAMES,
     KEY,
     KEY_FIELDS,
+    MOST_FIRST,
     NO_PAGE,
     PAGES,
     QUICK_SIZE,
@@ -65,7 +67,10 @@ class SharedEntries(MutableMapping[int, Entry]):
         self._slow(self._pages[index])
         self._pages[index] = entry.page
         self._frames[index] = entry.frame << RIGHTS_BITS | entry.rights
-        self._words[FILLED // 8] = 1
+        count = self._words[FILLED // 8]
+        if count < MOST_FIRST:
+            self._words[FIRST_FILLED // 8 + count] = entry.page
+        self._words[FILLED // 8] = count + 1
 
     def __delitem__(self, index: int) -> None:
         self._slow(self._pages[index])
