@@ -15,7 +15,7 @@ from vlab.riscv import assemble
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import building
+from vlab.machine.execute.native import blocks, building
 
 LOOP = "la a0, d\n1: ld a1, 0(a0)\n sd a1, 8(a0)\n addi a2, a2, 1\n j 1b\n .balign 4096\nd: .dword 0"
 # In the first, all threads want the native code at once, and one set of the TLB is fought for after that.
@@ -95,6 +95,15 @@ def test_copies_are_refused():
             copy.deepcopy(part)
         with pytest.raises((TypeError, AttributeError), match="pickle"):
             pickle.dumps(part)
+
+
+def test_a_host_without_memory_says_so(monkeypatch):
+    def none_left(*_arguments, **_named):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(blocks, "mmap", none_left)
+    with pytest.raises(VlabError, match="so much memory"):
+        Machine(engine="native")
 
 
 @pytest.mark.parametrize("wanted", ["", "steam", "x" * 1000, 3, 0, False, b"native", ["native"], {}])
