@@ -144,6 +144,17 @@ def test_pages_without_instructions_are_given_back(monkeypatch):
     assert machine.hart.x[15] == 100
 
 
+def test_a_page_whose_code_was_overwritten_leads_nowhere():
+    """Its place goes to another page's code, and no tag may lead there any more."""
+    source = (
+        "la a0, one\n lw a1, 0(a0)\n lw a2, 4(a0)\n la a3, other\n li a4, 30\n"
+        "1: jalr a0\n sw a1, 0(a0)\n sw a2, 4(a0)\n jalr a3\n addi a4, a4, -1\n bnez a4, 1b\n j .\n"
+        " .balign 4096\none: addi a5, a5, 1\n ret\n .balign 4096\nother: addi a6, a6, 1\n ret"
+    )
+    machine = run_alike(both(source), 40, 41, 500)
+    assert machine.hart.x[15] == machine.hart.x[16] == 30
+
+
 def test_a_reservation_holds_for_one_sc_of_the_same_bytes():
     machines = both(
         "1: lr.d a1, (a0)\n sc.d a2, a3, (a0)\n sc.d a4, a3, (a0)\n lr.w a1, (a0)\n sc.d a5, a3, (a0)\n"
