@@ -2,6 +2,6 @@
 
 `layout`: what native code and Python share. `text`, `expressions`, `functions`: meanings, and a restricted
 Python, as LLVM IR. `handlers`: one an instruction. `common`, `routines`: what runs between them. `building`:
-machine code from all that. `codepages`: instructions decoded into slots. `mmu`: the TLB in shared memory.
-`engine`: the loop.
+machine code from all that. `codepages`, `slots`, `decoding`: instructions decoded into slots. `tlb`: the TLB in
+shared memory. `engine`: the loop.
 """

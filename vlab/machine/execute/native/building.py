@@ -11,6 +11,7 @@ from typing import Any
 
 from vlab.files import write_atomically
 from vlab.machine.execute.native.common import common
+from vlab.machine.execute.native.decoding import DECODING
 from vlab.machine.execute.native.functions import function
 from vlab.machine.execute.native.handlers import handlers
 from vlab.machine.execute.native.privileged import PRIVILEGED
@@ -20,7 +21,7 @@ COMMON = ("leave", "undecoded", "page_end")  # handlers that no row makes
 _DIGEST = 32  # bytes of a sha256, at the begin of a cached file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Native:
     """Native code, ready: `run(state)`, and the address of each handler. `keep` holds it in memory."""
 
@@ -35,7 +36,9 @@ def source() -> tuple[str, list[str]]:
     names = [*COMMON, *rows]
     table = ", ".join(f'ptr @"{name}"' for name in names)
     table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
-    return "\n\n".join([common(), *map(function, ROUTINES + PRIVILEGED), *rows.values(), table]), names
+    return "\n\n".join(
+        [common(), *map(function, ROUTINES + PRIVILEGED + DECODING), *rows.values(), table]
+    ), names
 
 
 @cache

@@ -4,7 +4,6 @@ from vlab.machine.execute.native.handlers import PARAMETERS, enter, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
-    DECODE,
     EXEC,
     EXEC_SIZE,
     LEAVE,
@@ -37,7 +36,7 @@ def common() -> str:
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
-            _stop("undecoded", DECODE, gives_back=False),
+            _undecoded(),
         ]
     )
 
@@ -89,6 +88,15 @@ def _seek() -> str:
     return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
 
 
+def _undecoded() -> str:
+    """In a slot that holds nothing yet: a straight line begins here."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    text.value(f"call {routine('decode', [state, slot])}")
+    enter(text, "%slot")
+    return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
+
+
 def _page_end() -> str:
     """Behind the last slot of a page."""
     text = Text()
@@ -106,7 +114,7 @@ def _stop(name: str, reason: int, *, gives_back: bool) -> str:
     count = "%count"
     if gives_back:
         count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
-    for field, value in (("pc", pc), ("count", count), ("slot", slot), ("reason", str(reason))):
+    for field, value in (("pc", pc), ("count", count), ("reason", str(reason))):
         text.store(_field(text, field), 64, value)
     text.line("ret void")
     return text.function(f"define tailcc void @{name}({PARAMETERS}) #1")

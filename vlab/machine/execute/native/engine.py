@@ -13,7 +13,6 @@ from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
-    DECODE,
     LIMIT,
     OFFSETS,
     PMP_ROW,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
-_PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
+_PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
 _CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _CSRS = struct.Struct(f"<{len(CSR_FIELDS)}Q")
@@ -62,8 +61,8 @@ class NativeEngine:
         self._breakpoints: frozenset[int] = frozenset()
         self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
+        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
+        self._set(**self.code.fields)
         self._set(keeps_marks=not machine.hart.mmu.hardware_ad)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
@@ -105,9 +104,7 @@ class NativeEngine:
             if not budget:
                 self._leave()
                 return
-            if reason == DECODE:
-                self.code.decode(state[_SLOT])
-            elif reason == CODE:
+            if reason == CODE:
                 self.code.hold(state[_VALUE])
             else:
                 self._leave()

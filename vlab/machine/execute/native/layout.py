@@ -21,6 +21,8 @@ page begins at a multiple of its size, so a slot's address tells its pc. A slot 
     rd       1 byte
     rs1      1 byte
     left     2 bytes: instructions from here to the end of the straight line, this one included
+
+Behind the slots stands where the page is in the host, and how many slots are filled.
 """
 
 REGISTERS = 33
@@ -36,7 +38,6 @@ FIELDS = (
     "pc",  # where to begin, and where it stopped
     "count",  # attempts that may be made; those that are left
     "reason",  # why it stopped
-    "slot",  # where, in a code page
     "code_page",  # the virtual page of the instructions being executed
     "fetch", "data",  # contexts in use
     "refetch",  # whether the TLB has forgotten the page that is being executed
@@ -44,7 +45,9 @@ FIELDS = (
     "open",  # a byte a page of memory: stores may go straight there
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
-    "undecoded",  # the handler of a slot that holds nothing yet
+    "undecoded", "leaving",  # the handlers of a slot that holds nothing yet, and of one that leaves to Python
+    "decoder",  # what each instruction's slot holds: `slots.decoder_table`
+    "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
     "value",  # a routine's result; the page of memory that wants a code page
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
     "withheld",  # whether traps, returns, CSRs and fences are Python's: of a hart with H
@@ -88,9 +91,21 @@ SLOT_SHIFT = 3  # from an offset in a page, which is even, to that of its slot
 IMM, UPPER_IMM, RD, RS1, LEFT = 8, 10, 12, 13, 14
 CODE_PAGE = 1 << 16
 END_SLOT = 2048  # behind the last
+CODE_MEMORY, CODE_HELD = SLOT * (END_SLOT + 1), SLOT * (END_SLOT + 1) + 8
+
+# The decoder's table: `slots`
+SHORT_BUCKETS = 1 << 8  # those of compressed instructions come behind the others
+BUCKETS = SHORT_BUCKETS + (1 << 5)
+DECODER_CSRS = 4 * BUCKETS
+DECODER_ROWS = DECODER_CSRS + 4 * 4096
+ROW_MASK, ROW_MATCH, ROW_NONZERO = 0, 8, 16  # which bits are fixed, and how; of which some must be 1
+ROW_HANDLER, ROW_LAST, ROW_NEAR = 24, 32, 40  # its handler; that at the end of a line; that of a near jump
+ROW_SIGN, ROW_FIELDS = 48, 56  # the sign bit of its immediate; the fields that are always the same
+ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
+ROW_PIECES = 80
 
 # Why it stopped
-LIMIT, LEAVE, DECODE, CODE = range(4)
+LIMIT, LEAVE, CODE = range(3)
 
 # What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
 ASK, OPEN, OPEN_DATA = range(3)
