@@ -13,8 +13,8 @@ from vlab.riscv.instructions import length
 pytest.importorskip("llvmlite")
 
 from vlab.machine.execute.native import building
+from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.handlers import jumps_near, native
-from vlab.machine.execute.native.privileged import csr_rows
 
 SINK = 32
 RESTING = b"\x6f\0\0\0" * (PAGE // 4)
@@ -70,7 +70,9 @@ def expected(word, offset, extensions, csrs):
 
 def check(words, extensions):
     """Lay words out over pages, and look at each of their slots."""
-    csrs = csr_rows(Machine(memory=PAGE, extensions=extensions, engine="native").hart.csr.registers)[0]
+    csrs = csr_rows(
+        Machine(memory=PAGE, extensions=extensions, engine="native").hart.csr.registers, frozenset()
+    )[0]
     content, seen = b"", 0
     page: dict[int, int] = {}
     for word in [*words, None]:
