@@ -132,6 +132,23 @@ def test_an_instruction_before_a_page_that_is_written_stays_whole():
     assert run_alike(machines, 20, 200).hart.x[13] == 0
 
 
+@pytest.mark.parametrize("second", [[], [(0x2000, RAM_BASE + 0x5000, "RXAD")]])
+def test_an_instruction_in_two_pages_is_of_both(second):
+    """Its halves are no neighbours in memory, or the second can't be fetched; then its second half changes."""
+    add, add_16 = (assemble(f"addi a0, a0, {by}").segments[0][1] for by in (7, 16))
+    machines = both("nop", extensions="C")
+    for machine in machines:
+        mode(machine, Mode.S)
+        paged(machine, [(0x1000, RAM_BASE + 0x2000, "RXAD"), *second])
+        machine.memory.poke(RAM_BASE + 0x2FFA, b"\1\0\1\0" + add[:2])  # behind two `c.nop`
+    for half in (add[2:], add_16[2:]):
+        for machine in machines:
+            machine.memory.poke(RAM_BASE + 0x5000, half + b"\1\0" * 20)
+            machine.hart.pc = 0x1FFA
+        run_alike(machines, 12)
+    assert machines[0].hart.x[10] == (7 + 16 if second else 0)
+
+
 def test_pages_without_instructions_are_given_back(monkeypatch):
     """A hundred pages in turn hold code, where there is room for four."""
     monkeypatch.setattr(codepages, "MOST_PAGES", 4)

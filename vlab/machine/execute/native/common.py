@@ -1,10 +1,10 @@
 """The handlers that are no instruction's: how straight lines are found, missed and left."""
 
+from vlab.machine.choices import GATE
 from vlab.machine.execute.native.handlers import PARAMETERS, enter, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
-    DECODE,
     EXEC,
     EXEC_SIZE,
     LEAVE,
@@ -37,7 +37,8 @@ def common() -> str:
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
-            _stop("undecoded", DECODE, gives_back=False),
+            _undecoded(),
+            _refused(),
         ]
     )
 
@@ -73,29 +74,76 @@ def _seek() -> str:
     code = text.value(f"load ptr, ptr {text.pointer(entry, 8)}, align 8")
     enter(text, text.pointer(code, offset))
     text.place(missed)
-    spent, asking = text.label(), text.label()
-    text.branch(text.value("icmp eq i64 %count, 0"), spent, asking)
-    text.place(spent)  # there is no fetch before the next attempt
-    _stopped(text, pc, str(LIMIT))
-    text.place(asking)
+    attempted, over = text.label(), text.label()
+    text.branch(text.value("icmp sgt i64 %count, 0"), attempted, over, likely=True)
+    text.place(over)  # so the TLB doesn't miss it yet
+    _return(text, pc, str(LEAVE))
+    text.place(attempted)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
     why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
-    again, leaving = text.label(), text.label()
-    text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, leaving, likely=True)
+    again, other, none, leaving = text.label(), text.label(), text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, other, likely=True)
     text.place(again)
     tail(text, "@seek", "%slot")
+    text.place(other)
+    text.branch(text.value(f"icmp eq i64 {why}, 0"), none, leaving)
+    text.place(none)
+    halting = text.load(_field(text, "halting"), 64)
+    standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
+    _trap_at(text, pc, pc, "%count", text.value(f"or i64 {halting}, {standing}"))
+    _return(text, pc, str(LEAVE))
     text.place(leaving)
-    none = text.value(f"icmp eq i64 {why}, 0")
-    reason = text.value(f"select i1 {none}, i64 {LEAVE}, i64 {CODE}")
-    _stopped(text, pc, reason)
+    _return(text, pc, str(CODE))
     return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
 
 
-def _stopped(text: Text, pc: str, reason: str) -> None:
+def _return(text: Text, pc: str, reason: str) -> None:
+    """Back to Python, before the instruction at a pc."""
     for name, value in (("pc", pc), ("count", "%count"), ("reason", reason)):
         text.store(_field(text, name), 64, value)
     text.line("ret void")
+
+
+def _trap_at(text: Text, pc: str, value: str, count: str, kept: str) -> None:
+    """Enter the handler of the `fault` at a pc, if there is one and `kept` is 0; else what follows is done."""
+    fault = text.load(_field(text, "fault"), 64)
+    there, entered, no_trap = text.label(), text.label(), text.label()
+    sure = text.value(f"icmp ne i64 {fault}, 0")
+    free = text.value(f"icmp eq i64 {kept}, 0")
+    text.branch(text.value(f"and i1 {sure}, {free}"), there, no_trap)
+    text.place(there)
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine('trap', [state, pc, fault, value])}")
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), entered, no_trap, likely=True)
+    text.place(entered)
+    handler = text.as_pointer(text.load(_field(text, "pc"), 64))
+    tlb = text.as_pointer(text.load(_field(text, "data"), 64))
+    left = text.value(f"sub i64 {count}, 1")
+    text.line(f"musttail call tailcc void @seek(ptr %s, ptr {handler}, i64 {left}, ptr {tlb})")
+    text.line("ret void")
+    text.place(no_trap)
+
+
+def _refused() -> str:
+    """An access that isn't as it should be: the trap that it deserves, or Python's."""
+    text = Text()
+    slot = text.value("ptrtoint ptr %slot to i64")
+    offset = text.value(f"lshr i64 {text.value(f'and i64 {slot}, {CODE_PAGE - 1}')}, {SLOT_SHIFT}")
+    pc = text.value(f"add i64 {text.load(_field(text, 'code_page'), 64)}, {offset}")
+    count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
+    _trap_at(text, pc, text.load(_field(text, "value"), 64), count, "0")
+    tail(text, "@leave", "%slot")
+    return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
+
+
+def _undecoded() -> str:
+    """In a slot that holds nothing yet: a straight line begins here."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    text.value(f"call {routine('decode', [state, slot])}")
+    enter(text, "%slot")
+    return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
 
 
 def _page_end() -> str:
@@ -115,7 +163,7 @@ def _stop(name: str, reason: int, *, gives_back: bool) -> str:
     count = "%count"
     if gives_back:
         count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
-    for field, value in (("pc", pc), ("count", count), ("slot", slot), ("reason", str(reason))):
+    for field, value in (("pc", pc), ("count", count), ("reason", str(reason))):
         text.store(_field(text, field), 64, value)
     text.line("ret void")
     return text.function(f"define tailcc void @{name}({PARAMETERS}) #1")

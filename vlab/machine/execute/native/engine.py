@@ -9,21 +9,22 @@ from vlab.machine.execute.interpreter import Leave
 from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
 from vlab.machine.execute.native.codepages import CodePages
+from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
-    DECODE,
+    H_FIELDS,
     LIMIT,
     OFFSETS,
     PMP_ROW,
     STATE_SIZE,
     context_number,
 )
-from vlab.machine.execute.native.privileged import csr_rows
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
+from vlab.machine.quirks import silent_csrs
 from vlab.riscv import Mode, Trap
 from vlab.riscv.csrs import PMP_ENTRIES
 
@@ -32,11 +33,9 @@ if TYPE_CHECKING:
 
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
-_PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
+_PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
 _CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
-_CSRS = struct.Struct(f"<{len(CSR_FIELDS)}Q")
-_VALUES, _GUEST = itemgetter(*CSR_FIELDS), itemgetter("vsatp", "hgatp")
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
@@ -53,18 +52,20 @@ class NativeEngine:
         self._block = new_block(STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        csrs, rows = csr_rows(machine.hart.csr.registers)
+        csrs, rows = csr_rows(machine.hart.csr.registers, silent_csrs(machine.quirks))
         self._csrs = new_block(len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._extended = "H" in machine.extensions
+        self._fields = CSR_FIELDS + (H_FIELDS if self._extended else ())
+        self._values, self._fields_format = itemgetter(*self._fields), struct.Struct(f"<{len(self._fields)}Q")
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
         self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
-        self._set(keeps_marks=not machine.hart.mmu.hardware_ad)
+        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
+        self._set(**self.code.fields)
+        self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
@@ -72,10 +73,7 @@ class NativeEngine:
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
         made = shared_context(key)
-        if not key.virtual:
-            self._state[_CONTEXTS + context_number(key.mode, key.paged, key.sum, key.mxr)] = _place(
-                made.entries
-            )
+        self._state[_CONTEXTS + context_number(key)] = _place(made.entries)
         return made
 
     def _set(self, **fields: int) -> None:
@@ -89,8 +87,9 @@ class NativeEngine:
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
         state[_AT["told"]] = told
-        state[_AT["withheld"]] = told or self._extended
-        state[_AT["waking"]] = csr.pending() & csr.values["mie"] if csr.values["mie"] else 0
+        enabled = csr.values["mie"]
+        rising = csr.pending() if enabled else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
         if budget < _FEW:
             self._steps(budget)
@@ -105,9 +104,7 @@ class NativeEngine:
             if not budget:
                 self._leave()
                 return
-            if reason == DECODE:
-                self.code.decode(state[_SLOT])
-            elif reason == CODE:
+            if reason == CODE:
                 self.code.hold(state[_VALUE])
             else:
                 self._leave()
@@ -127,7 +124,7 @@ class NativeEngine:
         if hart.interpreter.breakpoints is not self._breakpoints:
             self._breakpoints = hart.interpreter.breakpoints
             self.code.stop_at(self._breakpoints)
-            self._set(stopping=bool(self._breakpoints))
+            self._set(halting=bool(self._breakpoints))
         try:
             _X.pack_into(self._block, 0, *hart.x[:32])
         except struct.error:  # set by hand
@@ -135,11 +132,9 @@ class NativeEngine:
         state[_PC] = hart.pc & _MASK
         mmu = hart.mmu
         state[_AT["fetch"]], state[_AT["data"]] = _place(mmu.fetches.entries), _place(mmu.data.entries)
-        state[_AT["mode"]] = hart.mode
+        state[_AT["mode"]], state[_AT["virtual"]] = hart.mode, hart.virtual
         state[_AT["slept"]] = self._machine.skipped + hart.unretired & _MASK
-        _CSRS.pack_into(self._block, _FIRST_CSR, *_VALUES(hart.csr.values))
-        if self._extended:
-            state[_AT["vsatp"]], state[_AT["hgatp"]] = _GUEST(hart.csr.values)
+        self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
         if hart.csr.pmp is not self._pmp:
@@ -161,8 +156,10 @@ class NativeEngine:
         size = state[_AT["reserved_size"]]
         self._machine.reservation = (state[_AT["reserved"]], size) if size else None
         if state[_CHANGED]:
-            hart.csr.values.update(zip(CSR_FIELDS, _CSRS.unpack_from(self._block, _FIRST_CSR), strict=True))
+            found = self._fields_format.unpack_from(self._block, _FIRST_CSR)
+            hart.csr.values.update(zip(self._fields, found, strict=True))
             hart.mode = Mode(state[_AT["mode"]])
+            hart.virtual = bool(state[_AT["virtual"]])
             hart.unretired += state[_UNRETIRED]
             hart.mmu.select()
             state[_CHANGED] = state[_UNRETIRED] = 0
