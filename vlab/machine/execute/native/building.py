@@ -20,7 +20,7 @@ from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
 
-COMMON = ("leave", "undecoded", "page_end")  # handlers that no row makes
+COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 _DIGEST = 32  # bytes of a sha256, at the begin of a cached file
 _making = Lock()  # so that there is one of it, which is kept
 

@@ -16,6 +16,7 @@ from vlab.machine.execute.native.layout import (
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
+from vlab.machine.memory import PAGE
 from vlab.machine.pmp import X
 
 HEAD = """
@@ -38,6 +39,8 @@ def common() -> str:
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
             _undecoded(),
+            _across(),
+            _beyond(),
             _refused(),
         ]
     )
@@ -144,6 +147,29 @@ def _undecoded() -> str:
     text.value(f"call {routine('decode', [state, slot])}")
     enter(text, "%slot")
     return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
+
+
+def _across() -> str:
+    """In the last slot of a page, where an instruction begins that ends in the next one."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    lone = text.value(f"call {routine('across', [state, slot])}")
+    there, leaving = text.label(), text.label()
+    text.branch(text.value(f"icmp ne i64 {lone}, 0"), there, leaving, likely=True)
+    text.place(there)
+    found = text.as_pointer(lone)
+    tail(text, text.value(f"load ptr, ptr {found}, align 8"), found)
+    text.place(leaving)
+    tail(text, "@leave", "%slot")
+    return text.function(f"define tailcc void @across({PARAMETERS}) #0")
+
+
+def _beyond() -> str:
+    """Behind the slot of such an instruction."""
+    text = Text()
+    page = text.load(_field(text, "code_page"), 64)
+    tail(text, "@seek", text.as_pointer(text.value(f"add i64 {page}, {PAGE + 2}")))
+    return text.function(f"define tailcc void @beyond({PARAMETERS}) #0")
 
 
 def _page_end() -> str:

@@ -4,7 +4,9 @@ import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from vlab.machine.board import UART_BASE
 from vlab.machine.computer import standing
+from vlab.machine.devices.uart import Uart
 from vlab.machine.execute.interpreter import Leave
 from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
@@ -39,6 +41,7 @@ _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
+_STATUS = STATE_SIZE  # where the register stands that can be read without Python: behind the block
 
 
 class NativeEngine:
@@ -49,7 +52,7 @@ class NativeEngine:
     def __init__(self, machine: "Machine", memory: Memory):
         made = native()
         self._machine, self._hart, self._memory, self._run = machine, machine.hart, memory, made.run
-        self._block = new_block(STATE_SIZE)
+        self._block = new_block(STATE_SIZE + 8)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
         csrs, rows = csr_rows(machine.hart.csr.registers, silent_csrs(machine.quirks))
@@ -66,6 +69,7 @@ class NativeEngine:
         self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
         self._set(**self.code.fields)
         self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
+        self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
@@ -94,6 +98,9 @@ class NativeEngine:
         if budget < _FEW:
             self._steps(budget)
             return
+        status = machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
         self._enter()
         while True:
             state[_COUNT] = budget
