@@ -250,6 +250,36 @@ def test_pages_without_instructions_are_given_back(monkeypatch):
     assert machine.hart.x[15] == 100
 
 
+@pytest.mark.parametrize(
+    "instruction",
+    ["amoadd.w a1, a2, (a0)", "amoor.w a1, zero, (a0)", "amoswap.d a1, a3, (a0)", "sc.w a1, a2, (a0)", "sw a2, 0(a0)",
+     "sd a3, 0(a0)", "sh a2, 2(a0)", "sb a3, 1(a0)", "sd a3, -4(a0)"],
+)  # fmt: skip
+def test_an_instruction_that_overwrites_itself(instruction):
+    """What it was is still done to the end: rd is written, and none but rd."""
+    source = (
+        "la a0, here\n lw a3, new\n li a5, 20\n1: nop\n lr.w a4, (a0)\n .balign 8\n"
+        f"here: {instruction}\n addi a6, a6, 1\n addi a5, a5, -1\n bnez a5, 1b\n j .\nnew: addi a7, a7, 1"
+    )
+    for value in (0, 0x13):
+        machines = both(source)
+        for machine in machines:
+            machine.hart.x[12] = value
+        assert run_alike(machines, 60, 41, 100, 300).hart.x[0] == 0
+
+
+@pytest.mark.parametrize("store", ["sh a1, 2(a0)", "sb a2, 3(a0)", "sb a3, 1(a0)", "sh a4, 0(a0)"])
+def test_a_part_of_an_instruction_is_overwritten(store):
+    """In a page where data is written beside instructions already."""
+    source = (
+        "la a0, here\n la a5, data\n lw a1, new + 2\n lbu a2, new + 3\n lbu a3, new + 1\n lw a4, new\n"
+        f"1: sd a6, 0(a5)\n call place\n sd a6, 0(a5)\n {store}\n call place\n xor a1, a1, a7\n j 1b\n"
+        " .balign 8\nplace: addi t0, t0, 1\nhere: addi a6, a6, 1\n ret\n"
+        " .balign 8\nnew: addi s1, s1, 17\n .balign 8\ndata: .dword 0"
+    )
+    run_alike(both(source), 60, 61, 100)
+
+
 def test_a_page_whose_code_was_overwritten_leads_nowhere():
     """Its place goes to another page's code, and no tag may lead there any more."""
     source = (

@@ -127,8 +127,9 @@ class _Handler:
     def write(self) -> str:
         """The IR of the handler."""
         text = self._text
-        if self._slow:  # a store may forget the line that it stands in
+        if self._slow:  # a store may forget the line, and the slot, that it stands in
             self._left = text.load(text.pointer("%slot", LEFT), 16)
+            self._rd = text.load(text.pointer("%slot", RD), 8)
         jump: ast.expr | None = None
         for statement in meaning(self._row):
             match statement:
@@ -199,7 +200,7 @@ class _Handler:
 
     def _write_rd(self, value: str) -> None:
         text = self._text
-        number = text.load(text.pointer("%slot", RD), 8)
+        number = self._rd if self._slow else text.load(text.pointer("%slot", RD), 8)
         text.store(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64, value)
 
     # What comes next
