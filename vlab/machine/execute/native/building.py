@@ -22,9 +22,10 @@ _DIGEST = 32  # bytes of a sha256, at the begin of a cached file
 
 @dataclass(frozen=True)
 class Native:
-    """Native code, ready: `run(state)`, and the address of each handler. `keep` holds it in memory."""
+    """Native code, ready: `run(state)`, `resume(state)`, and the address of each handler. `keep` holds it in memory."""
 
     run: Callable[[int], int]
+    resume: Callable[[int], int]
     handlers: dict[str, int]
     keep: Any
 
@@ -54,9 +55,10 @@ def native() -> Native:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    run = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(engine.get_function_address("run"))
+    called = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+    run, resume = (called(engine.get_function_address(name)) for name in ("run", "resume"))
     table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
-    return Native(run, dict(zip(names, table, strict=True)), engine)
+    return Native(run, resume, dict(zip(names, table, strict=True)), engine)
 
 
 def _compiled(text: str, machine: Any) -> bytes:

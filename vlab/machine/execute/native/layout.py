@@ -90,7 +90,7 @@ CODE_PAGE = 1 << 16
 END_SLOT = 2048  # behind the last
 
 # Why it stopped
-LIMIT, LEAVE, DECODE, CODE = range(4)
+LIMIT, LEAVE, DECODE, CODE, REFUSED = range(5)
 
 # What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
 ASK, OPEN, OPEN_DATA = range(3)
