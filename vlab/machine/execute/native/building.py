@@ -11,10 +11,12 @@ from typing import Any
 
 from vlab.files import write_atomically
 from vlab.machine.execute.native.common import common
+from vlab.machine.execute.native.csrs import ACCESSES
 from vlab.machine.execute.native.functions import function
 from vlab.machine.execute.native.handlers import handlers
 from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
+from vlab.machine.execute.native.walks import WALKS
 
 COMMON = ("leave", "undecoded", "page_end")  # handlers that no row makes
 _DIGEST = 32  # bytes of a sha256, at the begin of a cached file
@@ -36,7 +38,8 @@ def source() -> tuple[str, list[str]]:
     names = [*COMMON, *rows]
     table = ", ".join(f'ptr @"{name}"' for name in names)
     table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
-    return "\n\n".join([common(), *map(function, ROUTINES + PRIVILEGED), *rows.values(), table]), names
+    routines = map(function, WALKS + ROUTINES + PRIVILEGED + ACCESSES)
+    return "\n\n".join([common(), *routines, *rows.values(), table]), names
 
 
 @cache

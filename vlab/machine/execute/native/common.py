@@ -41,6 +41,7 @@ def common() -> str:
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
             _stop("undecoded", DECODE, gives_back=False),
+            _refused(),
         ]
     )
 
@@ -92,20 +93,67 @@ def _seek() -> str:
     code = text.value(f"load ptr, ptr {text.pointer(entry, 8)}, align 8")
     enter(text, text.pointer(code, offset))
     text.place(missed)
+    attempted, over = text.label(), text.label()
+    text.branch(text.value("icmp sgt i64 %count, 0"), attempted, over, likely=True)
+    text.place(over)  # so the TLB doesn't miss it yet
+    _return(text, pc, str(LEAVE))
+    text.place(attempted)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
     why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
-    again, leaving = text.label(), text.label()
-    text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, leaving, likely=True)
+    again, other, none, leaving = text.label(), text.label(), text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, other, likely=True)
     text.place(again)
     tail(text, "@seek", "%slot")
+    text.place(other)
+    text.branch(text.value(f"icmp eq i64 {why}, 0"), none, leaving)
+    text.place(none)
+    halting = text.load(_field(text, "halting"), 64)
+    standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
+    _trap_at(text, pc, pc, "%count", text.value(f"or i64 {halting}, {standing}"))
+    _return(text, pc, str(LEAVE))
     text.place(leaving)
-    none = text.value(f"icmp eq i64 {why}, 0")
-    reason = text.value(f"select i1 {none}, i64 {LEAVE}, i64 {CODE}")
+    _return(text, pc, str(CODE))
+    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
+
+
+def _return(text: Text, pc: str, reason: str) -> None:
+    """Back to Python, before the instruction at a pc."""
     for name, value in (("pc", pc), ("count", "%count"), ("reason", reason)):
         text.store(_field(text, name), 64, value)
     text.line("ret void")
-    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
+
+
+def _trap_at(text: Text, pc: str, value: str, count: str, kept: str) -> None:
+    """Enter the handler of the `fault` at a pc, if there is one and `kept` is 0; else what follows is done."""
+    fault = text.load(_field(text, "fault"), 64)
+    there, entered, no_trap = text.label(), text.label(), text.label()
+    sure = text.value(f"icmp ne i64 {fault}, 0")
+    free = text.value(f"icmp eq i64 {kept}, 0")
+    text.branch(text.value(f"and i1 {sure}, {free}"), there, no_trap)
+    text.place(there)
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine('trap', [state, pc, fault, value])}")
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), entered, no_trap, likely=True)
+    text.place(entered)
+    handler = text.as_pointer(text.load(_field(text, "pc"), 64))
+    tlb = text.as_pointer(text.load(_field(text, "data"), 64))
+    left = text.value(f"sub i64 {count}, 1")
+    text.line(f"musttail call tailcc void @seek(ptr %s, ptr {handler}, i64 {left}, ptr {tlb})")
+    text.line("ret void")
+    text.place(no_trap)
+
+
+def _refused() -> str:
+    """An access that isn't as it should be: the trap that it deserves, or Python's."""
+    text = Text()
+    slot = text.value("ptrtoint ptr %slot to i64")
+    offset = text.value(f"lshr i64 {text.value(f'and i64 {slot}, {CODE_PAGE - 1}')}, {SLOT_SHIFT}")
+    pc = text.value(f"add i64 {text.load(_field(text, 'code_page'), 64)}, {offset}")
+    count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
+    _trap_at(text, pc, text.load(_field(text, "value"), 64), count, "0")
+    tail(text, "@leave", "%slot")
+    return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
 
 
 def _page_end() -> str:

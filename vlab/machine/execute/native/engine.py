@@ -11,12 +11,14 @@ from vlab.machine.csrfile import STCE
 from vlab.machine.execute.interpreter import Leave
 from vlab.machine.execute.native.building import native
 from vlab.machine.execute.native.codepages import CodePages, address_of
+from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.issuing import Issue, issuing
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
     DECODE,
+    H_FIELDS,
     LEAVE,
     LIMIT,
     OFFSETS,
@@ -26,10 +28,10 @@ from vlab.machine.execute.native.layout import (
     STATE_SIZE,
     context_number,
 )
-from vlab.machine.execute.native.privileged import csr_rows
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
+from vlab.machine.quirks import silent_csrs
 from vlab.machine.sequence import RETURN, Sequence
 from vlab.riscv import Mode, Trap
 from vlab.riscv.csrs import CSRS, PMP_ENTRIES
@@ -48,8 +50,6 @@ _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
 _TURNS = 10_000  # of a resident between looks at Ctrl-C: some hundredths of a second
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
-_CSRS = struct.Struct(f"<{len(CSR_FIELDS)}Q")
-_VALUES, _GUEST = itemgetter(*CSR_FIELDS), itemgetter("vsatp", "hgatp")
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
@@ -67,18 +67,20 @@ class NativeEngine:
         self._block = mmap(-1, STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        csrs, rows = csr_rows(machine.hart.csr.registers)
+        csrs, rows = csr_rows(machine.hart.csr.registers, silent_csrs(machine.quirks))
         self._csrs = mmap(-1, len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._extended = "H" in machine.extensions
+        self._fields = CSR_FIELDS + (H_FIELDS if self._extended else ())
+        self._values, self._fields_format = itemgetter(*self._fields), struct.Struct(f"<{len(self._fields)}Q")
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
         self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), codes=address_of(self.code.table))
         self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
-        self._set(keeps_marks=not machine.hart.mmu.hardware_ad)
+        self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
@@ -93,10 +95,7 @@ class NativeEngine:
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
         made = shared_context(key)
-        if not key.virtual:
-            self._state[_CONTEXTS + context_number(key.mode, key.paged, key.sum, key.mxr)] = _place(
-                made.entries
-            )
+        self._state[_CONTEXTS + context_number(key)] = _place(made.entries)
         return made
 
     def _set(self, **fields: int) -> None:
@@ -111,8 +110,9 @@ class NativeEngine:
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
         state[_AT["told"]] = watched
-        state[_AT["withheld"]] = watched or self._extended
-        state[_AT["waking"]] = csr.pending() & csr.values["mie"] if csr.values["mie"] else 0
+        enabled = csr.values["mie"]
+        rising = csr.pending() if enabled else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
         if calm < _FEW:
             self._steps(calm)
@@ -128,13 +128,7 @@ class NativeEngine:
             count = state[_COUNT]
             machine.set_clock(state[_END] - count)
             resident = self._resident
-            if (
-                resident is not None
-                and count
-                and state[_PC] == GATE
-                and state[_MODE] == _S
-                and reason == LEAVE
-            ):
+            if reason == LEAVE and resident is not None and count and state[_PC] == GATE and self._is_its_own():
                 if self._bus == -1 and not self._may():
                     continue
                 if self._turn(resident, limit):
@@ -170,16 +164,22 @@ class NativeEngine:
 
     # Residents
 
+    def _is_its_own(self) -> bool:
+        """Whether GATE, where the hart stands, is that of the resident of S mode, and not a guest's."""
+        return self._state[_MODE] == _S and not self._state[_AT["virtual"]]
+
     def _may(self) -> bool:
         """Whether a resident of S mode can do its work with the state where it is: looked at once in a run.
 
         Nothing that it issues may trap in that mode, by what M mode has set, and nothing be pending.
         """
-        state, values = self._state, self._hart.csr.values
+        state = self._state
         opened = (
-            values["menvcfg"] & STCE and state[_AT["mcounteren"]] & _TM and not state[_AT["mstatus"]] & _TVM
+            state[_AT["menvcfg"]] & STCE
+            and state[_AT["mcounteren"]] & _TM
+            and not state[_AT["mstatus"]] & _TVM
         )
-        if not opened or state[_AT["waking"]] or values["mie"] & _GUESTS:
+        if not opened or state[_AT["waking"]] or state[_AT["mie"]] & _GUESTS:
             self._resident = None
         self._bus = self._machine.bus.deadline(self._machine.time)
         return self._resident is not None
@@ -237,6 +237,7 @@ class NativeEngine:
         if hart.interpreter.breakpoints is not self._breakpoints:
             self._breakpoints = hart.interpreter.breakpoints
             self.code.stop_at(self._breakpoints)
+            self._set(halting=bool(self._breakpoints))
         try:
             _X.pack_into(self._block, 0, *hart.x[:32])
         except struct.error:  # set by hand
@@ -244,11 +245,9 @@ class NativeEngine:
         state[_PC] = hart.pc & _MASK
         mmu = hart.mmu
         state[_AT["fetch"]], state[_AT["data"]] = _place(mmu.fetches.entries), _place(mmu.data.entries)
-        state[_AT["mode"]] = hart.mode
+        state[_AT["mode"]], state[_AT["virtual"]] = hart.mode, hart.virtual
         state[_AT["slept"]] = self._machine.skipped + hart.unretired & _MASK
-        _CSRS.pack_into(self._block, _FIRST_CSR, *_VALUES(hart.csr.values))
-        if self._extended:
-            state[_AT["vsatp"]], state[_AT["hgatp"]] = _GUEST(hart.csr.values)
+        self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
         if hart.csr.pmp is not self._pmp:
@@ -270,8 +269,10 @@ class NativeEngine:
         size = state[_AT["reserved_size"]]
         self._machine.reservation = (state[_AT["reserved"]], size) if size else None
         if state[_CHANGED]:
-            hart.csr.values.update(zip(CSR_FIELDS, _CSRS.unpack_from(self._block, _FIRST_CSR), strict=True))
+            found = self._fields_format.unpack_from(self._block, _FIRST_CSR)
+            hart.csr.values.update(zip(self._fields, found, strict=True))
             hart.mode = Mode(state[_AT["mode"]])
+            hart.virtual = bool(state[_AT["virtual"]])
             hart.unretired += state[_UNRETIRED]
             hart.mmu.select()
             state[_CHANGED] = state[_UNRETIRED] = 0

@@ -25,7 +25,7 @@ from vlab.machine.execute.native.layout import (
     UPPER_IMM,
     WRITE_TAG,
 )
-from vlab.machine.execute.native.routines import YES
+from vlab.machine.execute.native.routines import TRAPPED, YES
 from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import R, W
 from vlab.riscv.instructions import ROWS, Row
@@ -34,7 +34,10 @@ from vlab.riscv.meaning import CONTROL, MEMORY, meaning
 PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
 _NOTHING = {"fence", "fence_i"}  # as in `lowering`
 # Which functions of meanings are routines of `privileged`: each may also change what comes next.
-_ROUTINES = {"ecall", "ebreak", "sret", "mret", "sfence_vma", "csr_write", "csr_set", "csr_clear"}
+_ROUTINES = {
+    *("ecall", "ebreak", "sret", "mret", "sfence_vma", "hfence_vvma", "hfence_gvma"),
+    *("csr_write", "csr_set", "csr_clear"),
+}
 _PYTHON = CONTROL.keys() - _NOTHING - _ROUTINES
 _PAGES = -4096
 _NARROW = {"byte": 8, "half": 16, "word": 32}
@@ -251,12 +254,9 @@ class _Handler:
 
     def _leave_if(self, number: str) -> None:
         """Leave to Python before this instruction, if a number isn't zero."""
-        self._leave_unless(self._text.value(f"icmp eq i64 {number}, 0"))
-
-    def _leave_unless(self, condition: str) -> None:
         text = self._text
         leaving, staying = text.label(), text.label()
-        text.branch(condition, staying, leaving, likely=True)
+        text.branch(text.value(f"icmp eq i64 {number}, 0"), staying, leaving, likely=True)
         text.place(leaving)
         tail(text, "@leave", "%slot")
         text.place(staying)
@@ -271,7 +271,14 @@ class _Handler:
         given = [text.value("ptrtoint ptr %s to i64"), pc, *map(self._expressions.low, call.args)]
         assert isinstance(call.func, ast.Name)
         done = text.value(f"call {routine(call.func.id, given)}")
-        self._leave_if(text.value(f"xor i64 {done}, {YES}"))
+        trapped, other, staying = text.label(), text.label(), text.label()
+        text.branch(text.value(f"icmp eq i64 {done}, {YES}"), staying, other, likely=True)
+        text.place(other)
+        self._leave_if(text.value(f"xor i64 {done}, {TRAPPED}"))
+        text.jump(trapped)
+        text.place(trapped)
+        self._go_on()
+        text.place(staying)
         return Value(text.load(text.pointer("%s", OFFSETS["value"]), 64))
 
     # Memory
@@ -283,11 +290,17 @@ class _Handler:
         text = self._text
         at = self._expressions.low(address)
         if self._slow:
-            if aligned and size > 1:
-                self._leave_if(text.value(f"and i64 {at}, {size - 1}"))
             state, context = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%tlb"))
-            found = text.value(f"call {routine('locate', [state, context, at, str(size), str(need)])}")
-            self._leave_unless(text.value(f"icmp ne i64 {found}, 0"))
+            asked = routine(
+                "locate_aligned" if aligned else "locate", [state, context, at, str(size), str(need)]
+            )
+            found = text.value(f"call {asked}")
+            there, refused = text.label(), text.label()
+            text.branch(text.value(f"icmp ne i64 {found}, 0"), there, refused, likely=True)
+            text.place(refused)
+            text.store(text.pointer("%s", OFFSETS["value"]), 64, at)
+            tail(text, "@refused", "%slot")
+            text.place(there)
             host = text.as_pointer(found)
         else:
             host = self._tagged(at, size, READ_TAG if need == R else WRITE_TAG)

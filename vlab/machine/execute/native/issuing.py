@@ -16,14 +16,14 @@ from collections.abc import Callable
 from typing import Any
 
 from vlab.machine.csrfile import QUIET
-from vlab.machine.execute.native.layout import CSR_FIELDS, OFFSETS
+from vlab.machine.execute.native.layout import CSR_FIELDS, H_FIELDS, OFFSETS
 from vlab.machine.sequence import Sequence
 from vlab.riscv.csrs import Csr, Registers
 from vlab.riscv.instructions import Instruction
 
 Issue = Callable[..., list[int]]
 _MASK = (1 << 64) - 1
-_SHARED = frozenset(CSR_FIELDS)
+_SHARED = frozenset(CSR_FIELDS + H_FIELDS)
 _ROOTS = frozenset({"satp"})  # by which nothing is looked up before the resident returns
 _ALARM = "stimecmp"
 _WRITTEN = QUIET | _ROOTS | {_ALARM}

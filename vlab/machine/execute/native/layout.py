@@ -23,14 +23,20 @@ page begins at a multiple of its size, so a slot's address tells its pc. A slot 
     left     2 bytes: instructions from here to the end of the straight line, this one included
 """
 
+from vlab.machine.mmu import Key
+
 REGISTERS = 33
 SINK = 32  # where writes to x0 go
 
-# CSRs that native code reads or writes.
+# CSRs that native code reads or writes; and those that a hart with H has besides.
 CSR_FIELDS = (
-    "mstatus", "medeleg", "satp", "mcounteren", "scounteren", "mcycle", "minstret",
+    "mstatus", "medeleg", "mideleg", "mie", "menvcfg", "satp", "mcounteren", "scounteren", "mcycle", "minstret",
     "mtvec", "mscratch", "mepc", "mcause", "mtval",
-    "stvec", "sscratch", "sepc", "scause", "stval",
+    "stvec", "sscratch", "sepc", "scause", "stval", "senvcfg",
+)  # fmt: skip
+H_FIELDS = (
+    "hstatus", "hedeleg", "hideleg", "hcounteren", "htimedelta", "htval", "htinst", "hgatp", "mtval2", "mtinst",
+    "vsstatus", "vstvec", "vsscratch", "vsepc", "vscause", "vstval", "vsatp",
 )  # fmt: skip
 FIELDS = (
     "pc",  # where to begin, and where it stopped
@@ -47,9 +53,11 @@ FIELDS = (
     "undecoded",  # the handler of a slot that holds nothing yet
     "value",  # a routine's result; the page of memory that wants a code page
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
-    "withheld",  # whether traps, returns, CSRs and fences are Python's: of a hart with H
+    "extended",  # whether the hart has H
+    "virtual",  # its mode V
+    "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
+    "halting",  # whether somebody waits for some pc, so that a fetch that faults is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
-    "vsatp", "hgatp",  # of a hart with H
     "place",  # in memory, of the entry that the last walk ended at
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
     "told",  # whether every event must be told, so that Python has to make it
@@ -57,13 +65,15 @@ FIELDS = (
     "changed",  # whether native code wrote a CSR or the mode
     "unretired",  # attempts that were no instructions retired
     "waking",  # interrupts that are pending, and whose own enable bit is set
+    "rising",  # those that may be pending
     "end",  # the time when no attempts are left
     "timer",  # how much further `mtime` is than the time
     "slept",  # what `wfi` skipped
     "csrs",  # what each CSR is like: `privileged.csr_rows`
     "reserved", "reserved_size",  # what `lr` reserved: physical address, bytes (0: nothing)
-    *(f"context{number}" for number in range(32)),  # those of V = 0, by `context_number`
+    *(f"context{number}" for number in range(96)),  # by `context_number`
     *CSR_FIELDS,
+    *H_FIELDS,
 )  # fmt: skip
 OFFSETS = {name: 8 * (REGISTERS + number) for number, name in enumerate(FIELDS)}
 STATE_SIZE = 8 * (REGISTERS + len(FIELDS))
@@ -76,7 +86,7 @@ EXEC = SETS * QUICK_SIZE
 PAGES = EXEC + SETS * EXEC_SIZE
 FRAMES = PAGES + SETS * 8
 KEY = FRAMES + SETS * 8
-KEY_FIELDS = ("mode", "paged", "sum", "mxr", "virtual", "nested", "host_mxr")
+KEY_FIELDS = Key._fields
 FILLED = KEY + 8 * len(KEY_FIELDS)  # whether it remembers anything
 CONTEXT_SIZE = FILLED + 8
 NO_PAGE = (1 << 64) - 1
@@ -96,13 +106,18 @@ LIMIT, LEAVE, DECODE, CODE, REFUSED = range(5)
 ASK, OPEN, OPEN_DATA = range(3)
 
 
-# The number of a context of V = 0 among the state's fields: its mode, and these bits
+# The number of a context among the state's fields: its mode, and these bits. Behind them are those of V = 1.
 PAGED_SHIFT, SUM_SHIFT, MXR_SHIFT = 2, 3, 4
+GUEST = 32
+GUEST_PAGED_SHIFT, GUEST_SUM_SHIFT, GUEST_MXR_SHIFT, NESTED_SHIFT, HOST_MXR_SHIFT = 1, 2, 3, 4, 5
+ALL_CONTEXTS = 96
 CONTEXTS = OFFSETS["context0"]
 PMP_ROW = 24  # bytes of a region of PMP
-CSR_ROW = 64  # bytes in the table of CSRs
 
 
-def context_number(mode: int, paged: bool, sum_: bool, mxr: bool) -> int:
-    """The number of a context of V = 0."""
-    return mode | paged << PAGED_SHIFT | sum_ << SUM_SHIFT | mxr << MXR_SHIFT
+def context_number(key: Key) -> int:
+    """The number of a context."""
+    if not key.virtual:
+        return key.mode | key.paged << PAGED_SHIFT | key.sum << SUM_SHIFT | key.mxr << MXR_SHIFT
+    own = key.paged << GUEST_PAGED_SHIFT | key.sum << GUEST_SUM_SHIFT | key.mxr << GUEST_MXR_SHIFT
+    return GUEST | key.mode | own | key.nested << NESTED_SHIFT | key.host_mxr << HOST_MXR_SHIFT
