@@ -163,17 +163,19 @@ class Hypervisor(Inventory):
         operation, reads, writes = brief
         registers, x, clock = self.computer.live_registers(), hart.x, vm.clock
         x[reads] = registers[reads]
+        contexts = hart.mmu.fetches, hart.mmu.data
         vm.clock, self.inside = clock + (now - 1 - vm.entered) % WORD, None
         try:
-            hart.pc = operation()
+            stays = hart.perform(operation)
         except Trap:
             vm.clock, self.inside = clock, vm
             return False  # and nothing has happened yet
         vm.exits[PRIVILEGED] += 1
         self.schedule.left(vm, now - 1)
-        if writes:
-            registers[writes] = x[writes]
-        if self._may_go_on(vm):
+        if not stays:  # interrupts were enabled or disabled: nobody cares while none is pending
+            stays = technique.calm and contexts == (hart.mmu.fetches, hart.mmu.data)
+        registers[writes] = x[writes] if writes else 0
+        if stays and self._may_go_on(vm):
             self._go_on(vm, hart.pc)
         else:
             x[:] = registers

@@ -220,8 +220,10 @@ class VirtualMachine(Computer):
     @property
     def able(self) -> bool:
         """Whether it would run if it had the hart."""
-        able = self.on and self.status is None and not self.paused and self.sleep is not None
-        return able and not self.starved
+        if not self.on or self.account.paused or self.status is not None:
+            return False
+        asleep = self._hart.waiting and self.sleep is None
+        return not asleep and not self.starved
 
     @property
     def starved(self) -> bool:

@@ -14,6 +14,7 @@ from vlab.language import _
 from vlab.machine.bus import BusError
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
+from vlab.machine.execute.lowering import Operation
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Mmu
 from vlab.machine.pmp import X
@@ -423,8 +424,12 @@ class Hart(Drawn):
         Raises:
             Trap: as the instruction deserves; `pc` is then where it was, and the caller enters the handler.
         """
+        return self.perform(self.interpreter.operation(word, self.pc))
+
+    def perform(self, operation: Operation) -> bool:
+        """See `execute`: what the instruction at `pc` does is at hand."""
         try:
-            self.pc = self.interpreter.operation(word, self.pc)()
+            self.pc = operation()
         except Leave as leave:
             self.pc = leave.pc
             return False

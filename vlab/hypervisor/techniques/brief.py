@@ -1,6 +1,7 @@
-"""Emulations in brief: what most exits of a kernel are for, a CSR that is read, or one that only keeps what is written.
+"""Emulations in brief: a CSR that is read, one that only keeps what is written, or the one that enables interrupts.
 
-Nothing else of the guest changes by it: its next entry is as the last one was. So it is worth having at hand.
+Most exits of a kernel are for these. Mostly nothing else of the guest changes by it, and its next entry is as the
+last one was. So it is worth having at hand.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,10 @@ class Briefs:
         values = instruction.values
         if "csr" not in values:
             return False
+        csr = self._hart.csr.registers.by_number.get(values["csr"])
+        if csr is None:
+            return False
         only_reads = not instruction.row.base.startswith("csrrw") and not values.get(
             "rs1", values.get("zimm")
         )
-        return only_reads or values["csr"] in self._hart.csr.kept
+        return only_reads or csr.number in self._hart.csr.kept or "mstatus" in (csr.name, csr.view_of)

@@ -53,6 +53,7 @@ class TrapAndEmulate:
         # Whether an exit that was dealt with has changed nothing by which the guest was entered. Who does more at
         # an entry than what is said here, does it at each.
         self.unmoved = False
+        self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
         self._plain = self._as_said_here(*_AT_ENTRIES)
         self._is_brief = self._as_said_here(*_AT_ENTRIES, *_AT_EXITS) and not vm.quirks
         self._briefs = Briefs(vm.virtual_hart)
@@ -256,7 +257,9 @@ class TrapAndEmulate:
             return False
         if self.vm.events.on:
             tell_interrupts(hart)
-        cause = hart.interrupt()
+        enabled = hart.csr.values["mie"]
+        self.calm = not enabled or not hart.csr.pending() & enabled
+        cause = None if self.calm else hart.interrupt()
         if cause is not None:
             self.inject(cause)
         return True
