@@ -27,9 +27,10 @@ _making = Lock()  # so that there is one of it, which is kept
 
 @dataclass(frozen=True, eq=False)
 class Native:
-    """Native code, ready: `run(state)`, and the address of each handler. `keep` holds it in memory."""
+    """Native code, ready: `run(state)`, `resume(state)`, and the address of each handler. `keep` holds it in memory."""
 
     run: Callable[[int], int]
+    resume: Callable[[int], int]
     handlers: dict[str, int]
     keep: Any
 
@@ -66,9 +67,10 @@ def _native() -> Native:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     # It holds Python's lock: nobody writes meanwhile what it goes by, and no other thread runs the same machine.
-    run = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(engine.get_function_address("run"))
+    called = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+    run, resume = (called(engine.get_function_address(name)) for name in ("run", "resume"))
     table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
-    return Native(run, dict(zip(names, table, strict=True)), engine)
+    return Native(run, resume, dict(zip(names, table, strict=True)), engine)
 
 
 def _compiled(text: str, machine: Any) -> bytes:

@@ -11,6 +11,7 @@ from vlab.machine.execute.native.layout import (
     LEFT,
     LIMIT,
     OFFSETS,
+    REFUSED,
     SETS,
     SLOT_SHIFT,
 )
@@ -34,6 +35,7 @@ def common() -> str:
         [
             HEAD,
             _run(),
+            _resume(),
             _seek(),
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
@@ -58,6 +60,22 @@ def _run() -> str:
     text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)})")
     text.line(f"ret i64 {text.load(_field(text, 'reason'), 64)}")
     return text.function("define i64 @run(ptr %s) #0")
+
+
+def _resume() -> str:
+    """What Python calls when a resident has issued its `sret`: the same, beginning with that; why it stopped."""
+    text = Text()
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine('sret', [state, str(GATE)])}")
+    returned, refused = text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), returned, refused, likely=True)
+    text.place(returned)
+    count = text.value(f"sub i64 {text.load(_field(text, 'count'), 64)}, 1")
+    text.store(_field(text, "count"), 64, count)
+    text.line(f"ret i64 {text.value('call i64 @run(ptr %s)')}")
+    text.place(refused)
+    text.line(f"ret i64 {REFUSED}")
+    return text.function("define i64 @resume(ptr %s) #0")
 
 
 def _seek() -> str:

@@ -119,7 +119,7 @@ ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
 ROW_PIECES = 80
 
 # Why it stopped
-LIMIT, LEAVE, CODE = range(3)
+LIMIT, LEAVE, CODE, REFUSED = range(4)
 
 # What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
 ASK, OPEN, OPEN_DATA = range(3)
