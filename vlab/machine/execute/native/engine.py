@@ -193,13 +193,7 @@ class NativeEngine:
         machine, state = self._machine, self._state
         self.lent, self.returning = True, False
         machine.resident_since = machine.goal - machine.skipped
-        try:
-            resident.handle()
-        except BaseException:
-            if self.lent:
-                self.lent = self.returning = False
-                self._leave()
-            raise
+        resident.handle()
         if not self.lent:
             return False
         end = self._hart.csr.values["stimecmp"] - state[_TIMER]
