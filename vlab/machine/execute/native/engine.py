@@ -134,7 +134,13 @@ class NativeEngine:
             count = state[_COUNT]
             machine.set_clock(state[_END] - count)
             resident = self._resident
-            if reason == LEAVE and resident is not None and count and state[_PC] == GATE and self._is_its_own():
+            if (
+                reason == LEAVE
+                and resident is not None
+                and count
+                and state[_PC] == GATE
+                and self._is_its_own()
+            ):
                 if self._bus == -1 and not self._may():
                     continue
                 if self._turn(resident, limit):
