@@ -17,11 +17,13 @@ from vlab.machine.execute.native.layout import (
     DECODE,
     H_FIELDS,
     LIMIT,
+    LOOK,
     OFFSETS,
     PMP_ROW,
     STATE_SIZE,
     context_number,
 )
+from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
 _PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
-_CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
+_NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretired"], _AT["value"]
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -53,7 +55,11 @@ class NativeEngine:
         self._block = mmap(-1, STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        csrs, rows = csr_rows(machine.hart.csr.registers, silent_csrs(machine.quirks))
+        registers = machine.hart.csr.registers
+        csrs, rows = csr_rows(registers, silent_csrs(machine.quirks))
+        self._notes = Notes(
+            machine, {place: registers.by_number[number].name for number, place in csrs.items()}
+        )
         self._csrs = mmap(-1, len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
@@ -74,23 +80,29 @@ class NativeEngine:
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
         made = shared_context(key)
-        self._state[_CONTEXTS + context_number(key)] = _place(made.entries)
+        self._state[_CONTEXTS + context_number(key)] = place = _place(made.entries)
+        self._notes.contexts[place] = str(key)
         return made
 
     def _set(self, **fields: int) -> None:
         for name, value in fields.items():
             self._state[_AT[name]] = value
 
-    def run(self, budget: int, told: bool) -> None:
+    def run(self, budget: int, asked: bool) -> None:
         """Attempt so many instructions; stop early at a trap or change of control that Python has made.
 
-        With `told`, whatever has an event is Python's.
+        If somebody has `asked` for that, stop at every one. With hasty listeners, whatever has an event is Python's.
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
-        state[_AT["told"]] = told
-        enabled = csr.values["mie"]
-        rising = csr.pending() if enabled else _MASK
+        enabled, events, notes = csr.values["mie"], machine.events, self._notes
+        rising = csr.pending() if enabled or events.on else _MASK
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
+        state[_AT["asked"]] = asked or bool(
+            events.on and rising
+        )  # listeners hear what becomes of an interrupt
+        noting = events.on and not events.hasty
+        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
         if budget < _FEW:
             self._steps(budget)
@@ -102,6 +114,9 @@ class NativeEngine:
             reason = self._run(self._address)
             machine.set_clock(machine.time + budget - state[_COUNT])
             budget = state[_COUNT]
+            if noting:
+                notes.tell(state[_NOTES])
+                state[_NOTES] = notes.start
             if not budget:
                 self._leave()
                 return
@@ -111,8 +126,8 @@ class NativeEngine:
                 self.code.hold(state[_VALUE])
             else:
                 self._leave()
-                if standing(machine) is not None:
-                    return  # a trap led to a resident
+                if reason == LOOK or standing(machine) is not None:
+                    return  # or a trap led to a resident
                 count = budget if reason == LIMIT else 1
                 budget -= count
                 if not self._steps(count) or not budget:
