@@ -136,7 +136,10 @@ def opened(s: "State", row: int) -> int:
 
 
 def lent(s: "State", row: int) -> int:
-    """Whether a hypervisor lets its guest touch it, and VS mode (if it is a counter) VU mode."""
+    """Whether a hypervisor lets its guest touch it, and VS mode (if it is a counter) VU mode.
+
+    Of alarms Python asks `henvcfg` too.
+    """
     counter_bit = peek(row + _COUNTER, 8)
     rule = peek(row + _RULE, 8)
     if rule == _ROOT and s.hstatus & _VTVM:
@@ -156,11 +159,7 @@ def access(s: "State", pc: int, named: int, bits: int, value: int, writes: int) 
     if writes and unheard(s):
         return 0
     refused = forbidden(s, named, writes)
-    silent = peek(named + _SILENT, 8)
-    alarm = 0
-    if s.virtual and peek(named + _RULE, 8) == _ALARM:
-        alarm = 1  # `henvcfg` says whether a guest has one
-    if (silent and (refused or s.virtual)) or alarm:
+    if peek(named + _SILENT, 8) and (refused or s.virtual):
         return 0
     if refused:
         return refuse(s, pc, refused)
