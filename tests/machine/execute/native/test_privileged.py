@@ -66,18 +66,18 @@ def test_many_machines_end_up_the_same():
     "name", [csr.name for csr in H_REGISTERS if not csr.name.startswith(("mhpm", "hpm", "pmp"))]
 )
 def test_csrs_in_every_mode(name):
-    values = ((1 << 64) - 1, 0x5555 << 30 | 0x5555, 2 << 11, 8 << 60 | 0x80000)
+    values = ((1 << 64) - 1, 2 << 11, 8 << 60 | 0x80000)
     for instruction in ("csrrw a0, {}, a1", "csrrs a0, {}, a1", "csrrc a0, {}, a1", "csrr a0, {}"):
         machines = both(instruction.format(name) + f"\n csrr a2, {name}" + REST, memory="64K")
-        for value, where, on in product(values[: 1 if "csrr " in instruction else 4], NAMED, range(8)):
+        for value, where, on in product(values[: 1 if "csrr " in instruction else 3], NAMED, (0, 1, 2, 3, 7)):
             for machine in machines:
                 write(machine, satp=0, vsatp=0, hgatp=0)
-                write(machine, **OPEN, mtvec=RAM_BASE + 16, stvec=RAM_BASE + 16, menvcfg=STCE * (on >> 2))
+                write(machine, **OPEN, mtvec=RAM_BASE + 16, stvec=RAM_BASE + 16, menvcfg=STCE * (on >> 1 & 1))
                 write(
                     machine, mcounteren=7 * (on & 1), hcounteren=7 * (on >> 1 & 1), scounteren=7 * (on >> 2)
                 )
                 write(machine, mie=2)
-                write(machine, henvcfg=STCE * (on >> 1 & 1), mideleg=0x222, hideleg=0x444, htimedelta=1 << 40)
+                write(machine, henvcfg=STCE * (on >> 2), mideleg=0x222, hideleg=0x444, htimedelta=1 << 40)
                 write(machine, hstatus=HSTATUS["VTVM"] * (on == 2), mstatus=MSTATUS["TVM"] * (on == 0))
                 go(machine, where)
                 machine.hart.x[11], machine.hart.pc = value, RAM_BASE

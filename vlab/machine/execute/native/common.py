@@ -5,7 +5,6 @@ from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
-    DECODE,
     EXEC,
     EXEC_SIZE,
     LEAVE,
@@ -38,7 +37,7 @@ def common() -> str:
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
-            _stop("undecoded", DECODE, gives_back=False),
+            _undecoded(),
             _refused(),
         ]
     )
@@ -91,9 +90,8 @@ def _seek() -> str:
     text.place(other)
     text.branch(text.value(f"icmp eq i64 {why}, 0"), none, leaving)
     text.place(none)
-    halting = text.load(_field(text, "halting"), 64)
     standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
-    _trap_at(text, pc, pc, "%count", text.value(f"or i64 {halting}, {standing}"))
+    _trap_at(text, pc, pc, "%count", standing)
     _return(text, pc, str(LEAVE))
     text.place(leaving)
     _return(text, pc, str(CODE))
@@ -136,6 +134,15 @@ def _refused() -> str:
     return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
 
 
+def _undecoded() -> str:
+    """In a slot that holds nothing yet: a straight line begins here."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    text.value(f"call {routine('decode', [state, slot])}")
+    enter(text, "%slot")
+    return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
+
+
 def _page_end() -> str:
     """Behind the last slot of a page."""
     text = Text()
@@ -153,7 +160,7 @@ def _stop(name: str, reason: int, *, gives_back: bool) -> str:
     count = "%count"
     if gives_back:
         count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
-    for field, value in (("pc", pc), ("count", count), ("slot", slot), ("reason", str(reason))):
+    for field, value in (("pc", pc), ("count", count), ("reason", str(reason))):
         text.store(_field(text, field), 64, value)
     text.line("ret void")
     return text.function(f"define tailcc void @{name}({PARAMETERS}) #1")

@@ -1,20 +1,19 @@
 """The loop of the native engine: native code runs until it can't, and Python does that one instruction."""
 
 import struct
-from mmap import mmap
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from vlab.machine.computer import standing
 from vlab.machine.execute.interpreter import Leave
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
-from vlab.machine.execute.native.codepages import CodePages, address_of
+from vlab.machine.execute.native.codepages import CodePages
 from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
-    DECODE,
     H_FIELDS,
     LIMIT,
     LOOK,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
-_PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
+_PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
 _NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretired"], _AT["value"]
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
@@ -52,7 +51,7 @@ class NativeEngine:
     def __init__(self, machine: "Machine", memory: Memory):
         made = native()
         self._machine, self._hart, self._memory, self._run = machine, machine.hart, memory, made.run
-        self._block = mmap(-1, STATE_SIZE)
+        self._block = new_block(STATE_SIZE)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
         registers = machine.hart.csr.registers
@@ -60,7 +59,7 @@ class NativeEngine:
         self._notes = Notes(
             machine, {place: registers.by_number[number].name for number, place in csrs.items()}
         )
-        self._csrs = mmap(-1, len(rows))
+        self._csrs = new_block(len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._extended = "H" in machine.extensions
@@ -68,10 +67,10 @@ class NativeEngine:
         self._values, self._fields_format = itemgetter(*self._fields), struct.Struct(f"<{len(self._fields)}Q")
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
-        self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
+        self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
+        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
+        self._set(**self.code.fields)
         self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
@@ -120,9 +119,7 @@ class NativeEngine:
             if not budget:
                 self._leave()
                 return
-            if reason == DECODE:
-                self.code.decode(state[_SLOT])
-            elif reason == CODE:
+            if reason == CODE:
                 self.code.hold(state[_VALUE])
             else:
                 self._leave()

@@ -1,11 +1,10 @@
 """The events that native code has noted, told as Python's own."""
 
 import struct
-from mmap import mmap
 from typing import TYPE_CHECKING
 
 from vlab.events import CsrWrite, Return, TlbFill, TlbFlush, Trap
-from vlab.machine.execute.native.codepages import address_of
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.layout import CSR_WRITE, NOTE_SIZE, NOTES, RETURN, TLB_FILL, TRAP
 from vlab.machine.execute.native.privileged import FENCES, RETURNS
 from vlab.machine.pmp import NEEDED
@@ -28,7 +27,7 @@ class Notes:
 
     def __init__(self, machine: "Machine", csrs: dict[int, str]):
         self._machine, self._csrs = machine, csrs
-        self._block = mmap(-1, NOTES * NOTE_SIZE)
+        self._block = new_block(NOTES * NOTE_SIZE)
         self.start = address_of(self._block)
         self.end = self.start + len(self._block)
         self.contexts: dict[int, str] = {}  # by where they lie, what they are called

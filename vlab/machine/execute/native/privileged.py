@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING
 from vlab.machine.execute.native.layout import (
     ALL_CONTEXTS,
     CONTEXTS,
-    FILLED,
     FRAMES,
     GUEST,
     GUEST_MXR_SHIFT,
     GUEST_PAGED_SHIFT,
     GUEST_SUM_SHIFT,
     HOST_MXR_SHIFT,
-    KEY,
     MXR_SHIFT,
     NESTED_SHIFT,
-    NO_PAGE,
     PAGED_SHIFT,
     PAGES,
     RETURN,
@@ -32,14 +29,14 @@ from vlab.machine.execute.native.layout import (
     TLB_FLUSH,
     TRAP,
 )
-from vlab.machine.execute.native.routines import TRAPPED, YES
+from vlab.machine.execute.native.routines import TRAPPED, YES, empty
 from vlab.machine.execute.native.walks import VIRTUAL
 from vlab.machine.hart import STACKS
 from vlab.riscv import Cause, Mode
 from vlab.riscv.csrs import H_REGISTERS
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, note, peek, poke, unheard
+    from vlab.machine.execute.native.routines import State, note, peek, unheard
 
 _S, _M = STACKS[Mode.S], STACKS[Mode.M]
 _MODE_U, _MODE_S, _MODE_M = int(Mode.U), int(Mode.S), int(Mode.M)
@@ -372,12 +369,8 @@ def forget(s: "State", fence: int) -> int:
     number = 0
     while number < ALL_CONTEXTS:
         context = peek(s + CONTEXTS + 8 * number, 8)
-        if context and peek(context + FILLED, 8):
-            at = context
-            while at < context + KEY:
-                poke(at, 8, NO_PAGE)
-                at += 8
-            poke(context + FILLED, 8, 0)
+        if context:
+            empty(context)
         number += 1
     return YES
 

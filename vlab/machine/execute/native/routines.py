@@ -14,7 +14,10 @@ from vlab.machine.execute.native.layout import (
     EXEC,
     EXEC_SIZE,
     FILLED,
+    FIRST_FILLED,
     FRAMES,
+    KEY,
+    MOST_FIRST,
     NO_PAGE,
     NOTE_SIZE,
     OPEN,
@@ -68,7 +71,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
         known = peek(context + FRAMES + 8 * index, 8)
         if known & need:
             return quicken(s, context, page, known >> RIGHTS_BITS, need)
-    if unheard(s):
+    if unheard(s) or (s.halting and need == X):
         return 0
     before = peek(context + PAGES + 8 * index, 8)
     code = s.code_page >> _OFFSET_BITS
@@ -84,7 +87,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
     slow(context, before)
     poke(context + PAGES + 8 * index, 8, page)
     poke(context + FRAMES + 8 * index, 8, found)
-    poke(context + FILLED, 8, 1)
+    filled(context, page)
     note(s, TLB_FILL, address, found >> RIGHTS_BITS << _OFFSET_BITS | address & 4095, need, context, 0)
     return quicken(s, context, page, found >> RIGHTS_BITS, need)
 
@@ -200,6 +203,33 @@ def slow(context: int, page: int) -> int:
     return 0
 
 
+def filled(context: int, page: int) -> int:
+    """The context remembers one page more."""
+    count = peek(context + FILLED, 8)
+    if count < MOST_FIRST:
+        poke(context + FIRST_FILLED + 8 * count, 8, page)
+    poke(context + FILLED, 8, count + 1)
+    return 0
+
+
+def empty(context: int) -> int:
+    """Forget all that the context remembers."""
+    count = peek(context + FILLED, 8)
+    if count > MOST_FIRST:
+        at = context
+        while at < context + KEY:
+            poke(at, 8, NO_PAGE)
+            at += 8
+        count = 0
+    while count:
+        count -= 1
+        page = peek(context + FIRST_FILLED + 8 * count, 8)
+        slow(context, page)
+        poke(context + PAGES + 8 * ((page ^ page >> 10) & _SETS), 8, NO_PAGE)
+    poke(context + FILLED, 8, 0)
+    return 0
+
+
 ROUTINES: tuple[Callable[..., int], ...] = (
     refill,
     unheard,
@@ -209,5 +239,7 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     locate_aligned,
     decoded,
     slow,
+    filled,
+    empty,
 )
 YES, TRAPPED = _YES, _TRAPPED
