@@ -8,15 +8,19 @@ import sys
 
 import pytest
 
+from tests.machine.programs import MASK as ALL
+from tests.machine.programs import mode, write
 from vlab.language import VlabError
-from vlab.machine import Machine
+from vlab.machine import GATE, Machine
 from vlab.machine.memory import RAM_BASE
-from vlab.riscv import assemble
+from vlab.machine.sequence import RETURN, Sequence
+from vlab.riscv import Mode, assemble
 
 pytest.importorskip("llvmlite")
 
 from vlab.machine.execute.native import blocks, building
 
+LEFT, BACK = Sequence("csrr a0, sepc"), Sequence("csrw sepc, a0", RETURN)
 LOOP = "la a0, d\n1: ld a1, 0(a0)\n sd a1, 8(a0)\n addi a2, a2, 1\n j 1b\n .balign 4096\nd: .dword 0"
 # In the first, all threads want the native code at once, and one set of the TLB is fought for after that.
 THREADS = """
@@ -116,6 +120,38 @@ def test_an_engine_of_the_environment_that_is_none(monkeypatch):
     monkeypatch.setenv("VLAB_ENGINE", "steam")
     with pytest.raises(VlabError, match="There is no engine 'steam'"):
         Machine()
+
+
+class Failing:
+    """A resident of S mode that skips what trapped, until its fiftieth turn."""
+
+    kind, running = "failing", None
+
+    def __init__(self, computer):
+        self.computer, self.calls = computer, 0
+
+    def handle(self):
+        self.calls += 1
+        (place,) = self.computer.issue_all(LEFT)
+        if self.calls == 50:
+            raise RuntimeError("a resident's own mistake")
+        self.computer.issue_all(BACK, place + 4)
+
+    def state(self):
+        return {}
+
+
+def test_a_resident_that_fails_leaves_the_hart_as_it_was_then():
+    found = []
+    for machine in both("1: addi a1, a1, 1\n" + " addi a2, a2, 2\n" * 20 + " ecall\n j 1b"):
+        machine.residents = {Mode.S: Failing(machine)}
+        write(machine, stvec=GATE, medeleg=0xFFFF, mcounteren=7, menvcfg=ALL, stimecmp=ALL)
+        mode(machine, Mode.U)
+        with pytest.raises(RuntimeError, match="own mistake"):
+            machine.run(5000)
+        hart = machine.hart
+        found.append((machine.time, hart.x[:32], hart.pc, hart.mode, hart.csr.values))
+    assert found[0] == found[1]
 
 
 # The cache

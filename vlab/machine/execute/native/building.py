@@ -20,16 +20,17 @@ from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
 
-COMMON = ("leave", "undecoded", "page_end")  # handlers that no row makes
+COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 _DIGEST = 32  # bytes of a sha256, at the begin of a cached file
 _making = Lock()  # so that there is one of it, which is kept
 
 
 @dataclass(frozen=True, eq=False)
 class Native:
-    """Native code, ready: `run(state)`, and the address of each handler. `keep` holds it in memory."""
+    """Native code, ready: `run(state)`, `resume(state)`, and the address of each handler. `keep` holds it in memory."""
 
     run: Callable[[int], int]
+    resume: Callable[[int], int]
     handlers: dict[str, int]
     keep: Any
 
@@ -66,9 +67,10 @@ def _native() -> Native:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     # It holds Python's lock: nobody writes meanwhile what it goes by, and no other thread runs the same machine.
-    run = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(engine.get_function_address("run"))
+    called = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+    run, resume = (called(engine.get_function_address(name)) for name in ("run", "resume"))
     table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
-    return Native(run, dict(zip(names, table, strict=True)), engine)
+    return Native(run, resume, dict(zip(names, table, strict=True)), engine)
 
 
 def _compiled(text: str, machine: Any) -> bytes:

@@ -40,11 +40,11 @@ class CodePages:
         self, made: Native, hart: "Hart", memory: Memory, csrs: Mapping[int, int], gone: Callable[[], None]
     ):
         self._memory, self._gone = memory, gone
-        self._arena = new_block((MOST_PAGES + 1) * CODE_PAGE)
+        self._arena = new_block((MOST_PAGES + 2) * CODE_PAGE)
         start = address_of(self._arena)
         self._start = start + -start % CODE_PAGE
         first = self._start - start
-        self._slots = memoryview(self._arena)[first : first + MOST_PAGES * CODE_PAGE].cast("Q")
+        self._slots = memoryview(self._arena)[first : first + (MOST_PAGES + 1) * CODE_PAGE].cast("Q")
         codes = new_block(memory.size // PAGE * 8)
         self._table = memoryview(codes).cast("Q")  # of each page of memory, its code page
         self._pages: list[int] = []  # of memory, in the order of the arena
@@ -58,10 +58,13 @@ class CodePages:
         self._undecoded = handlers["undecoded"]
         empty = _SLOT.pack(self._undecoded, 0) * END_SLOT + _SLOT.pack(handlers["page_end"], 0)
         self._empty = memoryview(empty).cast("Q")
+        lone = MOST_PAGES * CODE_PAGE + (END_SLOT - 1) * SLOT  # a page's last slot, in one that is nobody's
         self.fields = {
             "codes": address_of(codes), "decoder": address_of(self._decoder), "stops": address_of(self._stopping),
-            "undecoded": self._undecoded, "leaving": handlers["leave"],
+            "undecoded": self._undecoded, "leaving": handlers["leave"], "across": handlers["across"],
+            "lone": self._start + lone,
         }  # fmt: skip
+        self._slots[(lone + 2 * SLOT) // 8] = handlers["beyond"]
 
     def hold(self, page: int) -> None:
         """Let a page of memory have a code page; if there is no room for more, all others are forgotten."""
@@ -113,9 +116,9 @@ class CodePages:
         dropped = [self._drop(number, offset) for offset in range(low, address % PAGE + size, 2)]
         if any(dropped):
             self._drop_before(number, low)
-            if not self._slots[number * CODE_PAGE // 8 + _HELD]:
-                self._release(number)
-                return False
+        if not self._slots[number * CODE_PAGE // 8 + _HELD]:
+            self._release(number)
+            return False
         self._memory.open[page] = ASK if self._memory.is_watched(address) else OPEN_DATA
         return True
 

@@ -11,11 +11,13 @@ from vlab.machine.execute.native.layout import (
     LEFT,
     LIMIT,
     OFFSETS,
+    REFUSED,
     SETS,
     SLOT_SHIFT,
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
+from vlab.machine.memory import PAGE
 from vlab.machine.pmp import X
 
 HEAD = """
@@ -33,11 +35,14 @@ def common() -> str:
         [
             HEAD,
             _run(),
+            _resume(),
             _seek(),
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
             _undecoded(),
+            _across(),
+            _beyond(),
             _refused(),
         ]
     )
@@ -55,6 +60,22 @@ def _run() -> str:
     text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)})")
     text.line(f"ret i64 {text.load(_field(text, 'reason'), 64)}")
     return text.function("define i64 @run(ptr %s) #0")
+
+
+def _resume() -> str:
+    """What Python calls when a resident has issued its `sret`: the same, beginning with that; why it stopped."""
+    text = Text()
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine('sret', [state, str(GATE)])}")
+    returned, refused = text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), returned, refused, likely=True)
+    text.place(returned)
+    count = text.value(f"sub i64 {text.load(_field(text, 'count'), 64)}, 1")
+    text.store(_field(text, "count"), 64, count)
+    text.line(f"ret i64 {text.value('call i64 @run(ptr %s)')}")
+    text.place(refused)
+    text.line(f"ret i64 {REFUSED}")
+    return text.function("define i64 @resume(ptr %s) #0")
 
 
 def _seek() -> str:
@@ -141,6 +162,29 @@ def _undecoded() -> str:
     text.value(f"call {routine('decode', [state, slot])}")
     enter(text, "%slot")
     return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
+
+
+def _across() -> str:
+    """In the last slot of a page, where an instruction begins that ends in the next one."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    lone = text.value(f"call {routine('across', [state, slot])}")
+    there, leaving = text.label(), text.label()
+    text.branch(text.value(f"icmp ne i64 {lone}, 0"), there, leaving, likely=True)
+    text.place(there)
+    found = text.as_pointer(lone)
+    tail(text, text.value(f"load ptr, ptr {found}, align 8"), found)
+    text.place(leaving)
+    tail(text, "@leave", "%slot")
+    return text.function(f"define tailcc void @across({PARAMETERS}) #0")
+
+
+def _beyond() -> str:
+    """Behind the slot of such an instruction."""
+    text = Text()
+    page = text.load(_field(text, "code_page"), 64)
+    tail(text, "@seek", text.as_pointer(text.value(f"add i64 {page}, {PAGE + 2}")))
+    return text.function(f"define tailcc void @beyond({PARAMETERS}) #0")
 
 
 def _page_end() -> str:

@@ -11,6 +11,8 @@ from vlab.machine.execute.native.layout import (
     CODE_MEMORY,
     CODE_PAGE,
     DECODER_CSRS,
+    EXEC,
+    EXEC_SIZE,
     IMM,
     LEFT,
     RD,
@@ -25,21 +27,26 @@ from vlab.machine.execute.native.layout import (
     ROW_NONZERO,
     ROW_PIECES,
     ROW_SIGN,
+    SETS,
     SHORT_BUCKETS,
     SINK,
     SLOT_SHIFT,
 )
+from vlab.machine.execute.native.routines import YES
 from vlab.machine.memory import PAGE
+from vlab.machine.pmp import X
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, peek, poke, unsigned
+    from vlab.machine.execute.native.routines import State, peek, poke, refill, unsigned
 
 MOST_LEFT = 32  # instructions of a straight line: of the last one before a deadline, Python does them
 NO_CSR = (1 << 32) - 1
 ALWAYS = 1 << 32  # a bit that every word is taken to have, for rows that ask for none
 RD_SHIFT, RS2_SHIFT = 8 * (RD - IMM), 8 * (LEFT - IMM)  # of a row's fields: rs2 waits where `left` will be
 _UPPER, _IMM_BITS, _ALL_IMM = 16, 0xFFFF, 0xFFFF_FFFF
-_HALF = PAGE - 2
+_HALF, _IN_PAGE = PAGE - 2, PAGE - 1
+_FAR = 1 << 32  # an offset from which no jump leads into the page
+_OFFSET_BITS, _SETS = 12, SETS - 1
 
 
 def decode(s: "State", slot: int) -> int:
@@ -51,7 +58,7 @@ def decode(s: "State", slot: int) -> int:
     at = slot
     last = 1  # what would end the line behind the last instruction; 0: that ends it anyway
     while last and count < MOST_LEFT and offset < PAGE and peek(at, 8) == s.undecoded:
-        last = fill(s, at, offset, word_at(s, memory, offset))
+        last = fill_at(s, at, offset, memory)
         count += 1
         offset += size_at(s, memory, offset)
         at = code + (offset << SLOT_SHIFT)
@@ -84,13 +91,15 @@ def size_at(s: "State", memory: int, offset: int) -> int:
     return 4
 
 
-def word_at(s: "State", memory: int, offset: int) -> int:
-    """The instruction there; one that reaches into the next page counts as none: 0."""
+def fill_at(s: "State", at: int, offset: int, memory: int) -> int:
+    """Fill the slot of an offset in a page, `left` left out. What would end the line here too; 0 if it ends here."""
+    if peek(s.stops + offset, 1):
+        return fill_with(at, s.leaving)
     if size_at(s, memory, offset) == 2:
-        return peek(memory + offset, 2)
+        return fill(s, at, offset, peek(memory + offset, 2))
     if offset == _HALF:
-        return 0
-    return peek(memory + offset, 4)
+        return fill_with(at, s.across)
+    return fill(s, at, offset, peek(memory + offset, 4))
 
 
 def row_of(s: "State", word: int) -> int:
@@ -111,13 +120,13 @@ def row_of(s: "State", word: int) -> int:
 
 
 def fill(s: "State", at: int, offset: int, word: int) -> int:
-    """Fill one slot, `left` left out. The handler that would end the line here too; 0 if it ends here."""
+    """The same for the instruction that stands there."""
     row = row_of(s, word)
-    if not row or peek(s.stops + offset, 1):
-        return leave_there(s, at)
+    if not row:
+        return fill_with(at, s.leaving)
     handler = peek(row + ROW_HANDLER, 8)
     if not handler:
-        return leave_there(s, at)
+        return fill_with(at, s.leaving)
     fields = peek(row + ROW_FIELDS, 8)
     pieces = row + ROW_PIECES
     while peek(pieces, 4):
@@ -128,7 +137,7 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
     near = peek(row + ROW_NEAR, 8)
     if near:
         if imm & s.unaligned:
-            return leave_there(s, at)
+            return fill_with(at, s.leaving)
         # A target below the page is far above it here.
         if imm and unsigned(imm + offset) < PAGE:
             handler = near
@@ -136,7 +145,7 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
     if peek(row + ROW_HAS_CSR, 8):
         imm = peek(s.decoder + DECODER_CSRS + 4 * imm, 4)
         if imm == NO_CSR:
-            return leave_there(s, at)
+            return fill_with(at, s.leaving)
     low = imm & _ALL_IMM
     if peek(row + ROW_HAS_RS2, 8):
         low = (imm & _IMM_BITS) << _UPPER | fields >> RS2_SHIFT
@@ -148,11 +157,73 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
     return peek(row + ROW_LAST, 8)
 
 
-def leave_there(s: "State", at: int) -> int:
-    """Leave an instruction to Python."""
-    poke(at, 8, s.leaving)
+def fill_with(at: int, handler: int) -> int:
+    """Fill a slot with what is no instruction, and ends its line."""
+    poke(at, 8, handler)
     poke(at + IMM, 8, 0)
     return 0
 
 
-DECODING = (size_at, word_at, leave_there, row_of, fill, decode)
+# An instruction in two pages
+
+
+def across(s: "State", slot: int) -> int:
+    """The slot of an instruction whose second half is in the next page: made anew each time. 0 if Python must look."""
+    page = s.code_page + PAGE
+    entry = s.fetch + EXEC + (page >> _OFFSET_BITS & _SETS) * EXEC_SIZE
+    if peek(entry, 8) != page and refill(s, s.fetch, page, X) != YES:
+        return 0
+    first = peek(peek((slot & -CODE_PAGE) + CODE_MEMORY, 8) + _HALF, 2)
+    second = peek(peek(peek(entry + 8, 8) + CODE_MEMORY, 8), 2)
+    fill(s, s.lone, _FAR, first | second << 16)
+    poke(s.lone + LEFT, 2, 1)
+    return s.lone
+
+
+# Forgetting
+
+
+def forgotten(s: "State", at: int, size: int) -> int:
+    """Forget the instructions that have one of these bytes of memory. Python does it where nothing would be left: 0."""
+    code = peek(s.codes + 8 * (at >> _OFFSET_BITS), 8)
+    low = at & _HALF
+    if low:
+        low -= 2
+    offset = low
+    end = (at & _IN_PAGE) + size
+    count = 0
+    while offset < end:
+        count += peek(code + (offset << SLOT_SHIFT), 8) != s.undecoded
+        offset += 2
+    if peek(code + CODE_HELD, 8) <= count:
+        return 0
+    offset = low
+    while offset < end:
+        drop(s, code, offset)
+        offset += 2
+    # The straight lines that lead to what was dropped are counted anew. Where two slots lead nowhere, no line comes by.
+    memory = peek(code + CODE_MEMORY, 8)
+    free = 0
+    while low and free < 2:
+        low -= 2
+        slot = code + (low << SLOT_SHIFT)
+        following = slot + (size_at(s, memory, low) << SLOT_SHIFT)
+        free += 1
+        if peek(slot, 8) != s.undecoded and peek(slot + LEFT, 2) > 1 and peek(following, 8) == s.undecoded:
+            drop(s, code, low)
+            free = 0
+    s.refetch = 1
+    return 1
+
+
+def drop(s: "State", code: int, offset: int) -> int:
+    """Forget one slot."""
+    slot = code + (offset << SLOT_SHIFT)
+    if peek(slot, 8) != s.undecoded:
+        poke(slot, 8, s.undecoded)
+        poke(slot + IMM, 8, 0)
+        poke(code + CODE_HELD, 8, peek(code + CODE_HELD, 8) - 1)
+    return 0
+
+
+DECODING = (size_at, fill_with, row_of, fill, fill_at, decode, across, forgotten, drop)

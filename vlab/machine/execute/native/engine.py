@@ -4,21 +4,29 @@ import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from vlab.machine.computer import standing
+from vlab.machine.board import UART_BASE
+from vlab.machine.choices import GATE
+from vlab.machine.computer import Resident, standing
+from vlab.machine.csrfile import STCE
+from vlab.machine.devices.uart import Uart
 from vlab.machine.execute.interpreter import Leave
 from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
 from vlab.machine.execute.native.codepages import CodePages
 from vlab.machine.execute.native.csrs import csr_rows
+from vlab.machine.execute.native.issuing import Issue, issuing
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
     H_FIELDS,
+    LEAVE,
     LIMIT,
     LOOK,
     OFFSETS,
     PMP_ROW,
+    REFUSED,
+    REGISTERS,
     STATE_SIZE,
     context_number,
 )
@@ -27,8 +35,10 @@ from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
+from vlab.machine.sequence import RETURN, Sequence
 from vlab.riscv import Mode, Trap
-from vlab.riscv.csrs import PMP_ENTRIES
+from vlab.riscv.csrs import CSRS, PMP_ENTRIES
+from vlab.riscv.privilege import GuestInterrupt
 
 if TYPE_CHECKING:
     from vlab.machine.machine import Machine
@@ -37,10 +47,16 @@ _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
 _PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
 _NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretired"], _AT["value"]
+_MODE, _TIMER = _AT["mode"], _AT["timer"]
+_TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
+_S = int(Mode.S)
+_GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
+_TURNS = 10_000  # of a resident between looks at Ctrl-C: some hundredths of a second
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
+_STATUS = STATE_SIZE  # where the register stands that can be read without Python: behind the block
 
 
 class NativeEngine:
@@ -51,7 +67,8 @@ class NativeEngine:
     def __init__(self, machine: "Machine", memory: Memory):
         made = native()
         self._machine, self._hart, self._memory, self._run = machine, machine.hart, memory, made.run
-        self._block = new_block(STATE_SIZE)
+        self._resume = made.resume
+        self._block = new_block(STATE_SIZE + 8)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
         registers = machine.hart.csr.registers
@@ -72,9 +89,17 @@ class NativeEngine:
         self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
         self._set(**self.code.fields)
         self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
+        self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
+        self.lent = False  # whether a resident does its work with the hart's state where native code left it
+        self.returning = False  # whether its last act, the `sret`, is still to be done
+        self._resident: Resident | None = None  # whoever may
+        self._turns = 0  # that it may have, before the machine looks around
+        self._bus: int | None = None  # the next time at which a device may interrupt; -1: not known yet
+        self.issues: dict[Sequence, Issue] = {}
+        self.registers = self._state[:REGISTERS]  # while the state is lent
 
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
@@ -87,49 +112,148 @@ class NativeEngine:
         for name, value in fields.items():
             self._state[_AT[name]] = value
 
-    def run(self, budget: int, asked: bool) -> None:
+    def run(self, calm: int, budget: int, asked: bool) -> None:
         """Attempt so many instructions; stop early at a trap or change of control that Python has made.
 
-        If somebody has `asked` for that, stop at every one. With hasty listeners, whatever has an event is Python's.
+        Nothing is due for `calm` of them, and for `budget` of them nothing but interrupts. If somebody has `asked`
+        for that, stop at every one; then, and with listeners, nothing is done by a resident. With hasty listeners,
+        whatever has an event is Python's.
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
         enabled, events, notes = csr.values["mie"], machine.events, self._notes
         rising = csr.pending() if enabled or events.on else _MASK
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
-        state[_AT["asked"]] = asked or bool(
-            events.on and rising
-        )  # listeners hear what becomes of an interrupt
         noting = events.on and not events.hasty
+        # Listeners hear what becomes of an interrupt.
+        state[_AT["asked"]] = asked or bool(events.on and rising)
         state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
-        if budget < _FEW:
-            self._steps(budget)
+        if calm < _FEW:
+            self._steps(calm)
             return
+        status = machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
+        limit = machine.time + budget
         self._enter()
+        watched = asked or events.on
+        self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
+        self._bus = -1
+        self._begin(machine.time + calm)
+        run = self._run
         while True:
-            state[_COUNT] = budget
-            state[_END] = machine.time + budget
-            reason = self._run(self._address)
-            machine.set_clock(machine.time + budget - state[_COUNT])
-            budget = state[_COUNT]
+            reason = run(self._address)
+            count = state[_COUNT]
+            machine.set_clock(state[_END] - count)
             if noting:
                 notes.tell(state[_NOTES])
                 state[_NOTES] = notes.start
-            if not budget:
+            resident = self._resident
+            if (
+                reason == LEAVE
+                and resident is not None
+                and count
+                and state[_PC] == GATE
+                and self._is_its_own()
+            ):
+                if self._bus == -1 and not self._may():
+                    continue
+                if self._turn(resident, limit):
+                    run = self._resume
+                    continue
+                return
+            if not count:
                 self._leave()
                 return
+            run = self._run
             if reason == CODE:
                 self.code.hold(state[_VALUE])
+            elif reason == REFUSED:
+                self.lent = self.returning = True
+                state[_PC] = GATE
+                self.settle()
+                return
             else:
                 self._leave()
                 if reason == LOOK or standing(machine) is not None:
                     return  # or a trap led to a resident
-                count = budget if reason == LIMIT else 1
-                budget -= count
-                if not self._steps(count) or not budget:
+                steps = count if reason == LIMIT else 1
+                if not self._steps(steps) or steps == count:
                     return
                 self._enter()
+                self._begin(state[_END])
+
+    def _begin(self, end: int) -> None:
+        """Let native code attempt instructions until this time."""
+        self._state[_COUNT], self._state[_END] = end - self._machine.time, end
+
+    # Residents
+
+    def _is_its_own(self) -> bool:
+        """Whether GATE, where the hart stands, is that of the resident of S mode, and not a guest's."""
+        return self._state[_MODE] == _S and not self._state[_AT["virtual"]]
+
+    def _may(self) -> bool:
+        """Whether a resident of S mode can do its work with the state where it is: looked at once in a run.
+
+        Nothing that it issues may trap in that mode, by what M mode has set, and nothing be pending.
+        """
+        state = self._state
+        opened = (
+            state[_AT["menvcfg"]] & STCE
+            and state[_AT["mcounteren"]] & _TM
+            and not state[_AT["mstatus"]] & _TVM
+        )
+        if not opened or state[_AT["waking"]] or state[_AT["mie"]] & _GUESTS:
+            self._resident = None
+        self._bus = self._machine.bus.deadline(self._machine.time)
+        return self._resident is not None
+
+    def _turn(self, resident: "Resident", limit: int) -> bool:
+        """Let the resident do its work; whether native code is to go on with the `sret` that ended it."""
+        machine, state = self._machine, self._state
+        self.lent, self.returning = True, False
+        machine.resident_since = machine.goal - machine.skipped
+        resident.handle()
+        if not self.lent:
+            return False
+        end = self._hart.csr.values["stimecmp"] - state[_TIMER]
+        if end > limit:
+            end = limit
+        if self._bus is not None and end > self._bus:
+            end = self._bus
+        left = end - machine.goal
+        self._turns -= 1
+        if not self.returning or left < _FEW or not self._turns:
+            self.settle()
+            return False
+        self.lent = False
+        state[_COUNT], state[_END] = left, end
+        return True
+
+    def issuing(self, sequence: Sequence) -> Issue | None:
+        """How the resident to which the state is lent issues a sequence; None if it can't be done so."""
+        made = issuing(sequence, engine=self, machine=self._machine, state=self._state, csr=self._hart.csr)
+        if made is not None:
+            self.issues[sequence] = made
+        return made
+
+    def fence(self) -> None:
+        """Forget all translations."""
+        self._hart.mmu.flush("sfence.vma")
+
+    def load_registers(self, x: list[int]) -> None:
+        """See `Computer.load_registers`, while the state is lent."""
+        _X.pack_into(self._block, 0, *x[:32])
+
+    def settle(self) -> None:
+        """The state is not lent any more; what the resident has issued is done."""
+        self.lent = False
+        self._leave()
+        if self.returning:
+            self.returning = False
+            self._machine.issue(RETURN)
 
     # What is shared
 

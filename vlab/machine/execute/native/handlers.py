@@ -125,6 +125,9 @@ class _Handler:
     def write(self) -> str:
         """The IR of the handler."""
         text = self._text
+        if self._slow:  # a store may forget the line, and the slot, that it stands in
+            self._left = text.load(text.pointer("%slot", LEFT), 16)
+            self._rd = text.load(text.pointer("%slot", RD), 8)
         jump: ast.expr | None = None
         for statement in meaning(self._row):
             match statement:
@@ -195,7 +198,7 @@ class _Handler:
 
     def _write_rd(self, value: str) -> None:
         text = self._text
-        number = text.load(text.pointer("%slot", RD), 8)
+        number = self._rd if self._slow else text.load(text.pointer("%slot", RD), 8)
         text.store(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64, value)
 
     # What comes next
@@ -210,8 +213,7 @@ class _Handler:
             text.branch(text.value(f"icmp eq i64 {text.load(field, 64)}, 0"), there, gone, likely=True)
             text.place(gone)
             text.store(field, 64, "0")
-            left = text.load(text.pointer("%slot", LEFT), 16)
-            count = text.value(f"sub i64 {text.value(f'add i64 %count, {left}')}, 1")
+            count = text.value(f"sub i64 {text.value(f'add i64 %count, {self._left}')}, 1")
             following = text.value(f"add i64 {self._pc()}, {self._size}")
             tail(text, "@seek", text.as_pointer(following), count)
             text.place(there)

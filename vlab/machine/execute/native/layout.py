@@ -51,9 +51,11 @@ FIELDS = (
     "open",  # a byte a page of memory: stores may go straight there
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
-    "undecoded", "leaving",  # the handlers of a slot that holds nothing yet, and of one that leaves to Python
+    "undecoded", "leaving", "across",  # handlers: of a slot that holds nothing yet; that leaves to Python; `across`
+    "lone",  # a slot of its own, for an instruction that lies in two pages
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
     "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
+    "polled", "status",  # where a device's register is that can be read without Python, and what it holds
     "value",  # a routine's result; the page of memory that wants a code page
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
     "extended",  # whether the hart has H
@@ -120,7 +122,7 @@ ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
 ROW_PIECES = 80
 
 # Why it stopped
-LIMIT, LEAVE, CODE, LOOK = range(4)
+LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64

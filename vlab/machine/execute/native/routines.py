@@ -35,6 +35,7 @@ from vlab.machine.pmp import R, W, X
 from vlab.riscv import Cause
 
 if TYPE_CHECKING:
+    from vlab.machine.execute.native.decoding import forgotten
     from vlab.machine.execute.native.walks import translate
 
     class State(int):
@@ -155,12 +156,19 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     page = address >> _OFFSET_BITS
     index = (page ^ page >> 10) & _SETS
     known = peek(context + FRAMES + 8 * index, 8)
-    if need != W or peek(context + PAGES + 8 * index, 8) != page or not known & W:
+    if peek(context + PAGES + 8 * index, 8) != page or not known & need:
         return 0
-    at = (known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095) - s.base
-    if at >= s.size or peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or decoded(s, at, size):
-        return 0
-    return s.ram + at
+    physical = known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095
+    at = physical - s.base
+    if need == W and at < s.size:
+        if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or (
+            decoded(s, at, size) and not forgotten(s, at, size)
+        ):
+            return 0
+        return s.ram + at
+    if need == R and size == 1 and physical == s.polled and not s.told:
+        return s.status
+    return 0
 
 
 def locate_aligned(s: "State", context: int, address: int, size: int, need: int) -> int:
