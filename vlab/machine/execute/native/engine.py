@@ -22,6 +22,7 @@ from vlab.machine.execute.native.layout import (
     H_FIELDS,
     LEAVE,
     LIMIT,
+    LOOK,
     OFFSETS,
     PMP_ROW,
     REFUSED,
@@ -29,6 +30,7 @@ from vlab.machine.execute.native.layout import (
     STATE_SIZE,
     context_number,
 )
+from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
 _PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
-_CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
+_NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretired"], _AT["value"]
 _MODE, _TIMER = _AT["mode"], _AT["timer"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
@@ -69,7 +71,11 @@ class NativeEngine:
         self._block = new_block(STATE_SIZE + 8)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        csrs, rows = csr_rows(machine.hart.csr.registers, silent_csrs(machine.quirks))
+        registers = machine.hart.csr.registers
+        csrs, rows = csr_rows(registers, silent_csrs(machine.quirks))
+        self._notes = Notes(
+            machine, {place: registers.by_number[number].name for number, place in csrs.items()}
+        )
         self._csrs = new_block(len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
@@ -98,24 +104,30 @@ class NativeEngine:
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
         made = shared_context(key)
-        self._state[_CONTEXTS + context_number(key)] = _place(made.entries)
+        self._state[_CONTEXTS + context_number(key)] = place = _place(made.entries)
+        self._notes.contexts[place] = str(key)
         return made
 
     def _set(self, **fields: int) -> None:
         for name, value in fields.items():
             self._state[_AT[name]] = value
 
-    def run(self, calm: int, budget: int, watched: bool) -> None:
+    def run(self, calm: int, budget: int, asked: bool) -> None:
         """Attempt so many instructions; stop early at a trap or change of control that Python has made.
 
-        Nothing is due for `calm` of them, and for `budget` of them nothing but interrupts. When `watched`, whatever
-        has an event is Python's, and nothing is done by a resident.
+        Nothing is due for `calm` of them, and for `budget` of them nothing but interrupts. If somebody has `asked`
+        for that, stop at every one; then, and with listeners, nothing is done by a resident. With hasty listeners,
+        whatever has an event is Python's.
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
-        state[_AT["told"]] = watched
-        enabled = csr.values["mie"]
-        rising = csr.pending() if enabled else _MASK
+        enabled, events, notes = csr.values["mie"], machine.events, self._notes
+        rising = csr.pending() if enabled or events.on else _MASK
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
+        noting = events.on and not events.hasty
+        # Listeners hear what becomes of an interrupt.
+        state[_AT["asked"]] = asked or bool(events.on and rising)
+        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
         if calm < _FEW:
             self._steps(calm)
@@ -125,6 +137,7 @@ class NativeEngine:
         self._block[_STATUS] = status or 0
         limit = machine.time + budget
         self._enter()
+        watched = asked or events.on
         self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
         self._bus = -1
         self._begin(machine.time + calm)
@@ -133,6 +146,9 @@ class NativeEngine:
             reason = run(self._address)
             count = state[_COUNT]
             machine.set_clock(state[_END] - count)
+            if noting:
+                notes.tell(state[_NOTES])
+                state[_NOTES] = notes.start
             resident = self._resident
             if (
                 reason == LEAVE
@@ -160,8 +176,8 @@ class NativeEngine:
                 return
             else:
                 self._leave()
-                if standing(machine) is not None:
-                    return  # a trap led to a resident
+                if reason == LOOK or standing(machine) is not None:
+                    return  # or a trap led to a resident
                 steps = count if reason == LIMIT else 1
                 if not self._steps(steps) or steps == count:
                     return

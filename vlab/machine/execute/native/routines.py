@@ -19,6 +19,7 @@ from vlab.machine.execute.native.layout import (
     KEY,
     MOST_FIRST,
     NO_PAGE,
+    NOTE_SIZE,
     OPEN,
     OPEN_DATA,
     PAGES,
@@ -27,6 +28,7 @@ from vlab.machine.execute.native.layout import (
     RIGHTS_BITS,
     SETS,
     SLOT_SHIFT,
+    TLB_FILL,
     WRITE_TAG,
 )
 from vlab.machine.pmp import R, W, X
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 assert SETS == TLB_ENTRIES
 _OFFSET_BITS = 12
 _SETS = SETS - 1
+_STACK_POINTER = 8 * 2  # x2, among the registers
 _YES, _TRAPPED = 1 << 8, 1 << 9  # other answers than any reason to stop
 _LOAD_MISALIGNED, _STORE_MISALIGNED = int(Cause.LOAD_MISALIGNED), int(Cause.STORE_MISALIGNED)
 
@@ -69,7 +72,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
         known = peek(context + FRAMES + 8 * index, 8)
         if known & need:
             return quicken(s, context, page, known >> RIGHTS_BITS, need)
-    if s.told or (s.halting and need == X):
+    if unheard(s) or (s.halting and need == X):
         return 0
     before = peek(context + PAGES + 8 * index, 8)
     code = s.code_page >> _OFFSET_BITS
@@ -86,7 +89,29 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
     poke(context + PAGES + 8 * index, 8, page)
     poke(context + FRAMES + 8 * index, 8, found)
     filled(context, page)
+    note(s, TLB_FILL, address, found >> RIGHTS_BITS << _OFFSET_BITS | address & 4095, need, context, 0)
     return quicken(s, context, page, found >> RIGHTS_BITS, need)
+
+
+def unheard(s: "State") -> int:
+    """Whether native code can't tell of an event now, so that what has one is Python's."""
+    return s.told | (s.note == s.notes_end)
+
+
+def note(s: "State", kind: int, a: int, b: int, c: int, d: int, e: int) -> int:
+    """Note an event, if somebody listens. `count` are the attempts left behind the one that is being made."""
+    at = s.note
+    if at:
+        poke(at, 8, kind)
+        poke(at + 8, 8, s.end - s.count)
+        poke(at + 16, 8, peek(s + _STACK_POINTER, 8))
+        poke(at + 24, 8, a)
+        poke(at + 32, 8, b)
+        poke(at + 40, 8, c)
+        poke(at + 48, 8, d)
+        poke(at + 56, 8, e)
+        s.note = at + NOTE_SIZE
+    return 0
 
 
 def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
@@ -215,6 +240,8 @@ def empty(context: int) -> int:
 
 ROUTINES: tuple[Callable[..., int], ...] = (
     refill,
+    unheard,
+    note,
     quicken,
     locate,
     locate_aligned,
