@@ -174,6 +174,23 @@ def test_nobody_else_can_write_what_is_cached(cached):
     assert (cached.parent.stat().st_mode & 0o777, cached.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
+def test_a_folder_of_another_user_is_neither_read_nor_written(tmp_path, cached, monkeypatch):
+    """Its links may lead to any file."""
+    monkeypatch.setattr(os, "geteuid", lambda mine=os.geteuid(): mine + 1)
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    cached.unlink()
+    cached.symlink_to(precious)
+    assert building._cached("key", lambda: b"other") == b"other"
+    assert precious.read_text() == "mine"
+
+
+def test_a_folder_that_others_can_write_is_closed(cached):
+    cached.parent.chmod(0o777)
+    assert building._cached("key", lambda: b"other") == b"code"
+    assert cached.parent.stat().st_mode & 0o777 == 0o755
+
+
 @pytest.mark.parametrize("mode", [0o620, 0o602])
 def test_a_file_that_others_can_write_is_not_executed(cached, mode):
     assert building._cached("key", lambda: b"other") == b"code"

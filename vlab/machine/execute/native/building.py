@@ -22,6 +22,7 @@ from vlab.machine.execute.native.walks import WALKS
 
 COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 _DIGEST = 32  # bytes of a sha256, at the begin of a cached file
+_OTHERS = 0o022  # who may write, besides the owner
 _making = Lock()  # so that there is one of it, which is kept
 
 
@@ -91,13 +92,15 @@ def _cached(key: str, make: Callable[[], bytes]) -> bytes:
         root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError:  # a user without a home
         return make()
-    path = Path(root) / "vlab" / f"{key}.o"
+    folder = Path(root) / "vlab"
+    if not _alone(folder):
+        return make()
+    path = folder / f"{key}.o"
     whole = _own(path)
     if whole[:_DIGEST] == sha256(whole[_DIGEST:]).digest():
         return whole[_DIGEST:]
     made = make()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, sha256(made).digest() + made)
         path.chmod(0o600)
     except OSError:
@@ -105,14 +108,30 @@ def _cached(key: str, make: Callable[[], bytes]) -> bytes:
     return made
 
 
+# What is cached will be executed. Another user's folder may hold anything, and links to anywhere.
+
+
+def _alone(folder: Path) -> bool:
+    """Whether a folder, made if need be, is this user's, and nobody else can write there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        if _ours(status) and status.st_mode & _OTHERS:
+            folder.chmod(status.st_mode & ~_OTHERS & 0o777)
+        return _ours(status)
+    except OSError:
+        return False
+
+
 def _own(path: Path) -> bytes:
-    """What a file holds that nobody but this user could have written: it will be executed. Nothing of another one."""
+    """What a file holds that nobody but this user could have written; nothing of another one."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            trusted = not hasattr(os, "geteuid") or (
-                status.st_uid == os.geteuid() and not status.st_mode & 0o022
-            )
-            return file.read() if trusted else b""
+            return file.read() if _ours(status) and not status.st_mode & _OTHERS else b""
     except OSError:
         return b""
+
+
+def _ours(status: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
