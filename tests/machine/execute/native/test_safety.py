@@ -176,7 +176,8 @@ def test_nobody_else_can_write_what_is_cached(cached):
 
 def test_a_folder_of_another_user_is_neither_read_nor_written(tmp_path, cached, monkeypatch):
     """Its links may lead to any file."""
-    monkeypatch.setattr(os, "geteuid", lambda mine=os.geteuid(): mine + 1)
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
     precious = tmp_path / "precious"
     precious.write_text("mine")
     cached.unlink()
