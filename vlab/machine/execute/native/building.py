@@ -1,26 +1,26 @@
 """From the table to machine code: built by LLVM once, then read from the user's cache."""
 
 import ctypes
-import os
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from vlab.files import write_atomically
+from vlab.language import VlabError, _
 from vlab.machine.execute.native.common import common
 from vlab.machine.execute.native.csrs import ACCESSES
 from vlab.machine.execute.native.decoding import DECODING
 from vlab.machine.execute.native.functions import function
 from vlab.machine.execute.native.handlers import handlers
+from vlab.machine.execute.native.keeping import keep, kept
 from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
 
 COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
-_DIGEST = 32  # bytes of a sha256, at the begin of a cached file
+_MOST_REASON = 200  # characters of a reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +42,43 @@ def source() -> tuple[str, list[str]]:
     return "\n\n".join([common(), *routines, *rows.values(), table]), names
 
 
-@cache
 def native() -> Native:
-    """The native code of this host, made when it is first asked for. ImportError where there is no llvmlite."""
+    """The native code of this host, made when it is first asked for.
+
+    Raises:
+        VlabError: where it can't be made, for whatever reason: LLVM is somebody else's, and so is the host.
+    """
+    made = _attempt()
+    if isinstance(made, Native):
+        return made
+    raise VlabError(
+        _("The native engine can't be built here: {reason}.").format(reason=made),
+        mend=_(
+            'Install llvmlite anew (`pip install --force-reinstall "vlab[native]"`), or use `engine="interpreter"`: '
+            "it gives the same answers, more slowly."
+        ),
+    )
+
+
+@cache
+def _attempt() -> Native | str:
+    """The native code, or why there is none: that doesn't change, so nobody tries again."""
+    try:
+        _expect_executable_memory()
+        return _built()
+    except Exception as problem:
+        reason = str(problem).strip().partition("\n")[0].rstrip(".")
+        return f"{type(problem).__name__}: {reason[:_MOST_REASON]}" if reason else type(problem).__name__
+
+
+def _expect_executable_memory() -> None:
+    """LLVM ends the whole process where it gets none; so it is tried before."""
+    if hasattr(mmap, "PROT_EXEC"):
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        mmap.mmap(-1, mmap.PAGESIZE, flags=flags, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
+
+
+def _built() -> Native:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -54,7 +88,10 @@ def native() -> Native:
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     machine = target.create_target_machine(cpu=cpu, features=features, opt=2)
     key = sha256("\n".join([text, machine.triple, cpu, features, str(llvm.llvm_version_info)]).encode())
-    code = _cached(key.hexdigest(), lambda: _compiled(text, machine))
+    code = kept(key.hexdigest())
+    if code is None:
+        code = _compiled(text, machine)
+        keep(key.hexdigest(), code)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
@@ -72,26 +109,4 @@ def _compiled(text: str, machine: Any) -> bytes:
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
     builder.getModulePassManager().run(module, builder)
     made: bytes = machine.emit_object(module)
-    return made
-
-
-def _cached(key: str, make: Callable[[], bytes]) -> bytes:
-    """What is cached under a key, if it is whole; else what `make` makes, kept for the next time if that can be."""
-    try:
-        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # a user without a home
-        return make()
-    path = Path(root) / "vlab" / f"{key}.o"
-    try:
-        whole = path.read_bytes()
-        if whole[:_DIGEST] == sha256(whole[_DIGEST:]).digest():
-            return whole[_DIGEST:]
-    except OSError:
-        pass
-    made = make()
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, sha256(made).digest() + made)
-    except OSError:
-        pass  # a host that keeps nothing builds it each time
     return made
