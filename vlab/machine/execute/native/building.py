@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from vlab.language import VlabError, _
@@ -20,6 +21,7 @@ from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
 
 COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
+_FLOORS = ("machine", "paging", "riscv")  # that native code is made of
 _MOST_REASON = 200  # characters of a reason
 
 
@@ -83,21 +85,32 @@ def _built() -> Native:
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    text, names = source()
     target = llvm.Target.from_default_triple()
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     machine = target.create_target_machine(cpu=cpu, features=features, opt=2)
-    key = sha256("\n".join([text, machine.triple, cpu, features, str(llvm.llvm_version_info)]).encode())
-    code = kept(key.hexdigest())
-    if code is None:
-        code = _compiled(text, machine)
-        keep(key.hexdigest(), code)
+    key = sha256("\n".join([_origin(), machine.triple, cpu, features, str(llvm.llvm_version_info)]).encode())
+    found = kept(key.hexdigest())
+    if found is None:
+        text, names = source()
+        found = "\n".join(names).encode() + b"\0" + _compiled(text, machine)
+        keep(key.hexdigest(), found)
+    listed, _end, code = found.partition(b"\0")
+    names = listed.decode().split("\n")
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     run = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(engine.get_function_address("run"))
     table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
     return Native(run, dict(zip(names, table, strict=True)), engine)
+
+
+def _origin() -> str:
+    """What the source hangs on, in short: every file of the floors that it is made of, or else the source itself."""
+    floors = Path(__file__).parents[3]
+    files = sorted(path for name in _FLOORS for path in (floors / name).rglob("*.py"))
+    if not files:
+        return source()[0]
+    return sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _compiled(text: str, machine: Any) -> bytes:
