@@ -11,7 +11,7 @@ PACES = {"native": 64, "interpreter": 1}  # of each engine: instructions while t
 _VARIABLE = "VLAB_ENGINE"
 
 
-def chosen_engine(wanted: str | None) -> str:
+def chosen_engine(wanted: object = None) -> str:
     """The engine of this name; if none is named, that of VLAB_ENGINE, else the fastest that this host has.
 
     Where the native one is installed and can't be built, whoever named none is warned, once.
@@ -19,8 +19,8 @@ def chosen_engine(wanted: str | None) -> str:
     Raises:
         VlabError: if there is no such engine, or this host lacks what it needs.
     """
-    name = wanted or os.environ.get(_VARIABLE)
-    if name and name not in PACES:
+    name = os.environ.get(_VARIABLE) or None if wanted is None else wanted
+    if name is not None and (not isinstance(name, str) or name not in PACES):
         raise VlabError(
             _("There is no engine {name!r}.").format(name=str(name)[:40]),
             mend=_("There are: {known}.").format(known=", ".join(PACES)),
@@ -30,7 +30,7 @@ def chosen_engine(wanted: str | None) -> str:
     lack = lacking()
     if lack is None:
         return "native"
-    if name:
+    if name is not None:
         raise lack
     if installed():
         _warn(lack.what)

@@ -229,6 +229,47 @@ def test_pages_without_instructions_are_given_back(monkeypatch):
     assert machine.hart.x[15] == 100
 
 
+@pytest.mark.parametrize(
+    "instruction",
+    ["amoadd.w a1, a2, (a0)", "amoor.w a1, zero, (a0)", "amoswap.d a1, a3, (a0)", "sc.w a1, a2, (a0)", "sw a2, 0(a0)",
+     "sd a3, 0(a0)", "sh a2, 2(a0)", "sb a3, 1(a0)", "sd a3, -4(a0)"],
+)  # fmt: skip
+def test_an_instruction_that_overwrites_itself(instruction):
+    """What it was is still done to the end: rd is written, and none but rd."""
+    source = (
+        "la a0, here\n lw a3, new\n li a5, 20\n1: nop\n lr.w a4, (a0)\n .balign 8\n"
+        f"here: {instruction}\n addi a6, a6, 1\n addi a5, a5, -1\n bnez a5, 1b\n j .\nnew: addi a7, a7, 1"
+    )
+    for value in (0, 0x13):
+        machines = both(source)
+        for machine in machines:
+            machine.hart.x[12] = value
+        assert run_alike(machines, 60, 41, 100, 300).hart.x[0] == 0
+
+
+@pytest.mark.parametrize("store", ["sh a1, 2(a0)", "sb a2, 3(a0)", "sb a3, 1(a0)", "sh a4, 0(a0)"])
+def test_a_part_of_an_instruction_is_overwritten(store):
+    """In a page where data is written beside instructions already."""
+    source = (
+        "la a0, here\n la a5, data\n lw a1, new + 2\n lbu a2, new + 3\n lbu a3, new + 1\n lw a4, new\n"
+        f"1: sd a6, 0(a5)\n call place\n sd a6, 0(a5)\n {store}\n call place\n xor a1, a1, a7\n j 1b\n"
+        " .balign 8\nplace: addi t0, t0, 1\nhere: addi a6, a6, 1\n ret\n"
+        " .balign 8\nnew: addi s1, s1, 17\n .balign 8\ndata: .dword 0"
+    )
+    run_alike(both(source), 60, 61, 100)
+
+
+def test_a_page_whose_code_was_overwritten_leads_nowhere():
+    """Its place goes to another page's code, and no tag may lead there any more."""
+    source = (
+        "la a0, one\n lw a1, 0(a0)\n lw a2, 4(a0)\n la a3, other\n li a4, 30\n"
+        "1: jalr a0\n sw a1, 0(a0)\n sw a2, 4(a0)\n jalr a3\n addi a4, a4, -1\n bnez a4, 1b\n j .\n"
+        " .balign 4096\none: addi a5, a5, 1\n ret\n .balign 4096\nother: addi a6, a6, 1\n ret"
+    )
+    machine = run_alike(both(source), 40, 41, 500)
+    assert machine.hart.x[15] == machine.hart.x[16] == 30
+
+
 def test_a_reservation_holds_for_one_sc_of_the_same_bytes():
     machines = both(
         "1: lr.d a1, (a0)\n sc.d a2, a3, (a0)\n sc.d a4, a3, (a0)\n lr.w a1, (a0)\n sc.d a5, a3, (a0)\n"
@@ -291,6 +332,20 @@ def test_a_missing_fence_is_seen_alike():
     for machine in machines:
         machine.hart.mmu.flush("test")
     run_alike(machines, 40)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 30, 31, 32, 33, 40])
+def test_a_fence_forgets_few_pages_and_many(pages, steps):
+    """So it costs no more than what filled the TLB: a loop of fences leaves Ctrl-C a chance."""
+    source = (
+        "li s1, 4096\n1: mv a1, a0\n mv a2, a3\n2: beqz a2, 3f\n ld a4, 0(a1)\n sd a4, 8(a1)\n add a1, a1, s1\n"
+        " addi a2, a2, -1\n j 2b\n3: sfence.vma\n ld a5, 0(a0)\n j 1b"
+    )
+    machines = both(source, "8M")
+    for machine in machines:
+        machine.hart.x[10], machine.hart.x[13] = RAM_BASE + 0x10_0000, pages
+    run_alike(machines, 10 + 6 * pages, *[3] * 20, 20 * (6 + 6 * pages), 5 * pages + 13)
+    assert len(steps) < 100 + 2 * pages
 
 
 # Stopping
@@ -361,6 +416,31 @@ def test_it_stops_before_what_somebody_waits_for(steps):
             run_alike(machines, 1000)
             assert (machines[0].hart.pc in wanted) == stops
     assert max(steps.count(pc) for pc in {*steps} - {here}) < 20 < 400 < steps.count(here)
+
+
+def test_what_is_waited_for_was_never_fetched():
+    """A breakpoint on a page that the TLB doesn't hold: both stop there, and neither has looked at it."""
+    source = "li a0, 40\n1: addi a0, a0, -1\n bnez a0, 1b\n j there\n .balign 4096\nthere: j ."
+    for start in (0, 20):
+        machines = both(source)
+        run_alike(machines, *[start] * bool(start))
+        for machine in machines:
+            machine.stop_at({RAM_BASE + PAGE})
+        assert run_alike(machines, 1000, 1000).hart.pc == RAM_BASE + PAGE
+        assert len(machines[0].tlb().contexts[0].entries) == 1
+
+
+@pytest.mark.parametrize(
+    "end", ["nop\n j there", "nop\n nop", "nop\n sfence.vma", "sfence.vma\n nop", "sd a1, 0(a0)\n nop"]
+)
+def test_what_comes_after_the_last_attempt_is_not_fetched_yet(end):
+    """A new page, or one that the TLB has just forgotten: an interrupt may come before it."""
+    for limit in (1023, 1024):
+        machines = both(f".fill 1022, 4, 0x13\n {end}\n .balign 4096\nthere: j .", "8M")
+        for machine in machines:
+            machine.hart.x[10] = RAM_BASE + 0x40_0000
+        contexts = run_alike(machines, limit - 40, 40).tlb().contexts
+        assert RAM_BASE // PAGE + 1 not in [entry.page for entry in contexts[0].entries]
 
 
 def test_it_stops_where_a_limit_says():

@@ -13,14 +13,18 @@ CODE = b"machine code"
 def place(tmp_path, monkeypatch):
     """Where what has the key "one" is kept."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    keep("one", CODE)
+    before = os.umask(0)
+    try:
+        keep("one", CODE)
+    finally:
+        os.umask(before)
     return tmp_path / "vlab/one.o"
 
 
 def test_what_was_kept_is_found_again(place):
     assert kept("one") == CODE
     assert kept("two") is None
-    assert place.parent.stat().st_mode & 0o777 == 0o700
+    assert (place.parent.stat().st_mode & 0o777, place.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 def test_a_damaged_file_is_not_taken(place):
@@ -41,14 +45,21 @@ def test_a_file_of_another_key_is_not_taken(place):
 
 
 def test_what_others_may_write_is_not_taken(place):
-    place.chmod(0o666)
-    assert kept("one") is None
+    for mode in (0o620, 0o602):
+        place.chmod(mode)
+        assert kept("one") is None
     place.chmod(0o600)
     assert kept("one") == CODE
     place.parent.chmod(0o777)
     assert kept("one") is None
     keep("three", CODE)
     assert not place.with_name("three.o").exists()
+
+
+def test_a_file_of_another_user_is_not_taken(place, monkeypatch):
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    assert kept("one") is None
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large"])

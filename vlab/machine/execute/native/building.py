@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from vlab.language import VlabError, _
@@ -23,13 +24,15 @@ from vlab.machine.execute.native.walks import WALKS
 COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 _FLOORS = ("machine", "paging", "riscv")  # that native code is made of
 _MOST_REASON = 200  # characters of a reason
+_making = Lock()  # so that there is one of it, which is kept
 
 
 @dataclass(frozen=True, eq=False)
 class Native:
-    """Native code, ready: `run(state)`, and the address of each handler. `keep` holds it in memory."""
+    """Native code, ready: `run(state)`, `resume(state)`, and the address of each handler. `keep` holds it in memory."""
 
     run: Callable[[int], int]
+    resume: Callable[[int], int]
     handlers: dict[str, int]
     keep: Any
 
@@ -50,7 +53,8 @@ def native() -> Native:
     Raises:
         VlabError: where it can't be made, for whatever reason: LLVM is somebody else's, and so is the host.
     """
-    made = _attempt()
+    with _making:
+        made = _attempt()
     if isinstance(made, Native):
         return made
     raise VlabError(
@@ -99,9 +103,11 @@ def _built() -> Native:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    run = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(engine.get_function_address("run"))
+    # It holds Python's lock: nobody writes meanwhile what it goes by, and no other thread runs the same machine.
+    called = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+    run, resume = (called(engine.get_function_address(name)) for name in ("run", "resume"))
     table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
-    return Native(run, dict(zip(names, table, strict=True)), engine)
+    return Native(run, resume, dict(zip(names, table, strict=True)), engine)
 
 
 def _origin() -> str:

@@ -1,11 +1,10 @@
 """Pages of instructions, decoded into slots that native code runs along."""
 
-import ctypes
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from mmap import mmap
 from typing import TYPE_CHECKING
 
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.layout import (
     ASK,
@@ -31,11 +30,6 @@ _MEMORY, _HELD = CODE_MEMORY // 8, CODE_HELD // 8
 _SLOT = struct.Struct("<2Q")
 
 
-def address_of(buffer: mmap | bytearray) -> int:
-    """Where a buffer lies in the host."""
-    return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
-
-
 class CodePages:
     """The code pages of one machine.
 
@@ -46,17 +40,17 @@ class CodePages:
         self, made: Native, hart: "Hart", memory: Memory, csrs: Mapping[int, int], gone: Callable[[], None]
     ):
         self._memory, self._gone = memory, gone
-        self._arena = mmap(-1, (MOST_PAGES + 2) * CODE_PAGE)
+        self._arena = new_block((MOST_PAGES + 2) * CODE_PAGE)
         start = address_of(self._arena)
         self._start = start + -start % CODE_PAGE
         first = self._start - start
         self._slots = memoryview(self._arena)[first : first + (MOST_PAGES + 1) * CODE_PAGE].cast("Q")
-        codes = mmap(-1, memory.size // PAGE * 8)
+        codes = new_block(memory.size // PAGE * 8)
         self._table = memoryview(codes).cast("Q")  # of each page of memory, its code page
         self._pages: list[int] = []  # of memory, in the order of the arena
         self._free: list[int] = []  # places in the arena
         self._stops: frozenset[int] = frozenset()  # offsets in a page at which instructions are Python's
-        self._stopping = mmap(-1, PAGE)
+        self._stopping = new_block(PAGE)
         self._ram = address_of(memory.ram)
         self._decoder = decoder_table(made, hart.lacking, tuple(csrs.items()))
         handlers = made.handlers

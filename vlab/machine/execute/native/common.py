@@ -1,7 +1,7 @@
 """The handlers that are no instruction's: how straight lines are found, missed and left."""
 
 from vlab.machine.choices import GATE
-from vlab.machine.execute.native.handlers import PARAMETERS, enter, tail
+from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
@@ -11,6 +11,7 @@ from vlab.machine.execute.native.layout import (
     LEFT,
     LIMIT,
     OFFSETS,
+    REFUSED,
     SETS,
     SLOT_SHIFT,
 )
@@ -34,6 +35,7 @@ def common() -> str:
         [
             HEAD,
             _run(),
+            _resume(),
             _seek(),
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
@@ -60,6 +62,22 @@ def _run() -> str:
     return text.function("define i64 @run(ptr %s) #0")
 
 
+def _resume() -> str:
+    """What Python calls when a resident has issued its `sret`: the same, beginning with that; why it stopped."""
+    text = Text()
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine('sret', [state, str(GATE)])}")
+    returned, refused = text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), returned, refused, likely=True)
+    text.place(returned)
+    count = text.value(f"sub i64 {text.load(_field(text, 'count'), 64)}, 1")
+    text.store(_field(text, "count"), 64, count)
+    text.line(f"ret i64 {text.value('call i64 @run(ptr %s)')}")
+    text.place(refused)
+    text.line(f"ret i64 {REFUSED}")
+    return text.function("define i64 @resume(ptr %s) #0")
+
+
 def _seek() -> str:
     """Go on at a pc, which stands in the place of the slot: through the fetch context."""
     text = Text()
@@ -84,6 +102,7 @@ def _seek() -> str:
     text.place(attempted)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
+    text.store(_field(text, "count"), 64, text.value("sub i64 %count, 1"))
     why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
     again, other, none, leaving = text.label(), text.label(), text.label(), text.label()
     text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, other, likely=True)
@@ -92,9 +111,8 @@ def _seek() -> str:
     text.place(other)
     text.branch(text.value(f"icmp eq i64 {why}, 0"), none, leaving)
     text.place(none)
-    halting = text.load(_field(text, "halting"), 64)
     standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
-    _trap_at(text, pc, pc, "%count", text.value(f"or i64 {halting}, {standing}"))
+    _trap_at(text, pc, pc, "%count", standing)
     _return(text, pc, str(LEAVE))
     text.place(leaving)
     _return(text, pc, str(CODE))
@@ -116,15 +134,12 @@ def _trap_at(text: Text, pc: str, value: str, count: str, kept: str) -> None:
     free = text.value(f"icmp eq i64 {kept}, 0")
     text.branch(text.value(f"and i1 {sure}, {free}"), there, no_trap)
     text.place(there)
+    text.store(_field(text, "count"), 64, text.value(f"sub i64 {count}, 1"))
     state = text.value("ptrtoint ptr %s to i64")
     done = text.value(f"call {routine('trap', [state, pc, fault, value])}")
     text.branch(text.value(f"icmp eq i64 {done}, {YES}"), entered, no_trap, likely=True)
     text.place(entered)
-    handler = text.as_pointer(text.load(_field(text, "pc"), 64))
-    tlb = text.as_pointer(text.load(_field(text, "data"), 64))
-    left = text.value(f"sub i64 {count}, 1")
-    text.line(f"musttail call tailcc void @seek(ptr %s, ptr {handler}, i64 {left}, ptr {tlb})")
-    text.line("ret void")
+    go_on(text, text.value(f"sub i64 {count}, 1"))
     text.place(no_trap)
 
 

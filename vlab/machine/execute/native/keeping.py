@@ -45,7 +45,9 @@ def keep(key: str, content: bytes) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _own(folder):
-            write_atomically(folder / f"{key}.o", _digest(key, content) + content)
+            path = folder / f"{key}.o"
+            write_atomically(path, _digest(key, content) + content)
+            path.chmod(0o600)
     except OSError:
         pass  # a host that keeps nothing makes it each time
 

@@ -61,11 +61,14 @@ FIELDS = (
     "extended",  # whether the hart has H
     "virtual",  # its mode V
     "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
-    "halting",  # whether somebody waits for some pc, so that a fetch that faults is Python's
+    "halting",  # whether somebody waits for some pc, so that a fetch that misses the TLB, or faults, is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
     "place",  # in memory, of the entry that the last walk ended at
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
-    "told",  # whether every event must be told, so that Python has to make it
+    "told",  # whether every event must be told at once, so that Python has to make it
+    "asked",  # whether Python looks around whenever something has changed that it goes by
+    "look",  # whether it has to now
+    "note", "notes_end",  # where the next note of an event goes, and where there is no room for more
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
     "unretired",  # attempts that were no instructions retired
@@ -92,8 +95,10 @@ PAGES = EXEC + SETS * EXEC_SIZE
 FRAMES = PAGES + SETS * 8
 KEY = FRAMES + SETS * 8
 KEY_FIELDS = Key._fields
-FILLED = KEY + 8 * len(KEY_FIELDS)  # whether it remembers anything
-CONTEXT_SIZE = FILLED + 8
+FILLED = KEY + 8 * len(KEY_FIELDS)  # how many entries were made since it was empty
+FIRST_FILLED = FILLED + 8  # the pages of the first of them: so emptying it costs no more than filling it did
+MOST_FIRST = 32
+CONTEXT_SIZE = FIRST_FILLED + 8 * MOST_FIRST
 NO_PAGE = (1 << 64) - 1
 RIGHTS_BITS = 3
 
@@ -117,7 +122,12 @@ ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
 ROW_PIECES = 80
 
 # Why it stopped
-LIMIT, LEAVE, CODE = range(3)
+LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)
+
+# A note of an event: its kind, the time, the stack pointer, and five more numbers
+NOTE_SIZE = 64
+NOTES = 1 << 12  # most of them
+TRAP, RETURN, CSR_WRITE, TLB_FILL, TLB_FLUSH = range(5)
 
 # What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
 ASK, OPEN, OPEN_DATA = range(3)
@@ -137,4 +147,4 @@ def context_number(key: Key) -> int:
     if not key.virtual:
         return key.mode | key.paged << PAGED_SHIFT | key.sum << SUM_SHIFT | key.mxr << MXR_SHIFT
     own = key.paged << GUEST_PAGED_SHIFT | key.sum << GUEST_SUM_SHIFT | key.mxr << GUEST_MXR_SHIFT
-    return GUEST | key.mode | own | key.nested << NESTED_SHIFT | key.host_mxr << HOST_MXR_SHIFT
+    return GUEST + (key.mode | own | key.nested << NESTED_SHIFT | key.host_mxr << HOST_MXR_SHIFT)
