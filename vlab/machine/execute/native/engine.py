@@ -132,13 +132,13 @@ class NativeEngine:
         if calm < _FEW:
             self._steps(calm)
             return
-        status = machine.uart.status
-        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
-        self._block[_STATUS] = status or 0
         limit = machine.time + budget
         self._enter()
         watched = asked or events.on
         self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
+        status = None if watched or self._resident is not None else machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
         self._bus = -1
         self._begin(machine.time + calm)
         run = self._run
