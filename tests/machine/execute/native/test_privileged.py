@@ -310,3 +310,37 @@ def test_a_recording_hears_of_both_engines_alike():
             machine.events.unlisten(print)
         found.append(list(recording))
     assert found[0] == found[1]
+
+
+def test_polls_of_a_device_are_told_and_asked_after():
+    machines = both("li a0, 0x10000000\n1: lbu a1, 5(a0)\n addi a2, a2, 1\n j 1b")
+    heard: tuple[list[Event], list[Event]] = ([], [])
+    asked: list[int] = []
+    for machine, events in zip(machines, heard, strict=True):
+        machine.events.listen(events.append, patient=True)
+        machine.run(100)
+        machine.events.unlisten(events.append)
+        asked.append(0)
+        machine.run(100, until=lambda: asked.append(asked.pop() + 1))
+    assert heard[0] == heard[1]
+    assert sum(event.kind == "DeviceAccess" for event in heard[0]) == 33
+    assert min(asked) > 30
+
+
+def test_what_a_listener_raises_leaves_the_machine_whole():
+    """It is where it was when native code was left, and goes on."""
+    machine, reference = both(LISTENED)
+    for one in (machine, reference):
+        write(one, **OPEN)
+
+    def full(event):
+        if event.time > 20:
+            raise ValueError("no room")
+
+    machine.events.listen(full, patient=True)
+    with pytest.raises(ValueError, match="no room"):
+        machine.run(300)
+    machine.events.unlisten(full)
+    reference.run(machine.steps)
+    assert machine.steps > 20
+    alike((machine, reference), 100)

@@ -166,7 +166,7 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
         ):
             return 0
         return s.ram + at
-    if need == R and size == 1 and physical == s.polled and not s.told:
+    if need == R and size == 1 and physical == s.polled:
         return s.status
     return 0
 
