@@ -122,6 +122,20 @@ def test_a_status_for_which_there_is_no_context_yet(paging):
     assert [machine.hart.x[at] >> 18 & 3 for at in (10, 12, 14)] == [0, 3, 2]
 
 
+@pytest.mark.parametrize("origin", [0, 1, 3])
+def test_data_is_a_guests_unless_it_is_m_modes(origin):
+    """MPRV and MPV: what MPP says decides whether the load goes through a guest's tables."""
+    machines = both("nop\n" * 10 + "csrw mstatus, a0\n ld a1, 0(a2)\n csrr a3, mstatus" + REST)
+    for machine in machines:
+        guest = Guest(machine)
+        guest.put(77)
+        write(machine, **OPEN, mtvec=HANDLER)
+        contexts(machine)
+        go(machine, "M").hart.x[12] = GVA
+        machine.hart.x[10] = MSTATUS["MPRV"] | MSTATUS["MPV"] | origin << 11
+    assert (alike(machines, 30).hart.x[11] == 77) == (origin == 0)
+
+
 @pytest.mark.parametrize("where", ["U", "VU", "VS", "HS"])
 def test_a_quirk_is_the_same_on_both(where):
     machines = both("1: csrr a0, sstatus\n csrw sstatus, a1\n nop\n j 1b" + REST, quirks="silent-sstatus")
@@ -167,7 +181,16 @@ def test_what_is_illegal_in_its_mode_is_native(steps):
     assert len(steps) < 70
 
 
-def test_a_guests_own_traps_are_native(steps):
+def contexts(machine):
+    """Have all contexts of V = 1, so that native code finds whichever it looks for."""
+    for mode, settings in product((Mode.U, Mode.S), product((False, True), repeat=5)):
+        paging, sum_, mxr, nested, host_mxr = settings
+        machine.hart.mmu.context(Key(mode, paging, sum_, mxr, True, nested, host_mxr))
+
+
+@pytest.mark.parametrize("own", [0, MSTATUS["MXR"], MSTATUS["SUM"]])
+@pytest.mark.parametrize("hosts", [0, MSTATUS["MXR"], MSTATUS["SUM"]])
+def test_a_guests_own_traps_are_native(steps, own, hosts):
     """System calls, breakpoints and page faults of a guest under two stages, its handler in VS mode."""
     source = (
         "1: ecall\n ebreak\n ld a1, 0(a2)\n j 1b\n"
@@ -182,7 +205,8 @@ def test_a_guests_own_traps_are_native(steps):
         machine.memory.poke(guest.data, code)
         guest.own.map(GVA + PAGE, DATA, "RXAD")
         machine.hart.pc, machine.hart.x[12] = GVA, 0x9000
-        write(machine, vstvec=GVA + PAGE + 0x400)
+        write(machine, vstvec=GVA + PAGE + 0x400, mstatus=hosts, vsstatus=own)
+        contexts(machine)
         go(machine, "VU")
     machine = alike(machines, 1000, 333, 20_001)
     assert machine.hart.unretired > 1500
@@ -310,3 +334,37 @@ def test_a_recording_hears_of_both_engines_alike():
             machine.events.unlisten(print)
         found.append(list(recording))
     assert found[0] == found[1]
+
+
+def test_polls_of_a_device_are_told_and_asked_after():
+    machines = both("li a0, 0x10000000\n1: lbu a1, 5(a0)\n addi a2, a2, 1\n j 1b")
+    heard: tuple[list[Event], list[Event]] = ([], [])
+    asked: list[int] = []
+    for machine, events in zip(machines, heard, strict=True):
+        machine.events.listen(events.append, patient=True)
+        machine.run(100)
+        machine.events.unlisten(events.append)
+        asked.append(0)
+        machine.run(100, until=lambda: asked.append(asked.pop() + 1))
+    assert heard[0] == heard[1]
+    assert sum(event.kind == "DeviceAccess" for event in heard[0]) == 33
+    assert min(asked) > 30
+
+
+def test_what_a_listener_raises_leaves_the_machine_whole():
+    """It is where it was when native code was left, and goes on."""
+    machine, reference = both(LISTENED)
+    for one in (machine, reference):
+        write(one, **OPEN)
+
+    def full(event):
+        if event.time > 20:
+            raise ValueError("no room")
+
+    machine.events.listen(full, patient=True)
+    with pytest.raises(ValueError, match="no room"):
+        machine.run(300)
+    machine.events.unlisten(full)
+    reference.run(machine.steps)
+    assert machine.steps > 20
+    alike((machine, reference), 100)

@@ -159,9 +159,9 @@ def access(s: "State", pc: int, named: int, bits: int, value: int, writes: int) 
     if writes and unheard(s):
         return 0
     refused = forbidden(s, named, writes)
-    if peek(named + _SILENT, 8) and (refused or s.virtual):
-        return 0
     if refused:
+        if peek(named + _SILENT, 8):
+            return 0
         return refuse(s, pc, refused)
     row = named
     if s.virtual:

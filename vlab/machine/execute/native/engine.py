@@ -119,22 +119,13 @@ class NativeEngine:
         for that, stop at every one; then, and with listeners, nothing is done by a resident. With hasty listeners,
         whatever has an event is Python's.
         """
-        machine, state, csr = self._machine, self._state, self._hart.csr
-        enabled, events, notes = csr.values["mie"], machine.events, self._notes
-        rising = csr.pending() if enabled or events.on else _MASK
-        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
-        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
-        noting = events.on and not events.hasty
-        # Listeners hear what becomes of an interrupt.
-        state[_AT["asked"]] = asked or bool(events.on and rising)
-        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
-        state[_AT["timer"]] = machine.mtime - machine.time & _MASK
+        machine, state, first = self._machine, self._state, self._notes.start
+        watched = self._prepare(asked)
         if calm < _FEW:
             self._steps(calm)
             return
         limit = machine.time + budget
         self._enter()
-        watched = asked or events.on
         self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
         status = None if watched or self._resident is not None else machine.uart.status
         state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
@@ -146,9 +137,8 @@ class NativeEngine:
             reason = run(self._address)
             count = state[_COUNT]
             machine.set_clock(state[_END] - count)
-            if noting:
-                notes.tell(state[_NOTES])
-                state[_NOTES] = notes.start
+            if state[_NOTES] > first:
+                self._tell()
             resident = self._resident
             if (
                 reason == LEAVE
@@ -183,6 +173,32 @@ class NativeEngine:
                     return
                 self._enter()
                 self._begin(state[_END])
+
+    def _prepare(self, asked: bool) -> bool:
+        """Say what is pending, and who looks on; whether anybody does."""
+        machine, state, csr, notes = self._machine, self._state, self._hart.csr, self._notes
+        enabled, events = csr.values["mie"], machine.events
+        rising = csr.pending() if enabled or events.on else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
+        # Listeners hear what becomes of an interrupt.
+        state[_AT["asked"]] = asked or bool(events.on and rising)
+        noting = events.on and not events.hasty
+        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
+        state[_AT["timer"]] = machine.mtime - machine.time & _MASK
+        status = None if asked or events.on else machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
+        return asked or events.on
+
+    def _tell(self) -> None:
+        """Tell of the events that native code has noted."""
+        end, self._state[_NOTES] = self._state[_NOTES], self._notes.start
+        try:
+            self._notes.tell(end)
+        except BaseException:  # a listener's own
+            self._leave()
+            raise
 
     def _begin(self, end: int) -> None:
         """Let native code attempt instructions until this time."""
