@@ -109,8 +109,10 @@ def test_returns_traps_and_fences_in_every_mode(instruction):
 @pytest.mark.parametrize("paging", ["satp", "vsatp"])
 def test_a_status_for_which_there_is_no_context_yet(paging):
     """Python has to make it, and does the instruction; the old value is the old one."""
-    source = "nop\n" * 10 + "csrrs a0, sstatus, a1\n csrrc a2, sstatus, a3\n csrr a4, sstatus" + REST
-    machines = both(source)
+    source = (
+        "nop\n" * 10 + "csrw sscratch, a1\n csrrs a0, sstatus, a1\n csrrc a2, sstatus, a3\n csrr a4, sstatus"
+    )
+    machines = both(source + REST)
     for machine in machines:
         write(machine, **OPEN, medeleg=0)
         table = paged(machine, [(0x1000, RAM_BASE, "RXAD")])
@@ -230,6 +232,31 @@ def test_enables_change_natively_unless_that_lets_an_interrupt_in(steps, where, 
     machine = alike(machines, 500, 777)
     assert (machine.hart.x[13] > 20) == (pending > 0 and where != "M")
     assert (len(steps) < 40) == (pending == 0 or where == "M")
+
+
+@pytest.mark.parametrize("where", ["M", "HS", "VS"])
+def test_a_status_that_lets_an_interrupt_in_does_so_at_once(where):
+    """Set by a write at first; then by the handler's return, to where its bit is set and to where it isn't."""
+    source = (
+        "1: csrci {0}status, {1}\n csrw {0}ie, a0\n csrsi {0}status, {1}\n addi a2, a2, 1\n j 1b\n .balign 1024\n"
+        " addi a3, a3, 1\n andi a5, a3, 3\n bnez a5, 2f\n csrw {0}ie, a4\n2: {0}ret"
+    )
+    machines = both(source.format("m", 8) if where == "M" else source.format("s", 2))
+    for machine in machines:
+        write(
+            machine,
+            **OPEN,
+            mideleg=0x222 * (where != "M"),
+            mie=2 << (where == "VS"),
+            mip=2,
+            hideleg=4,
+            hvip=4,
+        )
+        write(machine, mtvec=HANDLER, stvec=HANDLER, vstvec=HANDLER)
+        go(machine, where)
+        machine.hart.x[10] = 2
+    machine = alike(machines, 100, 777)
+    assert machine.hart.x[13] > 5
 
 
 def test_what_is_not_attempted_is_not_looked_up():
