@@ -19,21 +19,17 @@ Brief = tuple[Callable[[], int], int, int]
 _MOST = 16_384  # that are kept at hand
 
 
-class Briefs:
-    """Those of one guest."""
+class Briefs(dict[tuple[int, int, Mode], Brief | None]):
+    """Those of one guest, by word, pc and mode; None for an instruction that is not one of these."""
 
     def __init__(self, hart: "Hart"):
         self._hart = hart
-        self._made: dict[tuple[int, int, Mode], Brief | None] = {}
 
-    def __call__(self, word: int, pc: int) -> Brief | None:
-        """How to emulate an instruction of the guest's kernel; None if it is not one of these."""
-        key = word, pc, self._hart.mode
-        if key not in self._made:
-            if len(self._made) >= _MOST:
-                self._made.clear()
-            self._made[key] = self._make(*key)
-        return self._made[key]
+    def __missing__(self, key: tuple[int, int, Mode]) -> Brief | None:
+        if len(self) >= _MOST:
+            self.clear()
+        made = self[key] = self._make(*key)
+        return made
 
     def _make(self, word: int, pc: int, mode: Mode) -> Brief | None:
         instruction = self._hart.decode(word)

@@ -179,9 +179,9 @@ class TrapAndEmulate:
     def brief(self, word: int, pc: int) -> Brief | None:
         """See `vlab.hypervisor.techniques.brief`; None too where an exit is dealt with otherwise than here, or told."""
         hart = self.vm.virtual_hart
-        return (
-            self._briefs(word, pc) if self._is_brief and not self.vm.events.on and not hart.virtual else None
-        )
+        if not self._is_brief or hart.virtual or self.vm.events.on:
+            return None
+        return self._briefs[word, pc, hart.mode]
 
     def _registers(self) -> dict[str, int]:
         hart = self.vm.hart
