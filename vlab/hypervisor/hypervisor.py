@@ -38,6 +38,7 @@ TURN_OVER = "time slice"  # why a guest exited that did nothing: others are wait
 ALL = -1  # in place of an address: every one
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
 _STI = CSRS["sie"]["STIE"].mask
+_ILLEGAL = int(Cause.ILLEGAL_INSTRUCTION)
 _TIMER = INTERRUPT_BIT | Interrupt.STI
 FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervisor is its own firmware
     "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
@@ -142,7 +143,7 @@ class Hypervisor(Inventory):
         elif self.inside is not None:
             vm = self.inside
             now, cause, value, pc = self.computer.issue_all(_LEFT)
-            if cause == Cause.ILLEGAL_INSTRUCTION and self._briefly(vm, now, value, pc):
+            if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now, value, pc):
                 return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
             if vm.technique.unmoved and not vm.events.on and self._goes_on(vm, vm.virtual_hart.x):
@@ -155,7 +156,7 @@ class Hypervisor(Inventory):
         The rest of the guest's registers stay in the hart.
         """
         technique, hart = vm.technique, vm.virtual_hart
-        brief = technique.brief(word, pc)
+        brief = technique.briefs[word, pc, hart.mode]
         if brief is None:
             return False
         operation, reads, writes = brief

@@ -20,32 +20,35 @@ _MOST = 16_384  # that are kept at hand
 
 
 class Briefs(dict[tuple[int, int, Mode], Brief | None]):
-    """Those of one guest, by word, pc and mode; None for an instruction that is not one of these."""
+    """Those of one guest, by word, pc and mode; None for an instruction that is not one of these.
 
-    def __init__(self, hart: "Hart"):
+    Where a technique deals with exits, or enters its guest, in a way of its own, there is no `hart`, and none at all.
+    """
+
+    def __init__(self, hart: "Hart | None"):
         self._hart = hart
 
     def __missing__(self, key: tuple[int, int, Mode]) -> Brief | None:
+        if self._hart is None:
+            return None
         if len(self) >= _MOST:
             self.clear()
-        made = self[key] = self._make(*key)
+        made = self[key] = _made(self._hart, *key)
         return made
 
-    def _make(self, word: int, pc: int, mode: Mode) -> Brief | None:
-        instruction = self._hart.decode(word)
-        if instruction is None or mode == Mode.U or pc == GATE or not self._changes_little(instruction):
-            return None
-        operation = self._hart.interpreter.operation(word, pc)
-        return operation, instruction.values.get("rs1", 0), instruction["rd"]
 
-    def _changes_little(self, instruction: Instruction) -> bool:
-        values = instruction.values
-        if "csr" not in values:
-            return False
-        csr = self._hart.csr.registers.by_number.get(values["csr"])
-        if csr is None:
-            return False
-        only_reads = not instruction.row.base.startswith("csrrw") and not values.get(
-            "rs1", values.get("zimm")
-        )
-        return only_reads or csr.number in self._hart.csr.kept or "mstatus" in (csr.name, csr.view_of)
+def _made(hart: "Hart", word: int, pc: int, mode: Mode) -> Brief | None:
+    instruction = hart.decode(word)
+    if instruction is None or mode == Mode.U or pc == GATE or not _changes_little(hart, instruction):
+        return None
+    operation = hart.interpreter.operation(word, pc)
+    return operation, instruction.values.get("rs1", 0), instruction["rd"]
+
+
+def _changes_little(hart: "Hart", instruction: Instruction) -> bool:
+    values, known = instruction.values, hart.csr.registers.by_number
+    if "csr" not in values or values["csr"] not in known:
+        return False
+    csr = known[values["csr"]]
+    only_reads = not instruction.row.base.startswith("csrrw") and not values.get("rs1", values.get("zimm"))
+    return only_reads or csr.number in hart.csr.kept or "mstatus" in (csr.name, csr.view_of)
