@@ -132,6 +132,15 @@ class VirtualMachine(Computer):
         """See `Computer.issue_all`."""
         return self.host.issue_all(sequence, *values)
 
+    def peek(self, csr: str) -> int:
+        """See `Computer.peek`."""
+        return self.hart.csr.values[csr]
+
+    @property
+    def unretired(self) -> int:
+        """See `Computer.unretired`."""
+        return self.hart.unretired
+
     def live_registers(self) -> "list[int] | memoryview[int]":
         """See `Computer.live_registers`."""
         return self.host.live_registers() if self.running else self._hart.x

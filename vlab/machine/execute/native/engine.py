@@ -87,6 +87,7 @@ class NativeEngine:
         self.lent = False  # whether a resident does its work with the hart's state where native code left it
         self.returning = False  # whether its last act, the `sret`, is still to be done
         self._resident: Resident | None = None  # whoever may
+        self.stirred = False  # whether there are interrupts besides that of the resident's own alarm
         self._bus: int | None = None  # the next time at which a device may interrupt; -1: not known yet
         self.issues: dict[Sequence, Issue] = {}
         self.registers = self._state[:REGISTERS]  # while the state is lent
@@ -121,15 +122,16 @@ class NativeEngine:
         self._resident = None if watched else machine.residents.get(Mode.S)
         self._bus = -1
         self._begin(machine.time + calm)
+        reason: int | None
         while True:
-            reason: int | None = self._run(self._address)
+            reason = self._run(self._address)
             count = state[_COUNT]
             machine.set_clock(state[_END] - count)
             if reason == LEAVE and count and state[_PC] == GATE and self._may_lend():
                 reason = self._take_turns(limit)
-                if reason is None:
-                    return
                 count = state[_COUNT]
+            if reason is None:
+                return
             if not count:
                 self._leave()
                 return
@@ -142,10 +144,13 @@ class NativeEngine:
                 if standing(machine) is not None:
                     return  # a trap led to a resident
                 steps = count if reason == LIMIT else 1
-                if not self._steps(steps) or steps == count:
+                goes_on = self._steps(steps)
+                if steps == count or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
                     return
                 self._enter()
                 self._begin(state[_END])
+                if not goes_on and (not self._may_lend() or self._take_turns(limit) is None):
+                    return
 
     def _begin(self, end: int) -> None:
         """Let native code attempt instructions until this time."""
@@ -164,8 +169,9 @@ class NativeEngine:
         if self._bus == -1:
             alarm = state[_AT["menvcfg"]] & STCE and state[_AT["mcounteren"]] & _TM
             trapped = state[_AT["mstatus"]] & _TVM
-            if not alarm or trapped or state[_AT["waking"]] or state[_AT["mie"]] & _GUESTS:
+            if not alarm or trapped or state[_AT["waking"]]:
                 self._resident = None
+            self.stirred = bool(state[_AT["mie"]] & _GUESTS)
             self._bus = self._machine.bus.deadline(self._machine.time)
         return self._resident is not None
 
@@ -187,6 +193,8 @@ class NativeEngine:
             now, end = machine.goal, values["stimecmp"] - timer
             if end > limit:
                 end = limit
+            if self.stirred:
+                end = min(end, self._look_around())
             if not self.returning or end - now < _FEW:
                 break
             self.lent = False
@@ -203,6 +211,24 @@ class NativeEngine:
             self.lent, self.returning = True, False
         self.settle()
         return None
+
+    def _look_around(self) -> int:
+        """The time until which no interrupt comes, once the resident has had to do with more than its own alarm."""
+        state, csr = self._state, self._hart.csr
+        enabled = csr.values["mie"] = state[_AT["mie"]]
+        rising = csr.pending() if enabled else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        deadline = csr.deadline()
+        return 0 if rising & enabled else _MASK if deadline is None else deadline
+
+    def peek(self, name: str) -> int:
+        """What a CSR of the table holds, while the state is lent."""
+        return self._state[_AT[name]] if name in self._fields else self._hart.csr.values[name]
+
+    @property
+    def unretired(self) -> int:
+        """See `Hart.unretired`, while the state is lent."""
+        return self._hart.unretired + self._state[_UNRETIRED]
 
     def issuing(self, sequence: Sequence) -> Issue | None:
         """How the resident to which the state is lent issues a sequence; None if it can't be done so."""
