@@ -117,9 +117,17 @@ class PageTable(Drawn):
 
     def find(self, address: int) -> Mapping | None:
         """The page that holds `address`, whoever may touch it; None where nothing is mapped."""
-        for step in self.walk(address).steps:
-            if step.raw is not None and classify(step.raw, step.level, self.scheme) == "leaf":
-                return self._mapping(address, step.raw, step.level, step.address)
+        scheme, load, table = self.scheme, self.memory.load, self.root
+        for level, shift, indices in scheme.descent if scheme.canonical(address) else ():
+            at = table + (address >> shift & indices) * scheme.entry_size
+            try:
+                raw = load(at, scheme.entry_size)
+            except Trap:
+                return None
+            kind = classify(raw, level, scheme)
+            if kind != "pointer":
+                return self._mapping(address, raw, level, at) if kind == "leaf" else None
+            table = scheme.target(raw)
         return None
 
     def entries(self, start: int = 0, end: int = 1 << 64) -> Iterator[Mapping]:
