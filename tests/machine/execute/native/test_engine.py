@@ -247,6 +247,20 @@ def test_an_instruction_that_overwrites_itself(instruction):
         assert run_alike(machines, 60, 41, 100, 300).hart.x[0] == 0
 
 
+def test_a_watched_word_beside_instructions_is_seen_each_time():
+    source = "la a0, there\n li a1, 0\n1: sd a1, 0(a0)\n addi a1, a1, 1\n j 1b\n .balign 8\nthere: .dword 0"
+    heard = []
+    for machine in both(source):
+        machine.run(300)
+        found = []
+        machine.memory.watch(
+            assemble(source).symbols["there"], lambda at, value, found=found: found.append(value)
+        )
+        machine.run(300)
+        heard.append(found)
+    assert heard[0] == heard[1] and len(heard[0]) == 100
+
+
 @pytest.mark.parametrize("store", ["sh a1, 2(a0)", "sb a2, 3(a0)", "sb a3, 1(a0)", "sh a4, 0(a0)"])
 def test_a_part_of_an_instruction_is_overwritten(store):
     """In a page where data is written beside instructions already."""
