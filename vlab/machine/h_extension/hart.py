@@ -97,6 +97,7 @@ class HypervisorHart(Hart):
         if self.mode == Mode.M:
             values["mstatus"] = values["mstatus"] & ~(_MPV | _M_GVA) | told
             values["mtval2"], values["mtinst"] = second, instruction
+            self.mmu.select()  # MPV says whose memory MPRV is about
             return
         told = (_SPV if virtual else 0) | (_H_GVA if of_guest else 0)
         kept = values["hstatus"] & ~(_SPV | _H_GVA)

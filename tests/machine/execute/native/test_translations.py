@@ -298,3 +298,19 @@ def test_an_instruction_in_two_pages_that_do_not_follow_each_other_in_memory(ins
             for machine in pair.machines:
                 machine.hart.x[13] = start
             assert pair.alike("load", TARGET - 8), (mode, hex(start))
+
+
+def test_a_trap_into_m_mode_with_mprv_sees_the_guest_that_trapped():
+    """Software can't have MPRV below M mode, but a debugger can, and a snapshot."""
+    pair = Pair("H")
+    entries = guest_tables(Mode.U, ALL) | host_tables(ALL) | {(LOW, 4): leaf(DATA, 0xD9)}
+    satp, host_satp = make_satp(frame(ROOT) * PAGE), make_satp(frame(HOST_ROOT) * PAGE)
+    pair.set(
+        entries, Mode.U, True, satp=satp, vsatp=satp, hgatp=host_satp, mstatus=CSRS["mstatus"]["MPRV"].mask
+    )
+    for machine in pair.machines:
+        machine.memory.poke(
+            RAM_BASE + HANDLER * PAGE, assemble("li a0, 0x2000\n ld a4, 0(a0)\n j .").segments[0][1]
+        )
+    assert pair.alike("fetch", 0x5000)
+    assert pair.machines[0].hart.mode is Mode.M and pair.machines[0].hart.mmu.data.key.virtual
