@@ -8,6 +8,7 @@ import pytest
 from tests.benchmarks import (
     __main__,
     bench_browser,
+    bench_cold,
     bench_compute,
     bench_exits,
     bench_interpreter,
@@ -361,6 +362,21 @@ def test_native_engine_and_its_peers_give_the_same_answers():
     assert [line.split()[0] for line in lines[3:11]] == [*bench_native.LOOPS, "geometric"]
 
 
+@pytest.mark.requires("qemu")
+def test_engines_and_peers_agree_on_code_that_runs_once():
+    pytest.importorskip("llvmlite")
+    pytest.importorskip("unicorn")
+    lines = bench_cold.report(repetitions=1, quick=True).splitlines()
+    assert [line.rsplit(" (", 1)[0].rsplit(maxsplit=1)[0] for line in lines[3:8]] == [*bench_cold.PEERS]
+
+
+def test_a_cold_program_hardly_repeats_itself():
+    ((_at, code),) = assemble(bench_cold.straight(2000)).segments
+    words = [code[at : at + 4] for at in range(0, len(code), 4)]
+    assert len(words) > 2000
+    assert len(set(words)) > 0.9 * len(words)
+
+
 # --- Moves in JupyterLab
 
 
@@ -409,7 +425,7 @@ def test_spread_mean_and_table():
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
         SystemExit,
-        match=r"no measurement speed\. There are: browser, compute, exits, interpreter, native, "
+        match=r"no measurement speed\. There are: browser, cold, compute, exits, interpreter, native, "
         "rewind, snapshot, switches, timeline, walks",
     ):
         __main__.main(["exits", "speed"])

@@ -276,7 +276,7 @@ class Machine(Computer):
         if self._native is None:
             hart.interpreter.run(self._count(calm), self._uncount)
         else:
-            self._native.run(calm, budget, self._asked or self.events.on)
+            self._native.run(calm, budget, self._asked)
         return True
 
     def _wake(self) -> bool:

@@ -7,8 +7,10 @@ import random
 import sys
 from itertools import product
 
+from vlab.events import Event
 from vlab.machine import Machine
 from vlab.machine.memory import PAGE, RAM_BASE
+from vlab.machine.mmu import Key
 from vlab.paging import make_satp
 from vlab.riscv import ROWS, Mode, Program, assemble, encode
 from vlab.riscv.csrs import ALL_CSRS
@@ -54,6 +56,8 @@ def code(luck: random.Random, compressed: bool) -> bytes:
         for operand in values.keys() & {"rs1", "rs2", "rd"}:
             if luck.random() < 0.9:
                 values[operand] = luck.randrange(8)
+        if row.name in ("csrrs", "csrrc") and luck.random() < 0.4:
+            values["rs1"] = 0  # only reads
         made += encode(row, values).to_bytes(row.size, "little")
         if luck.random() < 0.02:
             made += luck.getrandbits(32).to_bytes(4, "little")
@@ -141,20 +145,32 @@ def built(engine: str, seed: int) -> Machine:
     hart.pc = luck.choice([place(luck) & ~3, luck.choice(PLACES[:14]), luck.choice(PLACES[:14])])
     odd = [0, 1, 7, 0x222, 1 << 63, 8 << 60 | ROOT >> 12, ONES, luck.getrandbits(64)]
     hart.x[1:32] = [luck.choice([place(luck), place(luck), luck.choice(odd)]) for _register in range(31)]
+    if assisted and luck.random() < 0.5:  # native code leaves it to Python to make a context
+        for mode, settings in product((Mode.U, Mode.S), product((False, True), repeat=5)):
+            paged, sum_, mxr, nested, host_mxr = settings
+            hart.mmu.context(Key(mode, paged, sum_, mxr, True, nested, host_mxr))
     hart.mmu.flush("test")
     hart.mmu.select()
     return machine
 
 
 def differ(seed: int) -> str:
-    """Run a machine on both engines, with some stops; what they are where they differ, else nothing."""
+    """Run a machine on both engines, with some stops; what they are where they differ, else nothing.
+
+    Now and then somebody waits for something, or listens.
+    """
     machines = built("native", seed), built("interpreter", seed)
     luck = random.Random(~seed)
+    asked, listened = luck.random() < 0.3, luck.random() < 0.3
+    heard: list[list[Event]] = [[], []]
+    for machine, events in zip(machines, heard, strict=True):
+        if listened:
+            machine.events.listen(events.append, patient=seed % 4 > 0)
     for _stop in range(luck.choice([1, 2, 3, 6])):
         steps = luck.choice([luck.randrange(1, 60), luck.randrange(1, 400)])
-        ends = [machine.run(steps) for machine in machines]
+        ends = [machine.run(steps, until=(lambda: False) if asked else None) for machine in machines]
         for one, other in product(machines, machines[:1]):
-            if one.snapshot() != other.snapshot() or len(set(ends)) > 1:
+            if one.snapshot() != other.snapshot() or len(set(ends)) > 1 or heard[0] != heard[1]:
                 return f"{seed}: {machines}"
     return ""
 

@@ -7,22 +7,25 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from vlab.files import write_atomically
 from vlab.machine.execute.native.common import common
 from vlab.machine.execute.native.csrs import ACCESSES
+from vlab.machine.execute.native.decoding import DECODING
 from vlab.machine.execute.native.functions import function
 from vlab.machine.execute.native.handlers import handlers
 from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
 
-COMMON = ("leave", "undecoded", "page_end")  # handlers that no row makes
+COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 _DIGEST = 32  # bytes of a sha256, at the begin of a cached file
+_making = Lock()  # so that there is one of it, which is kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Native:
     """Native code, ready: `run(state)`, `resume(state)`, and the address of each handler. `keep` holds it in memory."""
 
@@ -38,13 +41,18 @@ def source() -> tuple[str, list[str]]:
     names = [*COMMON, *rows]
     table = ", ".join(f'ptr @"{name}"' for name in names)
     table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
-    routines = map(function, WALKS + ROUTINES + PRIVILEGED + ACCESSES)
+    routines = map(function, WALKS + ROUTINES + PRIVILEGED + ACCESSES + DECODING)
     return "\n\n".join([common(), *routines, *rows.values(), table]), names
 
 
-@cache
 def native() -> Native:
     """The native code of this host, made when it is first asked for. ImportError where there is no llvmlite."""
+    with _making:
+        return _native()
+
+
+@cache
+def _native() -> Native:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -58,7 +66,8 @@ def native() -> Native:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    called = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+    # It holds Python's lock: nobody writes meanwhile what it goes by, and no other thread runs the same machine.
+    called = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
     run, resume = (called(engine.get_function_address(name)) for name in ("run", "resume"))
     table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
     return Native(run, resume, dict(zip(names, table, strict=True)), engine)
@@ -83,16 +92,27 @@ def _cached(key: str, make: Callable[[], bytes]) -> bytes:
     except RuntimeError:  # a user without a home
         return make()
     path = Path(root) / "vlab" / f"{key}.o"
-    try:
-        whole = path.read_bytes()
-        if whole[:_DIGEST] == sha256(whole[_DIGEST:]).digest():
-            return whole[_DIGEST:]
-    except OSError:
-        pass
+    whole = _own(path)
+    if whole[:_DIGEST] == sha256(whole[_DIGEST:]).digest():
+        return whole[_DIGEST:]
     made = make()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, sha256(made).digest() + made)
+        path.chmod(0o600)
     except OSError:
         pass  # a host that keeps nothing builds it each time
     return made
+
+
+def _own(path: Path) -> bytes:
+    """What a file holds that nobody but this user could have written: it will be executed. Nothing of another one."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            trusted = not hasattr(os, "geteuid") or (
+                status.st_uid == os.geteuid() and not status.st_mode & 0o022
+            )
+            return file.read() if trusted else b""
+    except OSError:
+        return b""

@@ -1,11 +1,10 @@
 """The handlers that are no instruction's: how straight lines are found, missed and left."""
 
 from vlab.machine.choices import GATE
-from vlab.machine.execute.native.handlers import PARAMETERS, enter, tail
+from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
-    DECODE,
     EXEC,
     EXEC_SIZE,
     LEAVE,
@@ -18,6 +17,7 @@ from vlab.machine.execute.native.layout import (
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
+from vlab.machine.memory import PAGE
 from vlab.machine.pmp import X
 
 HEAD = """
@@ -40,7 +40,9 @@ def common() -> str:
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
-            _stop("undecoded", DECODE, gives_back=False),
+            _undecoded(),
+            _across(),
+            _beyond(),
             _refused(),
         ]
     )
@@ -100,6 +102,7 @@ def _seek() -> str:
     text.place(attempted)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
+    text.store(_field(text, "count"), 64, text.value("sub i64 %count, 1"))
     why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
     again, other, none, leaving = text.label(), text.label(), text.label(), text.label()
     text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, other, likely=True)
@@ -108,9 +111,8 @@ def _seek() -> str:
     text.place(other)
     text.branch(text.value(f"icmp eq i64 {why}, 0"), none, leaving)
     text.place(none)
-    halting = text.load(_field(text, "halting"), 64)
     standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
-    _trap_at(text, pc, pc, "%count", text.value(f"or i64 {halting}, {standing}"))
+    _trap_at(text, pc, pc, "%count", standing)
     _return(text, pc, str(LEAVE))
     text.place(leaving)
     _return(text, pc, str(CODE))
@@ -132,15 +134,12 @@ def _trap_at(text: Text, pc: str, value: str, count: str, kept: str) -> None:
     free = text.value(f"icmp eq i64 {kept}, 0")
     text.branch(text.value(f"and i1 {sure}, {free}"), there, no_trap)
     text.place(there)
+    text.store(_field(text, "count"), 64, text.value(f"sub i64 {count}, 1"))
     state = text.value("ptrtoint ptr %s to i64")
     done = text.value(f"call {routine('trap', [state, pc, fault, value])}")
     text.branch(text.value(f"icmp eq i64 {done}, {YES}"), entered, no_trap, likely=True)
     text.place(entered)
-    handler = text.as_pointer(text.load(_field(text, "pc"), 64))
-    tlb = text.as_pointer(text.load(_field(text, "data"), 64))
-    left = text.value(f"sub i64 {count}, 1")
-    text.line(f"musttail call tailcc void @seek(ptr %s, ptr {handler}, i64 {left}, ptr {tlb})")
-    text.line("ret void")
+    go_on(text, text.value(f"sub i64 {count}, 1"))
     text.place(no_trap)
 
 
@@ -154,6 +153,38 @@ def _refused() -> str:
     _trap_at(text, pc, text.load(_field(text, "value"), 64), count, "0")
     tail(text, "@leave", "%slot")
     return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
+
+
+def _undecoded() -> str:
+    """In a slot that holds nothing yet: a straight line begins here."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    text.value(f"call {routine('decode', [state, slot])}")
+    enter(text, "%slot")
+    return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
+
+
+def _across() -> str:
+    """In the last slot of a page, where an instruction begins that ends in the next one."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    lone = text.value(f"call {routine('across', [state, slot])}")
+    there, leaving = text.label(), text.label()
+    text.branch(text.value(f"icmp ne i64 {lone}, 0"), there, leaving, likely=True)
+    text.place(there)
+    found = text.as_pointer(lone)
+    tail(text, text.value(f"load ptr, ptr {found}, align 8"), found)
+    text.place(leaving)
+    tail(text, "@leave", "%slot")
+    return text.function(f"define tailcc void @across({PARAMETERS}) #0")
+
+
+def _beyond() -> str:
+    """Behind the slot of such an instruction."""
+    text = Text()
+    page = text.load(_field(text, "code_page"), 64)
+    tail(text, "@seek", text.as_pointer(text.value(f"add i64 {page}, {PAGE + 2}")))
+    return text.function(f"define tailcc void @beyond({PARAMETERS}) #0")
 
 
 def _page_end() -> str:
@@ -173,7 +204,7 @@ def _stop(name: str, reason: int, *, gives_back: bool) -> str:
     count = "%count"
     if gives_back:
         count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
-    for field, value in (("pc", pc), ("count", count), ("slot", slot), ("reason", str(reason))):
+    for field, value in (("pc", pc), ("count", count), ("reason", str(reason))):
         text.store(_field(text, field), 64, value)
     text.line("ret void")
     return text.function(f"define tailcc void @{name}({PARAMETERS}) #1")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from vlab.machine.csrfile import COUNTERS, STCE
-from vlab.machine.execute.native.layout import CSR_FIELDS, H_FIELDS, OFFSETS
+from vlab.machine.csrfile import COUNTERS, QUIET, STCE
+from vlab.machine.execute.native.layout import CSR_FIELDS, CSR_WRITE, H_FIELDS, OFFSETS
 from vlab.machine.execute.native.privileged import ILLEGAL, VIRTUAL_INSTRUCTION
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.h_extension.csrfile import SUBSTITUTES
@@ -18,8 +18,8 @@ from vlab.riscv import Mode
 from vlab.riscv.csrs import H_REGISTERS, Csr, Registers
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.privileged import refuse, switch
-    from vlab.machine.execute.native.routines import State, peek, poke, unsigned
+    from vlab.machine.execute.native.privileged import let_in, refuse, switch
+    from vlab.machine.execute.native.routines import State, note, peek, poke, unheard, unsigned
 
 _MODE_U, _MODE_S, _MODE_M = int(Mode.U), int(Mode.S), int(Mode.M)
 _M_ORIGIN, _M_SHIFT = STACKS[Mode.M].origin, STACKS[Mode.M].shift
@@ -28,11 +28,16 @@ _STCE, _TM = STCE, H_REGISTERS.by_name["mcounteren"]["TM"].mask
 _SV39 = SV39.mode
 _SATP_MODE = H_REGISTERS.by_name["satp"]["MODE"].low
 
+_UNKNOWN = (1 << 64) - 1  # what is pending, while every enable bit is clear
+
 # What a row of the table of CSRs says; `csr_rows` fills it.
-_ROW = "field lowest visible writable fixed kind counter rule read_only hypervisor substitute lent shift silent".split()
+_ROW = (
+    *("field", "lowest", "visible", "writable", "fixed", "kind", "counter"),
+    *("rule", "read_only", "hypervisor", "substitute", "lent", "shift", "silent", "quiet"),
+)
 CSR_ROW = 8 * len(_ROW)
 _FIELD, _LOWEST, _VISIBLE, _WRITABLE, _FIXED, _KIND, _COUNTER = range(0, 56, 8)
-_RULE, _READ_ONLY, _HYPERVISOR, _SUBSTITUTE, _LENT, _SHIFT, _SILENT = range(56, CSR_ROW, 8)
+_RULE, _READ_ONLY, _HYPERVISOR, _SUBSTITUTE, _LENT, _SHIFT, _SILENT, _QUIET = range(56, CSR_ROW, 8)
 # Kinds: who reads and writes it, and how. _READING is native code's to read, and Python's to write. Contexts go by
 # _STATUS and _TABLE.
 _PYTHON, _CONSTANT, _READING, _PLAIN, _VECTOR, _ENABLES, _STATUS, _TABLE, _TIME, _CYCLE, _INSTRET = range(11)
@@ -77,7 +82,7 @@ def _row(csr: Csr, known: set[str], places: dict[str, int], silent: bool) -> dic
         "rule": _RULES.get(csr.name, _NO_RULE), "read_only": csr.read_only, "hypervisor": csr.hypervisor,
         "substitute": places.get(SUBSTITUTES.get(csr.name, ""), places[csr.name]),
         "lent": OFFSETS[_LENT_BY[csr.name]] if csr.name in _LENT_BY else 0,
-        "shift": int(csr.name == "vsie"), "silent": silent,
+        "shift": int(csr.name == "vsie"), "silent": silent, "quiet": stored in QUIET,
     }  # fmt: skip
 
 
@@ -133,7 +138,10 @@ def opened(s: "State", row: int) -> int:
 
 
 def lent(s: "State", row: int) -> int:
-    """Whether a hypervisor lets its guest touch it, and VS mode (if it is a counter) VU mode."""
+    """Whether a hypervisor lets its guest touch it, and VS mode (if it is a counter) VU mode.
+
+    Of alarms Python asks `henvcfg` too.
+    """
     counter_bit = peek(row + _COUNTER, 8)
     rule = peek(row + _RULE, 8)
     if rule == _ROOT and s.hstatus & _VTVM:
@@ -150,16 +158,12 @@ def lent(s: "State", row: int) -> int:
 
 def access(s: "State", pc: int, named: int, bits: int, value: int, writes: int) -> int:
     """Read a CSR, and if `writes` change these of its bits to those of `value`."""
-    if s.told:
+    if writes and unheard(s):
         return 0
     refused = forbidden(s, named, writes)
-    silent = peek(named + _SILENT, 8)
-    alarm = 0
-    if s.virtual and peek(named + _RULE, 8) == _ALARM:
-        alarm = 1  # `henvcfg` says whether a guest has one
-    if (silent and (refused or s.virtual)) or alarm:
-        return 0
     if refused:
+        if peek(named + _SILENT, 8):
+            return 0
         return refuse(s, pc, refused)
     row = named
     if s.virtual:
@@ -169,11 +173,13 @@ def access(s: "State", pc: int, named: int, bits: int, value: int, writes: int) 
         return 0
     if kind == _CONSTANT:
         s.value = peek(row + _FIXED, 8)
+        if writes:
+            note(s, CSR_WRITE, row - s.csrs, s.value, s.value, pc, 0)
         return YES
     if kind >= _TIME:
         return counter(s, kind, writes)
     if kind == _ENABLES:
-        return enables(s, row, bits, value, writes)
+        return enables(s, pc, row, bits, value, writes)
     place = s + peek(row + _FIELD, 8)
     stored = peek(place, 8)
     old = stored & peek(row + _VISIBLE, 8)
@@ -188,35 +194,43 @@ def access(s: "State", pc: int, named: int, bits: int, value: int, writes: int) 
             writable = writable & ~_M_ORIGIN
         if kind == _TABLE and new >> _SATP_MODE & ~_SV39:
             return 0
-        if kind == _STATUS and s.waking:
-            return 0
         poke(place, 8, stored & ~writable | new & writable | peek(row + _FIXED, 8))
-        if kind >= _STATUS and not switch(s, s.mode, s.virtual, s.mstatus, s.satp):
-            poke(place, 8, stored)
-            return 0
+        if kind >= _STATUS:
+            waked = let_in(s, s.mode, s.virtual, s.mstatus, s.vsstatus)
+            if waked or not switch(s, s.mode, s.virtual, s.mstatus, s.satp):
+                poke(place, 8, stored)
+                return 0
+        if not peek(row + _QUIET, 8):
+            s.look = s.asked
         s.changed = 1
+        note(s, CSR_WRITE, row - s.csrs, old, peek(place, 8) & peek(row + _VISIBLE, 8), pc, 0)
     s.value = old
     return YES
 
 
-def enables(s: "State", row: int, bits: int, value: int, writes: int) -> int:
-    """The same of `mie` and its views; 0 where an interrupt that is pending, or may be, would be let in."""
+def enables(s: "State", pc: int, row: int, bits: int, value: int, writes: int) -> int:
+    """The same of `mie` and its views; 0 where an interrupt that is pending, or may be, is let in."""
     stored = s.mie
     shift = peek(row + _SHIFT, 8)
     shown = ~0
     if peek(row + _LENT, 8):
         shown = peek(s + peek(row + _LENT, 8), 8)
-    old = stored & shown & unsigned(peek(row + _VISIBLE, 8) << shift)
-    old = old >> shift
+    visible = shown & unsigned(peek(row + _VISIBLE, 8) << shift)
+    old = (stored & visible) >> shift
     if writes:
         new = old & ~bits | value & bits
         writable = shown & unsigned(peek(row + _WRITABLE, 8) << shift)
         legal = stored & ~writable | unsigned(new << shift) & writable
-        if legal & ~stored & s.rising:
+        before = s.waking
+        s.waking = s.rising & legal
+        let = let_in(s, s.mode, s.virtual, s.mstatus, s.vsstatus)
+        if legal & ~stored & s.rising and (s.rising == _UNKNOWN or let):
+            s.waking = before
             return 0
         s.mie = legal
-        s.waking = s.waking & legal
+        s.look = s.asked
         s.changed = 1
+        note(s, CSR_WRITE, row - s.csrs, old, (legal & visible) >> shift, pc, 0)
     s.value = old
     return YES
 

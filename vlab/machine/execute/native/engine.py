@@ -1,26 +1,28 @@
 """The loop of the native engine: native code runs until it can't, and Python does that one instruction."""
 
 import struct
-from mmap import mmap
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from vlab.machine.board import UART_BASE
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Resident, standing
 from vlab.machine.csrfile import STCE
+from vlab.machine.devices.uart import Uart
 from vlab.machine.execute.interpreter import Leave
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
-from vlab.machine.execute.native.codepages import CodePages, address_of
+from vlab.machine.execute.native.codepages import CodePages
 from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.issuing import Issue, issuing
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
-    DECODE,
     H_FIELDS,
     LEAVE,
     LIMIT,
+    LOOK,
     OFFSETS,
     PMP_ROW,
     REFUSED,
@@ -28,6 +30,7 @@ from vlab.machine.execute.native.layout import (
     STATE_SIZE,
     context_number,
 )
+from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
@@ -42,8 +45,8 @@ if TYPE_CHECKING:
 
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
-_PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
-_CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
+_PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
+_NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretired"], _AT["value"]
 _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
@@ -53,6 +56,7 @@ _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
+_STATUS = STATE_SIZE  # where the register stands that can be read without Python: behind the block
 
 
 class NativeEngine:
@@ -64,11 +68,15 @@ class NativeEngine:
         made = native()
         self._machine, self._hart, self._memory, self._run = machine, machine.hart, memory, made.run
         self._resume = made.resume
-        self._block = mmap(-1, STATE_SIZE)
+        self._block = new_block(STATE_SIZE + 8)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        csrs, rows = csr_rows(machine.hart.csr.registers, silent_csrs(machine.quirks))
-        self._csrs = mmap(-1, len(rows))
+        registers = machine.hart.csr.registers
+        csrs, rows = csr_rows(registers, silent_csrs(machine.quirks))
+        self._notes = Notes(
+            machine, {place: registers.by_number[number].name for number, place in csrs.items()}
+        )
+        self._csrs = new_block(len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._extended = "H" in machine.extensions
@@ -76,11 +84,12 @@ class NativeEngine:
         self._values, self._fields_format = itemgetter(*self._fields), struct.Struct(f"<{len(self._fields)}Q")
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
-        self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
+        self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
+        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
+        self._set(**self.code.fields)
         self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
+        self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
@@ -95,25 +104,23 @@ class NativeEngine:
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
         made = shared_context(key)
-        self._state[_CONTEXTS + context_number(key)] = _place(made.entries)
+        self._state[_CONTEXTS + context_number(key)] = place = _place(made.entries)
+        self._notes.contexts[place] = str(key)
         return made
 
     def _set(self, **fields: int) -> None:
         for name, value in fields.items():
             self._state[_AT[name]] = value
 
-    def run(self, calm: int, budget: int, watched: bool) -> None:
+    def run(self, calm: int, budget: int, asked: bool) -> None:
         """Attempt so many instructions; stop early at a trap or change of control that Python has made.
 
-        Nothing is due for `calm` of them, and for `budget` of them nothing but interrupts. When `watched`, whatever
-        has an event is Python's, and nothing is done by a resident.
+        Nothing is due for `calm` of them, and for `budget` of them nothing but interrupts. If somebody has `asked`
+        for that, stop at every one; then, and with listeners, nothing is done by a resident. With hasty listeners,
+        whatever has an event is Python's.
         """
-        machine, state, csr = self._machine, self._state, self._hart.csr
-        state[_AT["told"]] = watched
-        enabled = csr.values["mie"]
-        rising = csr.pending() if enabled else _MASK
-        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
-        state[_AT["timer"]] = machine.mtime - machine.time & _MASK
+        machine, state, first = self._machine, self._state, self._notes.start
+        watched = self._prepare(asked)
         if calm < _FEW:
             self._steps(calm)
             return
@@ -127,6 +134,8 @@ class NativeEngine:
             reason = self._run(self._address)
             count = state[_COUNT]
             machine.set_clock(state[_END] - count)
+            if state[_NOTES] > first:
+                self._tell()
             if reason == LEAVE and count and state[_PC] == GATE and self._may_lend():
                 reason = self._take_turns(limit)
                 count = state[_COUNT]
@@ -135,14 +144,12 @@ class NativeEngine:
             if not count:
                 self._leave()
                 return
-            if reason == DECODE:
-                self.code.decode(state[_SLOT])
-            elif reason == CODE:
+            if reason == CODE:
                 self.code.hold(state[_VALUE])
             else:
                 self._leave()
-                if standing(machine) is not None:
-                    return  # a trap led to a resident
+                if reason == LOOK or standing(machine) is not None:
+                    return  # or a trap led to a resident
                 steps = count if reason == LIMIT else 1
                 goes_on = self._steps(steps)
                 if steps == count or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
@@ -151,6 +158,32 @@ class NativeEngine:
                 self._begin(state[_END])
                 if not goes_on and (not self._may_lend() or self._take_turns(limit) is None):
                     return
+
+    def _prepare(self, asked: bool) -> bool:
+        """Say what is pending, and who looks on; whether anybody does."""
+        machine, state, csr, notes = self._machine, self._state, self._hart.csr, self._notes
+        enabled, events = csr.values["mie"], machine.events
+        rising = csr.pending() if enabled or events.on else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
+        # Listeners hear what becomes of an interrupt.
+        state[_AT["asked"]] = asked or bool(events.on and rising)
+        noting = events.on and not events.hasty
+        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
+        state[_AT["timer"]] = machine.mtime - machine.time & _MASK
+        status = None if asked or events.on else machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
+        return asked or events.on
+
+    def _tell(self) -> None:
+        """Tell of the events that native code has noted."""
+        end, self._state[_NOTES] = self._state[_NOTES], self._notes.start
+        try:
+            self._notes.tell(end)
+        except BaseException:  # a listener's own
+            self._leave()
+            raise
 
     def _begin(self, end: int) -> None:
         """Let native code attempt instructions until this time."""

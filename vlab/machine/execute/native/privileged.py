@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING
 from vlab.machine.execute.native.layout import (
     ALL_CONTEXTS,
     CONTEXTS,
-    FILLED,
     FRAMES,
     GUEST,
     GUEST_MXR_SHIFT,
     GUEST_PAGED_SHIFT,
     GUEST_SUM_SHIFT,
     HOST_MXR_SHIFT,
-    KEY,
     MXR_SHIFT,
     NESTED_SHIFT,
-    NO_PAGE,
     PAGED_SHIFT,
     PAGES,
+    RETURN,
     RIGHTS_BITS,
     SETS,
     SUM_SHIFT,
+    TLB_FLUSH,
+    TRAP,
 )
-from vlab.machine.execute.native.routines import TRAPPED, YES
+from vlab.machine.execute.native.routines import TRAPPED, YES, empty
 from vlab.machine.execute.native.walks import VIRTUAL
 from vlab.machine.hart import STACKS
 from vlab.riscv import Cause, Mode
 from vlab.riscv.csrs import H_REGISTERS
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, peek, poke
+    from vlab.machine.execute.native.routines import State, note, peek, unheard
 
 _S, _M = STACKS[Mode.S], STACKS[Mode.M]
 _MODE_U, _MODE_S, _MODE_M = int(Mode.U), int(Mode.S), int(Mode.M)
@@ -58,6 +58,9 @@ _OF_DATA = sum(1 << cause for cause in Cause if cause.name.startswith(("LOAD", "
 _OF_CODE = sum(1 << cause for cause in Cause if cause.name.startswith(("INSTRUCTION", "BREAKPOINT")))
 _SATP_MODE = H_REGISTERS.by_name["satp"]["MODE"].low
 _SETS = SETS - 1
+RETURNS, FENCES = ("sret", "mret"), ("sfence.vma", "hfence.vvma", "hfence.gvma")  # as notes have them
+_SRET, _MRET = range(2)
+_SFENCE_VMA, _HFENCE_VVMA, _HFENCE_GVMA = range(3)
 
 
 # Modes and contexts
@@ -67,7 +70,6 @@ def context_of(s: "State", mode: int, virtual: int, status: int, satp: int) -> i
     """The context of a mode under these settings; 0 if there is none yet."""
     number = mode
     if virtual:
-        number = GUEST | mode
         if s.vsatp >> _SATP_MODE:
             number |= 1 << GUEST_PAGED_SHIFT
             if mode == _MODE_S and s.vsstatus & _SUM:
@@ -78,6 +80,7 @@ def context_of(s: "State", mode: int, virtual: int, status: int, satp: int) -> i
             number |= 1 << NESTED_SHIFT
             if status & _MXR:
                 number |= 1 << HOST_MXR_SHIFT
+        number += GUEST
     elif mode != _MODE_M and satp >> _SATP_MODE:
         number |= 1 << PAGED_SHIFT
         if mode == _MODE_S and status & _SUM:
@@ -108,7 +111,26 @@ def switch(s: "State", mode: int, virtual: int, status: int, satp: int) -> int:
     s.mstatus = status
     s.satp = satp
     s.changed = 1
+    s.look = s.asked
     return YES
+
+
+def let_in(s: "State", mode: int, virtual: int, status: int, vsstatus: int) -> int:
+    """The interrupts that would be taken in a mode under these settings (3.1.6.1, 3.1.9)."""
+    waking = s.waking
+    if not waking:
+        return 0
+    ready = 0
+    lent = 0
+    if s.extended:
+        lent = s.hideleg
+    if mode != _MODE_M or status & _M_ENABLED:
+        ready = waking & ~s.mideleg
+    if virtual or mode < _MODE_S or (mode == _MODE_S and status & _S_ENABLED):
+        ready |= waking & s.mideleg & ~lent
+    if virtual and (mode == _MODE_U or vsstatus & _S_ENABLED):
+        ready |= waking & s.mideleg & lent
+    return ready
 
 
 # Traps (Privileged ISA, 3.1.6; chapter "H", "Trap Entry")
@@ -116,7 +138,7 @@ def switch(s: "State", mode: int, virtual: int, status: int, satp: int) -> int:
 
 def trap(s: "State", pc: int, cause: int, value: int) -> int:
     """Enter the handler of an exception."""
-    if s.told:
+    if unheard(s):
         return 0
     of_guest = 0
     if s.extended:
@@ -142,6 +164,7 @@ def trap_to_s(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
     status = status & ~(_S_ENABLED | _S_BEFORE | _S_ORIGIN) | before | mode << _S_SHIFT
     if not switch(s, _MODE_S, 0, status, s.satp):
         return 0
+    note(s, TRAP, cause, value, pc, mode | virtual << 2, _MODE_S)
     s.sepc = pc
     s.scause = cause
     s.stval = value
@@ -164,11 +187,12 @@ def trap_to_s(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
 def trap_to_m(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int:
     """The same in M mode."""
     virtual = s.virtual
+    mode = s.mode
     status = s.mstatus
     before = 0
     if status & _M_ENABLED:
         before = _M_BEFORE
-    status = status & ~(_M_ENABLED | _M_BEFORE | _M_ORIGIN) | before | s.mode << _M_SHIFT
+    status = status & ~(_M_ENABLED | _M_BEFORE | _M_ORIGIN) | before | mode << _M_SHIFT
     if s.extended:
         status = status & ~(_MPV | _M_GVA)
         if virtual:
@@ -177,6 +201,7 @@ def trap_to_m(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
             status |= _M_GVA
     if not switch(s, _MODE_M, 0, status, s.satp):
         return 0
+    note(s, TRAP, cause, value, pc, mode | virtual << 2, _MODE_M)
     s.mepc = pc
     s.mcause = cause
     s.mtval = value
@@ -193,6 +218,7 @@ def trap_in_guest(s: "State", pc: int, cause: int, value: int) -> int:
     mode = s.mode
     if not switch(s, _MODE_S, 1, s.mstatus, s.satp):
         return 0
+    note(s, TRAP, cause, value, pc, mode | 1 << 2, _MODE_S | 1 << 2)
     status = s.vsstatus
     before = 0
     if status & _S_ENABLED:
@@ -250,10 +276,11 @@ def sret(s: "State", pc: int) -> int:
     refused = needs_s(s, _TSR, _VTSR)
     if refused:
         return refuse(s, pc, refused)
-    if s.told or s.waking:
+    if unheard(s):
         return 0
     status = s.mstatus
     virtual = s.virtual
+    origin = s.mode | virtual << 2
     if virtual:
         status = s.vsstatus
     mode = (status & _S_ORIGIN) >> _S_SHIFT
@@ -262,18 +289,20 @@ def sret(s: "State", pc: int) -> int:
         enabled = _S_ENABLED
     status = status & ~(_S_ENABLED | _S_ORIGIN | _MPRV) | _S_BEFORE | enabled
     if virtual:
-        if not switch(s, mode, 1, s.mstatus & ~_MPRV, s.satp):
+        if let_in(s, mode, 1, s.mstatus, status) or not switch(s, mode, 1, s.mstatus & ~_MPRV, s.satp):
             return 0
         s.vsstatus = status
         s.pc = s.vsepc
+        note(s, RETURN, _SRET, s.pc, origin, mode | 1 << 2, 0)
         return YES
     if s.extended and s.hstatus & _SPV:
         virtual = 1
-    if not switch(s, mode, virtual, status, s.satp):
+    if let_in(s, mode, virtual, status, s.vsstatus) or not switch(s, mode, virtual, status, s.satp):
         return 0
     if virtual:
         s.hstatus = s.hstatus & ~_SPV
     s.pc = s.sepc
+    note(s, RETURN, _SRET, s.pc, origin, mode | virtual << 2, 0)
     return YES
 
 
@@ -281,7 +310,7 @@ def mret(s: "State", pc: int) -> int:
     """Leave a handler of M mode."""
     if s.mode != _MODE_M:
         return refuse(s, pc, ILLEGAL)
-    if s.told or s.waking:
+    if unheard(s):
         return 0
     status = s.mstatus
     mode = (status & _M_ORIGIN) >> _M_SHIFT
@@ -296,8 +325,11 @@ def mret(s: "State", pc: int) -> int:
     status = status & ~(_M_ENABLED | _M_ORIGIN) | _M_BEFORE | enabled
     if mode != _MODE_M:
         status = status & ~_MPRV
+    if let_in(s, mode, virtual, status, s.vsstatus) or not switch(s, mode, virtual, status, s.satp):
+        return 0
     s.pc = s.mepc
-    return switch(s, mode, virtual, status, s.satp)
+    note(s, RETURN, _MRET, s.pc, _MODE_M, mode | virtual << 2, 0)
+    return YES
 
 
 # Fences
@@ -308,7 +340,7 @@ def sfence_vma(s: "State", pc: int, address: int, asid: int, every: int) -> int:
     refused = needs_s(s, _TVM, _VTVM)
     if refused:
         return refuse(s, pc, refused)
-    return forget(s)
+    return forget(s, _SFENCE_VMA)
 
 
 def hfence_vvma(s: "State", pc: int, address: int, asid: int, every: int) -> int:
@@ -317,7 +349,7 @@ def hfence_vvma(s: "State", pc: int, address: int, asid: int, every: int) -> int
         return refuse(s, pc, VIRTUAL_INSTRUCTION)
     if s.mode < _MODE_S:
         return refuse(s, pc, ILLEGAL)
-    return forget(s)
+    return forget(s, _HFENCE_VVMA)
 
 
 def hfence_gvma(s: "State", pc: int, address: int, vmid: int, every: int) -> int:
@@ -326,27 +358,24 @@ def hfence_gvma(s: "State", pc: int, address: int, vmid: int, every: int) -> int
         return refuse(s, pc, VIRTUAL_INSTRUCTION)
     if s.mode < _MODE_S or (s.mode == _MODE_S and s.mstatus & _TVM):
         return refuse(s, pc, ILLEGAL)
-    return forget(s)
+    return forget(s, _HFENCE_GVMA)
 
 
-def forget(s: "State") -> int:
+def forget(s: "State", fence: int) -> int:
     """The TLB is empty."""
-    if s.told:
+    if unheard(s):
         return 0
+    note(s, TLB_FLUSH, fence, 0, 0, 0, 0)
     number = 0
     while number < ALL_CONTEXTS:
         context = peek(s + CONTEXTS + 8 * number, 8)
-        if context and peek(context + FILLED, 8):
-            at = context
-            while at < context + KEY:
-                poke(at, 8, NO_PAGE)
-                at += 8
-            poke(context + FILLED, 8, 0)
+        if context:
+            empty(context)
         number += 1
     return YES
 
 
 PRIVILEGED: tuple[Callable[..., int], ...] = (
-    *(context_of, switch, trap, trap_to_s, trap_to_m, trap_in_guest, refuse, ecall, ebreak),
+    *(context_of, switch, let_in, trap, trap_to_s, trap_to_m, trap_in_guest, refuse, ecall, ebreak),
     *(needs_s, sret, mret, sfence_vma, hfence_vvma, hfence_gvma, forget),
 )

@@ -14,8 +14,12 @@ from vlab.machine.execute.native.layout import (
     EXEC,
     EXEC_SIZE,
     FILLED,
+    FIRST_FILLED,
     FRAMES,
+    KEY,
+    MOST_FIRST,
     NO_PAGE,
+    NOTE_SIZE,
     OPEN,
     OPEN_DATA,
     PAGES,
@@ -24,12 +28,14 @@ from vlab.machine.execute.native.layout import (
     RIGHTS_BITS,
     SETS,
     SLOT_SHIFT,
+    TLB_FILL,
     WRITE_TAG,
 )
 from vlab.machine.pmp import R, W, X
 from vlab.riscv import Cause
 
 if TYPE_CHECKING:
+    from vlab.machine.execute.native.decoding import forgotten
     from vlab.machine.execute.native.walks import translate
 
     class State(int):
@@ -52,6 +58,7 @@ if TYPE_CHECKING:
 assert SETS == TLB_ENTRIES
 _OFFSET_BITS = 12
 _SETS = SETS - 1
+_STACK_POINTER = 8 * 2  # x2, among the registers
 _YES, _TRAPPED = 1 << 8, 1 << 9  # other answers than any reason to stop
 _LOAD_MISALIGNED, _STORE_MISALIGNED = int(Cause.LOAD_MISALIGNED), int(Cause.STORE_MISALIGNED)
 
@@ -65,7 +72,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
         known = peek(context + FRAMES + 8 * index, 8)
         if known & need:
             return quicken(s, context, page, known >> RIGHTS_BITS, need)
-    if s.told:
+    if unheard(s) or (s.halting and need == X):
         return 0
     before = peek(context + PAGES + 8 * index, 8)
     code = s.code_page >> _OFFSET_BITS
@@ -81,8 +88,30 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
     slow(context, before)
     poke(context + PAGES + 8 * index, 8, page)
     poke(context + FRAMES + 8 * index, 8, found)
-    poke(context + FILLED, 8, 1)
+    filled(context, page)
+    note(s, TLB_FILL, address, found >> RIGHTS_BITS << _OFFSET_BITS | address & 4095, need, context, 0)
     return quicken(s, context, page, found >> RIGHTS_BITS, need)
+
+
+def unheard(s: "State") -> int:
+    """Whether native code can't tell of an event now, so that what has one is Python's."""
+    return s.told | (s.note == s.notes_end)
+
+
+def note(s: "State", kind: int, a: int, b: int, c: int, d: int, e: int) -> int:
+    """Note an event, if somebody listens. `count` are the attempts left behind the one that is being made."""
+    at = s.note
+    if at:
+        poke(at, 8, kind)
+        poke(at + 8, 8, s.end - s.count)
+        poke(at + 16, 8, peek(s + _STACK_POINTER, 8))
+        poke(at + 24, 8, a)
+        poke(at + 32, 8, b)
+        poke(at + 40, 8, c)
+        poke(at + 48, 8, d)
+        poke(at + 56, 8, e)
+        s.note = at + NOTE_SIZE
+    return 0
 
 
 def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
@@ -127,12 +156,19 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     page = address >> _OFFSET_BITS
     index = (page ^ page >> 10) & _SETS
     known = peek(context + FRAMES + 8 * index, 8)
-    if need != W or peek(context + PAGES + 8 * index, 8) != page or not known & W:
+    if peek(context + PAGES + 8 * index, 8) != page or not known & need:
         return 0
-    at = (known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095) - s.base
-    if at >= s.size or peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or decoded(s, at, size):
-        return 0
-    return s.ram + at
+    physical = known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095
+    at = physical - s.base
+    if need == W and at < s.size:
+        if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or (
+            decoded(s, at, size) and not forgotten(s, at, size)
+        ):
+            return 0
+        return s.ram + at
+    if need == R and size == 1 and physical == s.polled:
+        return s.status
+    return 0
 
 
 def locate_aligned(s: "State", context: int, address: int, size: int, need: int) -> int:
@@ -175,5 +211,43 @@ def slow(context: int, page: int) -> int:
     return 0
 
 
-ROUTINES: tuple[Callable[..., int], ...] = (refill, quicken, locate, locate_aligned, decoded, slow)
+def filled(context: int, page: int) -> int:
+    """The context remembers one page more."""
+    count = peek(context + FILLED, 8)
+    if count < MOST_FIRST:
+        poke(context + FIRST_FILLED + 8 * count, 8, page)
+    poke(context + FILLED, 8, count + 1)
+    return 0
+
+
+def empty(context: int) -> int:
+    """Forget all that the context remembers."""
+    count = peek(context + FILLED, 8)
+    if count > MOST_FIRST:
+        at = context
+        while at < context + KEY:
+            poke(at, 8, NO_PAGE)
+            at += 8
+        count = 0
+    while count:
+        count -= 1
+        page = peek(context + FIRST_FILLED + 8 * count, 8)
+        slow(context, page)
+        poke(context + PAGES + 8 * ((page ^ page >> 10) & _SETS), 8, NO_PAGE)
+    poke(context + FILLED, 8, 0)
+    return 0
+
+
+ROUTINES: tuple[Callable[..., int], ...] = (
+    refill,
+    unheard,
+    note,
+    quicken,
+    locate,
+    locate_aligned,
+    decoded,
+    slow,
+    filled,
+    empty,
+)
 YES, TRAPPED = _YES, _TRAPPED
