@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
-from tests.hypervisor.towers import tower
+from tests.hypervisor.towers import difference, tower
 from vlab import guests
+from vlab.hypervisor import TrapAndEmulate
 from vlab.machine import Stop
 from vlab.machine.sequence import Sequence
 
@@ -90,6 +91,28 @@ def test_a_guest_with_assistance_is_at_each_stop_where_it_is_without(guest, stop
 @NATIVE
 def test_a_guest_two_deep_too():
     alike(guests.load("tiny"), [7, 500, 3_333, 100_000], 2)
+
+
+class Thorough(TrapAndEmulate):
+    """It does nothing else; but as it says what is done at an entry itself, all of it is done at each."""
+
+    name = "thorough"
+
+    def prepare(self):
+        return super().prepare()
+
+
+@settings(max_examples=15)
+@given(random_guests())
+def test_what_is_done_in_brief_changes_no_exit_and_no_time(guest):
+    brief, thorough = (
+        tower(guest.program, 1, memory=MEMORY, technique=how) for how in (TrapAndEmulate, Thorough)
+    )
+    for each in (brief, thorough):
+        each.machine.run(20_000)
+    assert dict(brief.vms[0].exits) == dict(thorough.vms[0].exits)
+    assert difference(brief.guest.snapshot().state, thorough.guest.snapshot().state) == []
+    assert brief.machine.time == thorough.machine.time
 
 
 @NATIVE

@@ -172,7 +172,7 @@ class Hypervisor(Inventory):
         self.schedule.left(vm, now - 1)
         if not stays:  # interrupts were enabled or disabled: nobody cares while none is pending
             stays = technique.calm and self._contexts == (hart.mmu.fetches, hart.mmu.data)
-        registers[writes] = x[writes] if writes else 0
+        registers[writes] = x[writes]
         if not stays or not self._goes_on(vm):
             x[:] = registers
             self._enter_next()
