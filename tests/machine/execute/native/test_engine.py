@@ -6,15 +6,13 @@ import pytest
 
 from tests.machine.programs import mode, paged
 from vlab.events import DeviceAccess
-from vlab.language import VlabError
-from vlab.machine import Machine, Stop, execute
-from vlab.machine.execute import chosen_engine
+from vlab.machine import Machine, Stop
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.riscv import ROWS, Mode, assemble
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import building, codepages, engine
+from vlab.machine.execute.native import codepages, engine
 from vlab.machine.execute.native.handlers import native
 
 
@@ -44,27 +42,6 @@ def run_alike(machines, *stops):
         assert len({machine.run(stop) for machine in machines}) == 1
         assert machines[0].snapshot() == machines[1].snapshot()
     return machines[0]
-
-
-# Which engine
-
-
-def test_an_engine_is_chosen_by_name_or_by_the_environment(monkeypatch):
-    monkeypatch.setenv("VLAB_ENGINE", "interpreter")
-    assert chosen_engine(None) == "interpreter"
-    assert chosen_engine("native") == "native"
-    monkeypatch.delenv("VLAB_ENGINE")
-    assert chosen_engine(None) == "native"
-    with pytest.raises(VlabError, match="no engine 'steam'"):
-        Machine(engine="steam")
-
-
-def test_without_llvmlite_there_is_no_native_engine(monkeypatch):
-    monkeypatch.delenv("VLAB_ENGINE", raising=False)
-    monkeypatch.setattr(execute, "find_spec", lambda name: None)
-    assert chosen_engine(None) == "interpreter"
-    with pytest.raises(VlabError, match="llvmlite"):
-        chosen_engine("native")
 
 
 def test_what_computes_has_a_handler():
@@ -471,18 +448,3 @@ def test_it_stops_where_a_limit_says():
     for limit in range(1, 40):
         assert machines[0].run(limit) is machines[1].run(limit) is Stop.LIMIT
         assert (machines[0].steps, machines[0].hart.pc) == (machines[1].steps, machines[1].hart.pc)
-
-
-# Building
-
-
-def test_a_damaged_file_in_the_cache_is_made_anew(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert building._cached("key", lambda: b"code") == b"code"
-    assert building._cached("key", lambda: b"other") == b"code"
-    (path,) = (tmp_path / "vlab").iterdir()
-    path.write_bytes(path.read_bytes()[:-1])
-    assert building._cached("key", lambda: b"again") == b"again"
-    path.unlink()
-    path.mkdir()
-    assert building._cached("key", lambda: b"nowhere") == b"nowhere"

@@ -18,7 +18,7 @@ from vlab.riscv import Mode, assemble
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import blocks, building
+from vlab.machine.execute.native import blocks
 
 LEFT, BACK = Sequence("csrr a0, sepc"), Sequence("csrw sepc, a0", RETURN)
 LOOP = "la a0, d\n1: ld a1, 0(a0)\n sd a1, 8(a0)\n addi a2, a2, 1\n j 1b\n .balign 4096\nd: .dword 0"
@@ -152,37 +152,3 @@ def test_a_resident_that_fails_leaves_the_hart_as_it_was_then():
         hart = machine.hart
         found.append((machine.time, hart.x[:32], hart.pc, hart.mode, hart.csr.values))
     assert found[0] == found[1]
-
-
-# The cache
-
-
-@pytest.fixture
-def cached(tmp_path, monkeypatch):
-    """The file in which something is cached."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    before = os.umask(0)
-    try:
-        assert building._cached("key", lambda: b"code") == b"code"
-    finally:
-        os.umask(before)
-    (path,) = (tmp_path / "vlab").iterdir()
-    return path
-
-
-def test_nobody_else_can_write_what_is_cached(cached):
-    assert (cached.parent.stat().st_mode & 0o777, cached.stat().st_mode & 0o777) == (0o700, 0o600)
-
-
-@pytest.mark.parametrize("mode", [0o620, 0o602])
-def test_a_file_that_others_can_write_is_not_executed(cached, mode):
-    assert building._cached("key", lambda: b"other") == b"code"
-    cached.chmod(mode)
-    assert building._cached("key", lambda: b"other") == b"other"
-    assert building._cached("key", lambda: b"third") == b"other"
-
-
-def test_a_file_of_another_user_is_not_executed(cached, monkeypatch):
-    mine = os.geteuid()
-    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
-    assert building._cached("key", lambda: b"other") == b"other"

@@ -127,6 +127,9 @@ class NativeEngine:
         limit = machine.time + budget
         self._enter()
         self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
+        status = None if watched or self._resident is not None else machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
         self._bus = -1
         self._begin(machine.time + calm)
         run = self._run
