@@ -136,9 +136,7 @@ class NativeEngine:
         self._enter()
         watched = asked or events.on
         self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
-        status = None if watched or self._resident is not None else machine.uart.status
-        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
-        self._block[_STATUS] = status or 0
+        self._let_poll(not watched and self._resident is None)
         self._bus = -1
         self._begin(machine.time + calm)
         run = self._run
@@ -183,6 +181,12 @@ class NativeEngine:
                     return
                 self._enter()
                 self._begin(state[_END])
+
+    def _let_poll(self, quietly: bool) -> None:
+        """Let native code read the serial port's status by itself, while nobody hears of it and nothing changes it."""
+        status = self._machine.uart.status if quietly else None
+        self._state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
 
     def _begin(self, end: int) -> None:
         """Let native code attempt instructions until this time."""
