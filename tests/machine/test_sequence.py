@@ -74,6 +74,20 @@ def test_a_kernel_with_processes_too(extensions):
 
 
 @NATIVE
+@pytest.mark.parametrize("technique", ["hardware-assisted", "binary-translation"])
+def test_other_techniques_too(technique):
+    image = guests.load("kernel", TICK=200, LETTERS=1, PRIMES=10, WORK=20)
+    alike(image, [1, 10, 1_000, 2_345, 3_000_000], technique=technique, extensions="H")
+
+
+@NATIVE
+@settings(max_examples=15)
+@given(random_guests(), st.lists(st.integers(1, 3_000), min_size=1, max_size=5))
+def test_a_guest_with_assistance_is_at_each_stop_where_it_is_without(guest, stops):
+    alike(guest.program, stops, memory=MEMORY, technique="hardware-assisted", extensions="H")
+
+
+@NATIVE
 def test_a_guest_two_deep_too():
     alike(guests.load("tiny"), [7, 500, 3_333, 100_000], 2)
 

@@ -21,6 +21,7 @@ from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import _
 from vlab.machine import GATE, RESIDENTS, Computer
 from vlab.machine.expecting import expect_computer, in_charge
+from vlab.machine.mmu import Context
 from vlab.machine.sequence import RETURN, Sequence
 from vlab.machine.snapshot import WORD, Checker
 from vlab.riscv import Cause, Interrupt, Mode, Trap
@@ -37,6 +38,7 @@ TURN_OVER = "time slice"  # why a guest exited that did nothing: others are wait
 ALL = -1  # in place of an address: every one
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
 _STI = CSRS["sie"]["STIE"].mask
+_ILLEGAL = int(Cause.ILLEGAL_INSTRUCTION)
 _TIMER = INTERRUPT_BIT | Interrupt.STI
 FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervisor is its own firmware
     "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
@@ -84,9 +86,9 @@ class Hypervisor(Inventory):
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        self._deadline: int | None = (
-            0  # the guest's time at which it must be looked after: not later than it is known
-        )
+        # How the guest inside was entered: the time of its own at which it must be looked after, and its contexts.
+        self._deadline: int | None = 0
+        self._contexts: tuple[Context, Context] | None = None
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -141,13 +143,10 @@ class Hypervisor(Inventory):
         elif self.inside is not None:
             vm = self.inside
             now, cause, value, pc = self.computer.issue_all(_LEFT)
-            if cause == Cause.ILLEGAL_INSTRUCTION and self._briefly(vm, now, value, pc):
+            if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now, value, pc):
                 return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
-            if vm.technique.unmoved and not vm.events.on and self._may_go_on(vm):
-                self._load_fence()
-                self.computer.load_registers(vm.virtual_hart.x)
-                self._go_on(vm, vm.virtual_hart.pc)
+            if vm.technique.unmoved and not vm.events.on and self._goes_on(vm, vm.virtual_hart.x):
                 return
         self._enter_next()
 
@@ -157,13 +156,12 @@ class Hypervisor(Inventory):
         The rest of the guest's registers stay in the hart.
         """
         technique, hart = vm.technique, vm.virtual_hart
-        brief = technique.brief(word, pc)
+        brief = technique.briefs[word, pc, hart.mode]
         if brief is None:
             return False
         operation, reads, writes = brief
         registers, x, clock = self.computer.live_registers(), hart.x, vm.clock
         x[reads] = registers[reads]
-        contexts = hart.mmu.fetches, hart.mmu.data
         vm.clock, self.inside = clock + (now - 1 - vm.entered) % WORD, None
         try:
             stays = hart.perform(operation)
@@ -173,11 +171,9 @@ class Hypervisor(Inventory):
         vm.exits[PRIVILEGED] += 1
         self.schedule.left(vm, now - 1)
         if not stays:  # interrupts were enabled or disabled: nobody cares while none is pending
-            stays = technique.calm and contexts == (hart.mmu.fetches, hart.mmu.data)
+            stays = technique.calm and self._contexts == (hart.mmu.fetches, hart.mmu.data)
         registers[writes] = x[writes] if writes else 0
-        if stays and self._may_go_on(vm):
-            self._go_on(vm, hart.pc)
-        else:
+        if not stays or not self._goes_on(vm):
             x[:] = registers
             self._enter_next()
         return True
@@ -245,6 +241,7 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
+        self._contexts = hart.mmu.fetches, hart.mmu.data
         now = computer.issue_all(_ENTERING, hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
@@ -260,23 +257,28 @@ class Hypervisor(Inventory):
         vm.events.emit(Entry, vm.level, hart.pc, str(vm.mode), vm.name)
         computer.issue(RETURN)
 
-    def _may_go_on(self, vm: VirtualMachine) -> bool:
-        """Whether a guest may go on after an exit by which nothing changed that its entry goes by: as it was entered.
+    def _goes_on(self, vm: VirtualMachine, registers: list[int] | None = None) -> bool:
+        """Let a guest run directly as it did before its exit, by which nothing changed that its entry goes by.
 
-        Else, as its turn is over or its alarm rings, somebody has to be chosen anew.
+        Only the place is another one, and the alarm; and its registers, if given. False if its turn is over, or its
+        alarm rings: then somebody has to be chosen anew.
         """
-        deadline = self._deadline
-        return (deadline is None or vm.clock < deadline) and self.schedule.goes_on(vm)
-
-    def _go_on(self, vm: VirtualMachine, pc: int) -> None:
-        """Let a guest run directly as it did before its exit: only the alarm is another one, and the place."""
-        issue_all, deadline = self.computer.issue_all, self._deadline
-        now = issue_all(_ENTERING, pc)[0] + _ENTRY_STEPS
-        alarm = self.schedule.entered(now, None)
-        if deadline is not None:
-            alarm = min(alarm, now + deadline - vm.clock)
+        deadline, clock, issue_all = self._deadline, vm.clock, self.computer.issue_all
+        if deadline is not None and clock >= deadline:
+            return False
+        alarm = self.schedule.goes_on(vm)
+        if alarm is None:
+            return False
+        if self._fence is not None:
+            self._load_fence()
+        now = issue_all(_ENTERING, vm.virtual_hart.pc)[0] + _ENTRY_STEPS
+        if deadline is not None and (own := now + deadline - clock) < alarm:
+            alarm = own
         vm.entered, self.inside = now, vm
+        if registers is not None:
+            self.computer.load_registers(registers)
         issue_all(_ENTER, alarm)
+        return True
 
     def set_aside(self) -> None:
         """A world switch: another has the hart. What the guest before has reserved waits for its next turn."""

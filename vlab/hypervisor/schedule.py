@@ -78,15 +78,18 @@ class Schedule:
             self._end = now + self.time_slice
         return NEVER if self._end is None else min(NEVER, self._end)
 
-    def goes_on(self, vm: "VirtualMachine") -> bool:
-        """Whether the turn of a VM that has just stopped is not over, and who wants one is who did before."""
-        if self._end is not None and self._since is not None and self._since >= self._end:
-            return False
+    def goes_on(self, vm: "VirtualMachine") -> int | None:
+        """When the turn ends of a VM that has just stopped, if who wants the next one is who did before; None: now."""
+        end = self._end
+        if end is None:
+            end = NEVER
+        elif self._since is not None and self._since >= end:
+            return None
         spent = vm.account.spent
         least = min(one.account.spent for one in self._able) if self._shared else spent
         if least > self._floor:
             self._floor = least
-        return True
+        return min(NEVER, end)
 
     def left(self, vm: "VirtualMachine", now: int) -> None:
         """A VM stopped running directly at `now`: it pays for that time, and for the work on its last exit."""

@@ -106,7 +106,7 @@ class VirtualMachine(Computer):
     @property
     def hart(self) -> Hart:
         """The virtual hart as it stands at this moment."""
-        if self.running:
+        if self.hypervisor.inside is self:
             self._hart.x[:] = self.registers
             self._hart.pc = self._pc()
             self.technique.settle()
@@ -115,7 +115,7 @@ class VirtualMachine(Computer):
     @property
     def time(self) -> int:
         """The guest's own time: what it ran directly, what was emulated for it, what its `wfi` skipped."""
-        if not self.running:
+        if self.hypervisor.inside is not self:
             return self.clock
         return self.clock + (self.host.mtime - self.entered - self._open_attempts()) % WORD
 
@@ -131,6 +131,15 @@ class VirtualMachine(Computer):
     def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`."""
         return self.host.issue_all(sequence, *values)
+
+    def peek(self, csr: str) -> int:
+        """See `Computer.peek`."""
+        return self.hart.csr.values[csr]
+
+    @property
+    def unretired(self) -> int:
+        """See `Computer.unretired`."""
+        return self.hart.unretired
 
     def live_registers(self) -> "list[int] | memoryview[int]":
         """See `Computer.live_registers`."""

@@ -185,6 +185,15 @@ class Computer(Drawn, ABC):
         """The one real hart's registers: whoever runs now uses them; a resident saves its guest's from there."""
 
     @abstractmethod
+    def peek(self, csr: str) -> int:
+        """What the storage of a CSR of its hart holds: a debugger's look, the cheapest one."""
+
+    @property
+    @abstractmethod
+    def unretired(self) -> int:
+        """How many attempts of its hart were no instructions retired."""
+
+    @abstractmethod
     def live_registers(self) -> "list[int] | memoryview[int]":
         """The same to read or write one by one, and at once: they can be kept no longer than the resident works."""
 

@@ -124,13 +124,17 @@ class CsrFile(Drawn):
         if not csr.writable:
             return
         old = self.values[name]
-        self.values[name] = self._legal(csr, old, value & ALL_ONES)
+        self.values[name] = self.legal(csr, old, value & ALL_ONES)
         if name.startswith("pmp"):
             self.rebuild_pmp()
         if name not in QUIET:
             self._hart.control_changed(name)
 
-    def _legal(self, csr: Csr, old: int, value: int) -> int:
+    def by_table(self, csr: Csr) -> bool:
+        """Whether reads and writes do what the table says, and no more."""
+        return csr.name not in _SPECIAL
+
+    def legal(self, csr: Csr, old: int, value: int) -> int:
         """What the storage behind a CSR holds after a write."""
         if csr.name not in _SPECIAL:
             return csr.legalize(old, value)

@@ -124,6 +124,17 @@ class Machine(Computer):
         """The hart's registers."""
         return self.hart.x
 
+    def peek(self, csr: str) -> int:
+        """See `Computer.peek`."""
+        native = self._native
+        return native.peek(csr) if native is not None and native.lent else self._hart.csr.values[csr]
+
+    @property
+    def unretired(self) -> int:
+        """See `Computer.unretired`."""
+        native = self._native
+        return native.unretired if native is not None and native.lent else self._hart.unretired
+
     def live_registers(self) -> "list[int] | memoryview[int]":
         """See `Computer.live_registers`."""
         native = self._native

@@ -13,7 +13,7 @@ from vlab.events import TlbFill, TlbFlush
 from vlab.language import _
 from vlab.machine.choices import tlb_index
 from vlab.machine.memory import PAGE
-from vlab.machine.pmp import NEEDED, R, W, X
+from vlab.machine.pmp import NEEDED, Pmp, R, W, X
 from vlab.paging import SV39, SV48, Flags, Walk, walk
 from vlab.riscv import Access, Mode, Trap
 from vlab.riscv.csrs import CSRS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
 PHYSICAL_BITS = 56
+_MOST_WALKED = 4096  # walks that a hart without a TLB remembers
 SCHEMES = {scheme.mode: scheme for scheme in (SV39, SV48)}  # by MODE of `satp`
 _SUM, _MXR, _MPRV = (CSRS["mstatus"][name].mask for name in ("SUM", "MXR", "MPRV"))
 _FLAG_R, _FLAG_W, _FLAG_X, _FLAG_U, _FLAG_D = (int(Flags[name]) for name in "RWXUD")
@@ -106,8 +107,17 @@ class Context:
         self.writes.clear()
 
 
+class Walked(NamedTuple):
+    """A walk that needs to be made no more while it would read the same: by this PMP, these entries of that size."""
+
+    pmp: Pmp
+    size: int
+    read: tuple[tuple[int, int | None], ...]
+    result: tuple[int, int, int]
+
+
 class Mmu:
-    """The translations of one hart. A hart without a TLB (a virtual one) walks every time."""
+    """The translations of one hart. A hart without a TLB (a virtual one) reads the tables every time."""
 
     def __init__(self, hart: "Hart", cached: bool, make_context: Callable[["Key"], Context] = Context):
         self._hart = hart
@@ -115,6 +125,7 @@ class Mmu:
         self.hardware_ad = "svade" not in hart.computer.extensions
         self._make_context = make_context
         self.contexts: dict[Key, Context] = {}
+        self._walked: dict[tuple[Any, ...], Walked] = {}
         self._chosen: dict[tuple[int, ...], Context] = {}  # by what decides which one: quicker than its key
         self.select()
 
@@ -182,10 +193,33 @@ class Mmu:
             if address >> PHYSICAL_BITS:
                 raise Trap(ACCESS_FAULT[access], address)
             return address, R | W | X, PAGE
+        place = int(key.mode), key.sum, key.mxr, self._hart.csr.values["satp"], address, access.value
+        known = None if self._cached or key.virtual else self._walked.get(place)
+        if known is not None and self._holds(known):
+            return known.result
         found = self.walk(address, access, key)
         physical = self._settled(found, touch)
         assert found.page_size is not None
-        return physical, self._rights(found, key), found.page_size
+        result = physical, self._rights(found, key), found.page_size
+        if not self._cached and not key.virtual and not found.updates:
+            if len(self._walked) >= _MOST_WALKED:
+                self._walked.clear()
+            read = tuple((step.address, step.raw) for step in found.steps)
+            self._walked[place] = Walked(self._hart.csr.pmp, found.scheme.entry_size, read, result)
+        return result
+
+    def _holds(self, known: Walked) -> bool:
+        """Whether a walk would read again what it read then."""
+        if known.pmp is not self._hart.csr.pmp:
+            return False
+        load, size = self._hart.memory.load, known.size
+        try:
+            for at, raw in known.read:
+                if load(at, size) != raw:
+                    return False
+        except Trap:
+            return False
+        return True
 
     def _settled(self, found: Walk, touch: bool) -> int:
         """The physical address that a walk found, its A and D set; or the trap for its fault."""

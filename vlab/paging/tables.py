@@ -1,6 +1,7 @@
 """Building and editing page tables in any physical memory."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import IntFlag
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -117,9 +118,14 @@ class PageTable(Drawn):
 
     def find(self, address: int) -> Mapping | None:
         """The page that holds `address`, whoever may touch it; None where nothing is mapped."""
-        for step in self.walk(address).steps:
-            if step.raw is not None and classify(step.raw, step.level, self.scheme) == "leaf":
-                return self._mapping(address, step.raw, step.level, step.address)
+        scheme, table = self.scheme, self.root
+        with suppress(Trap):
+            for level, shift, indices in scheme.descent if scheme.canonical(address) else ():
+                at = table + (address >> shift & indices) * scheme.entry_size
+                kind = classify(raw := self.memory.load(at, scheme.entry_size), level, scheme)
+                if kind != "pointer":
+                    return self._mapping(address, raw, level, at) if kind == "leaf" else None
+                table = scheme.target(raw)
         return None
 
     def entries(self, start: int = 0, end: int = 1 << 64) -> Iterator[Mapping]:

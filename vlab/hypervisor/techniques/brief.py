@@ -19,37 +19,36 @@ Brief = tuple[Callable[[], int], int, int]
 _MOST = 16_384  # that are kept at hand
 
 
-class Briefs:
-    """Those of one guest."""
+class Briefs(dict[tuple[int, int, Mode], Brief | None]):
+    """Those of one guest, by word, pc and mode; None for an instruction that is not one of these.
 
-    def __init__(self, hart: "Hart"):
+    Where a technique deals with exits, or enters its guest, in a way of its own, there is no `hart`, and none at all.
+    """
+
+    def __init__(self, hart: "Hart | None"):
         self._hart = hart
-        self._made: dict[tuple[int, int, Mode], Brief | None] = {}
 
-    def __call__(self, word: int, pc: int) -> Brief | None:
-        """How to emulate an instruction of the guest's kernel; None if it is not one of these."""
-        key = word, pc, self._hart.mode
-        if key not in self._made:
-            if len(self._made) >= _MOST:
-                self._made.clear()
-            self._made[key] = self._make(*key)
-        return self._made[key]
-
-    def _make(self, word: int, pc: int, mode: Mode) -> Brief | None:
-        instruction = self._hart.decode(word)
-        if instruction is None or mode == Mode.U or pc == GATE or not self._changes_little(instruction):
+    def __missing__(self, key: tuple[int, int, Mode]) -> Brief | None:
+        if self._hart is None:
             return None
-        operation = self._hart.interpreter.operation(word, pc)
-        return operation, instruction.values.get("rs1", 0), instruction["rd"]
+        if len(self) >= _MOST:
+            self.clear()
+        made = self[key] = _made(self._hart, *key)
+        return made
 
-    def _changes_little(self, instruction: Instruction) -> bool:
-        values = instruction.values
-        if "csr" not in values:
-            return False
-        csr = self._hart.csr.registers.by_number.get(values["csr"])
-        if csr is None:
-            return False
-        only_reads = not instruction.row.base.startswith("csrrw") and not values.get(
-            "rs1", values.get("zimm")
-        )
-        return only_reads or csr.number in self._hart.csr.kept or "mstatus" in (csr.name, csr.view_of)
+
+def _made(hart: "Hart", word: int, pc: int, mode: Mode) -> Brief | None:
+    instruction = hart.decode(word)
+    if instruction is None or mode == Mode.U or pc == GATE or not _changes_little(hart, instruction):
+        return None
+    operation = hart.interpreter.operation(word, pc)
+    return operation, instruction.values.get("rs1", 0), instruction["rd"]
+
+
+def _changes_little(hart: "Hart", instruction: Instruction) -> bool:
+    values, known = instruction.values, hart.csr.registers.by_number
+    if "csr" not in values or values["csr"] not in known:
+        return False
+    csr = known[values["csr"]]
+    only_reads = not instruction.row.base.startswith("csrrw") and not values.get("rs1", values.get("zimm"))
+    return only_reads or csr.number in hart.csr.kept or "mstatus" in (csr.name, csr.view_of)

@@ -6,7 +6,8 @@ can do. The H extension has no virtual M mode: the guest's firmware runs in U mo
 guest's guest, if the guest is itself a hypervisor that uses H.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.hypervisor.policies import Lazy
@@ -17,6 +18,7 @@ from vlab.machine.csrfile import STCE
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import W
+from vlab.machine.sequence import Sequence
 from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Interrupt, Mode
@@ -42,6 +44,28 @@ _HELD = {
 }
 _SUPERVISORS = sum(1 << code for code in (Interrupt.SSI, Interrupt.STI, Interrupt.SEI))
 _SSTATUS = H_REGISTERS.by_name["vsstatus"].writable
+
+
+_OTHERS = ("vsstatus", "vsie", "hvip")
+_TABLE, _FENCES = Sequence("csrw hgatp, a0"), Sequence("hfence.gvma", "hfence.vvma")
+_DELTA = Sequence("csrw htimedelta, a0")
+# What a hypervisor reads back at each exit. SPV and SPP are cleared, as others' guests go to U mode; and `hie`, or the
+# guest's interrupts would end the host's own `wfi`.
+_CLEARED = ("csrw hstatus, a0", "csrc sstatus, a0", "csrw scounteren, a0", "csrw hie, a0")
+
+
+@cache
+def _loading(csrs: tuple[str, ...], mode: Mode) -> Sequence:
+    """To write these registers, and to return to this mode."""
+    return Sequence(
+        *(f"csrw {csr}, a0" for csr in csrs), f"{'csrs' if mode == Mode.S else 'csrc'} sstatus, a0"
+    )
+
+
+@cache
+def _saving(csrs: tuple[str, ...]) -> Sequence:
+    """To read why the guest exited, and these registers."""
+    return Sequence(*(f"csrr a0, {csr}" for csr in ("htval", "htinst", *csrs)), *_CLEARED)
 
 
 class HardwareAssisted(TrapAndEmulate):
@@ -79,10 +103,15 @@ class HardwareAssisted(TrapAndEmulate):
         return self._real_mode() if self.vm.running and self.direct else self.vm.virtual_hart.mode
 
     def _real_mode(self) -> Mode:
-        host = self.vm.host.hart
-        if not self.vm.hypervisor.in_control:
-            return host.mode
-        return Mode.S if host.csr.values["mstatus"] & _MSTATUS["SPP"] else Mode.U
+        return self._left_mode() if self.vm.hypervisor.in_control else self.vm.host.hart.mode
+
+    def _left_mode(self) -> Mode:
+        """The mode that an exit has left."""
+        return Mode.S if self.vm.host.peek("mstatus") & _MSTATUS["SPP"] else Mode.U
+
+    def _exited_open(self) -> bool:
+        """Whether the exit was an exception: the attempt will be made again."""
+        return not self.vm.host.peek("scause") & INTERRUPT_BIT
 
     # Entries
 
@@ -91,7 +120,7 @@ class HardwareAssisted(TrapAndEmulate):
         if not self.direct:
             super().load()
             return
-        issue, values = self.vm.host.issue, self.vm.virtual_hart.csr.values
+        values = self.vm.virtual_hart.csr.values
         status, delegated = values["mstatus"], values["mideleg"]
         hstatus = _HSTATUS["SPV"] | _HSTATUS["VTW"]
         hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
@@ -111,20 +140,18 @@ class HardwareAssisted(TrapAndEmulate):
             "vsie": values["mie"] & delegated,
             **{real: values[name] for name, real in _HELD.items() if name != "stimecmp" or alarm},
         }
-        for csr, value in loaded.items():
-            issue(f"csrw {csr}, a0", value)
-        issue("csrs sstatus, a0" if self.vm.mode == Mode.S else "csrc sstatus, a0", _MSTATUS["SPP"])
+        sequence = _loading(tuple(loaded), self.vm.mode)
+        self.vm.host.issue_all(sequence, *loaded.values(), _MSTATUS["SPP"])
         self._load_table()
-        self._traps = self.vm.host.hart.unretired
+        self._traps = self.vm.host.unretired
 
     def _load_table(self) -> None:
-        issue, root = self.vm.host.issue, self.shadow.satp(G_STAGE)
-        if self.vm.host.hart.csr["hgatp"] != root:
-            issue("csrw hgatp, a0", root)
+        host, root = self.vm.host, self.shadow.satp(G_STAGE)
+        if host.peek("hgatp") != root:
+            host.issue_all(_TABLE, root)
             self._stale = True
         if self._stale:
-            issue("hfence.gvma")
-            issue("hfence.vvma")
+            host.issue_all(_FENCES)
         self._stale = False
 
     late_steps: ClassVar[int] = 1
@@ -132,7 +159,7 @@ class HardwareAssisted(TrapAndEmulate):
     def start(self, now: int) -> None:
         """See `TrapAndEmulate.start`: the guest's time goes on where it stood."""
         delta = (self.vm.mtime - now) % WORD if self.direct else 0
-        self.vm.host.issue("csrw htimedelta, a0", delta)
+        self.vm.host.issue_all(_DELTA, delta)
 
     def deadline(self) -> int | None:
         """See `TrapAndEmulate.deadline`. An alarm of its kernel's own rings in VS mode, and nobody need look."""
@@ -145,43 +172,42 @@ class HardwareAssisted(TrapAndEmulate):
 
     def save(self) -> None:
         """See `TrapAndEmulate.save`: what a hypervisor reads back at each exit, and the mode of its own guests."""
-        issue = self.vm.host.issue
         if not self.direct:
             return
-        self._fault = issue("csrr a0, htval"), issue("csrr a0, htinst")
-        self._settle(lambda csr: issue(f"csrr a0, {csr}"))
-        issue("csrw hstatus, a0", 0)  # SPV and SPP: others' guests go to U mode
-        issue("csrc sstatus, a0", _MSTATUS["SPP"])
-        issue("csrw scounteren, a0", 0)
-        issue("csrw hie, a0", 0)  # or the guest's interrupts would end the host's own `wfi`
+        held, mode = self._held(), self._left_mode()
+        htval, htinst, *found = self.vm.host.issue_all(_saving(held), 0, _MSTATUS["SPP"], 0, 0)
+        self._fault = htval, htinst
+        self._settle(dict(zip(held, found, strict=True)), mode, self._exited_open())
+
+    def _held(self) -> tuple[str, ...]:
+        """The real registers that hold the guest's."""
+        alarm = self.vm.virtual_hart.csr.values["menvcfg"] & STCE
+        return tuple(real for name, real in _HELD.items() if name != "stimecmp" or alarm) + _OTHERS
 
     def settle(self) -> None:
         """See `TrapAndEmulate.settle`."""
         if self.vm.running and self.direct:
-            self._settle(self.vm.host.hart.csr.__getitem__)
+            found = {name: self.vm.host.hart.csr[name] for name in self._held()}
+            self._settle(found, self._real_mode(), self.vm.hypervisor.in_control and self._exited_open())
 
-    def _settle(self, read: Callable[[str], int]) -> None:
+    def _settle(self, found: Mapping[str, int], mode: Mode, exited: bool) -> None:
         """The virtual hart as the real one has left it."""
-        hart, mode = self.vm.virtual_hart, self._real_mode()
+        hart = self.vm.virtual_hart
         values = hart.csr.values
         delegated = values["mideleg"]
         for name, real in _HELD.items():
-            if name != "stimecmp" or values["menvcfg"] & STCE:
-                values[name] = read(real)
-        values["mstatus"] = values["mstatus"] & ~_SSTATUS | read("vsstatus") & _SSTATUS
-        values["mie"] = values["mie"] & ~(delegated & _SUPERVISORS) | read("vsie")
+            if real in found:
+                values[name] = found[real]
+        values["mstatus"] = values["mstatus"] & ~_SSTATUS | found["vsstatus"] & _SSTATUS
+        values["mie"] = values["mie"] & ~(delegated & _SUPERVISORS) | found["vsie"]
         raised = 1 << Interrupt.SSI & delegated
-        values["mip"] = values["mip"] & ~raised | read("hvip") >> 1 & raised
+        values["mip"] = values["mip"] & ~raised | found["hvip"] >> 1 & raised
         # Its own traps were none of the hypervisor's; but the exit itself, if an exception, is counted elsewhere.
-        traps = self.vm.host.hart.unretired - self._open()
+        traps = self.vm.host.unretired - exited
         hart.unretired += traps - self._traps
         self._traps = traps
         hart.mode = mode
         hart.mmu.select()
-
-    def _open(self) -> int:
-        exited = self.vm.hypervisor.in_control and not self.vm.host.hart.csr.values["scause"] & INTERRUPT_BIT
-        return 1 if exited else 0
 
     def reason(self, cause: int, value: int) -> str:
         """See `TrapAndEmulate.reason`."""

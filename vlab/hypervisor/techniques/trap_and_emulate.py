@@ -11,7 +11,7 @@ from vlab.events import Emulation, Injection, ShadowFill, ShadowFlush
 from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import ShadowTables, View
-from vlab.hypervisor.techniques.brief import Brief, Briefs
+from vlab.hypervisor.techniques.brief import Briefs
 from vlab.language import _
 from vlab.machine import GATE, Resident, gate
 from vlab.machine.interrupts import tell_interrupts
@@ -55,8 +55,8 @@ class TrapAndEmulate:
         self.unmoved = False
         self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
         self._plain = self._as_said_here(*_AT_ENTRIES)
-        self._is_brief = self._as_said_here(*_AT_ENTRIES, *_AT_EXITS) and not vm.quirks
-        self._briefs = Briefs(vm.virtual_hart)
+        plain = self._as_said_here(*_AT_ENTRIES, *_AT_EXITS) and not vm.quirks
+        self.briefs = Briefs(vm.virtual_hart if plain else None)
 
     def _as_said_here(self, *names: str) -> bool:
         """Whether these members are `TrapAndEmulate`'s own."""
@@ -176,13 +176,6 @@ class TrapAndEmulate:
             changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
             vm.events.emit(Emulation, vm.level, pc, word, disassemble(word, pc), str(mode), changes)
 
-    def brief(self, word: int, pc: int) -> Brief | None:
-        """See `vlab.hypervisor.techniques.brief`; None too where an exit is dealt with otherwise than here, or told."""
-        hart = self.vm.virtual_hart
-        return (
-            self._briefs(word, pc) if self._is_brief and not self.vm.events.on and not hart.virtual else None
-        )
-
     def _registers(self) -> dict[str, int]:
         hart = self.vm.hart
         return {"pc": hart.pc, **dict(zip(ABI_NAMES, hart.x, strict=False)), **hart.csr.values}
@@ -252,7 +245,7 @@ class TrapAndEmulate:
 
     def prepare(self) -> bool:
         """Deliver a virtual interrupt if the guest has it enabled; say whether the guest can run at all."""
-        hart = self.vm.hart
+        hart = self.vm.virtual_hart
         if not self.awake():
             return False
         if self.vm.events.on:
@@ -266,7 +259,7 @@ class TrapAndEmulate:
 
     def awake(self) -> bool:
         """Let the time of a guest in a `wfi` pass; False if that will not end by itself."""
-        vm, hart = self.vm, self.vm.hart
+        vm, hart = self.vm, self.vm.virtual_hart
         while hart.waiting:
             if hart.csr.pending() & hart.csr.values["mie"]:
                 hart.waiting = False
@@ -299,7 +292,7 @@ class TrapAndEmulate:
 
     def deadline(self) -> int | None:
         """The guest's time at which its hypervisor must look after it; None if never."""
-        return self.vm.hart.csr.deadline()
+        return self.vm.virtual_hart.csr.deadline()
 
     def load(self) -> None:
         """Put into the real registers what the guest is to find there when it runs directly."""

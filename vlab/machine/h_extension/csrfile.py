@@ -94,17 +94,21 @@ class HypervisorCsrFile(CsrFile):
                 return values["henvcfg"] & ~(STCE & ~values["menvcfg"])
         return super().read(csr)
 
-    def _legal(self, csr: Csr, old: int, value: int) -> int:
-        """See `CsrFile._legal`."""
+    def by_table(self, csr: Csr) -> bool:
+        """See `CsrFile.by_table`."""
+        return csr.name not in ("hip", "vsip", "vsie", "henvcfg") and super().by_table(csr)
+
+    def legal(self, csr: Csr, old: int, value: int) -> int:
+        """See `CsrFile.legal`."""
         if not csr.hypervisor:
-            return super()._legal(csr, old, value)
+            return super().legal(csr, old, value)
         match csr.name:
             case "vsip" | "vsie":
                 writable = self.values["hideleg"] & csr.writable << 1
                 return old & ~writable | value << 1 & writable
             case "henvcfg":
                 return csr.legalize(old, value & ~(STCE & ~self.values["menvcfg"]))
-        return super()._legal(csr, old, value)
+        return super().legal(csr, old, value)
 
     # Interrupts and alarms
 

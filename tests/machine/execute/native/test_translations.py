@@ -272,3 +272,29 @@ def test_protected_pages(page):
         unlocked.mode, unlocked.virtual = Mode.M, False
         for access in ACCESSES:
             assert unlocked.alike(access, RAM_BASE + DATA * PAGE, RAM_BASE), where
+
+
+@pytest.mark.parametrize("extensions", ["C", "CH"])
+@pytest.mark.parametrize(
+    "instruction",
+    ["csrrw a1, mscratch, a2", "csrr a1, time", "mret", "sret", "sfence.vma", "ecall", "ebreak", "lr.d a1, (a0)",
+     "amoadd.w a1, a2, (a0)", "ld a1, 1(a0)"],
+)  # fmt: skip
+def test_an_instruction_in_two_pages_that_do_not_follow_each_other_in_memory(instruction, extensions):
+    """What a trap tells of it is of its own two pages. The second is executed before, so that it is decoded."""
+    first, other, second = 4, 5, 6
+    pair = Pair(extensions)
+    word, stay, jump = (assemble(text).segments[0][1][:4] for text in (instruction, "j .", "jr a3"))
+    for machine in pair.machines:
+        machine.memory.poke(RAM_BASE + first * PAGE, jump)
+        machine.memory.poke(RAM_BASE + (first + 1) * PAGE - 2, word[:2])
+        machine.memory.poke(RAM_BASE + other * PAGE, b"not his!")
+        machine.memory.poke(RAM_BASE + second * PAGE, word[2:] + stay)
+    for mode, user in ((Mode.U, 0x10), (Mode.S, 0)):
+        tables = {(ROOT, 0): pointer(MIDDLE), (MIDDLE, 0): pointer(LOW)}
+        tables |= {(LOW, 1): leaf(first, 0xCB | user), (LOW, 2): leaf(second, 0xCB | user)}
+        pair.set(tables, mode, satp=make_satp(frame(ROOT) * PAGE))
+        for start in (TARGET + 2, TARGET - 2, TARGET - 2):
+            for machine in pair.machines:
+                machine.hart.x[13] = start
+            assert pair.alike("load", TARGET - 8), (mode, hex(start))

@@ -28,6 +28,8 @@ _STCE, _TM = STCE, H_REGISTERS.by_name["mcounteren"]["TM"].mask
 _SV39 = SV39.mode
 _SATP_MODE = H_REGISTERS.by_name["satp"]["MODE"].low
 
+_UNKNOWN = (1 << 64) - 1  # what is pending, while every enable bit is clear
+
 # What a row of the table of CSRs says; `csr_rows` fills it.
 _ROW = (
     *("field", "lowest", "visible", "writable", "fixed", "kind", "counter"),
@@ -159,9 +161,9 @@ def access(s: "State", pc: int, named: int, bits: int, value: int, writes: int) 
     if writes and unheard(s):
         return 0
     refused = forbidden(s, named, writes)
-    if peek(named + _SILENT, 8) and (refused or s.virtual):
-        return 0
     if refused:
+        if peek(named + _SILENT, 8):
+            return 0
         return refuse(s, pc, refused)
     row = named
     if s.virtual:
@@ -207,7 +209,7 @@ def access(s: "State", pc: int, named: int, bits: int, value: int, writes: int) 
 
 
 def enables(s: "State", pc: int, row: int, bits: int, value: int, writes: int) -> int:
-    """The same of `mie` and its views; 0 where an interrupt that is pending, or may be, would be let in."""
+    """The same of `mie` and its views; 0 where an interrupt that is pending, or may be, is let in."""
     stored = s.mie
     shift = peek(row + _SHIFT, 8)
     shown = ~0
@@ -219,10 +221,13 @@ def enables(s: "State", pc: int, row: int, bits: int, value: int, writes: int) -
         new = old & ~bits | value & bits
         writable = shown & unsigned(peek(row + _WRITABLE, 8) << shift)
         legal = stored & ~writable | unsigned(new << shift) & writable
-        if legal & ~stored & s.rising:
+        before = s.waking
+        s.waking = s.rising & legal
+        let = let_in(s, s.mode, s.virtual, s.mstatus, s.vsstatus)
+        if legal & ~stored & s.rising and (s.rising == _UNKNOWN or let):
+            s.waking = before
             return 0
         s.mie = legal
-        s.waking = s.waking & legal
         s.look = s.asked
         s.changed = 1
         note(s, CSR_WRITE, row - s.csrs, old, (legal & visible) >> shift, pc, 0)

@@ -47,7 +47,7 @@ _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
 _PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
 _NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretired"], _AT["value"]
-_MODE, _TIMER = _AT["mode"], _AT["timer"]
+_MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
@@ -96,7 +96,7 @@ class NativeEngine:
         self.lent = False  # whether a resident does its work with the hart's state where native code left it
         self.returning = False  # whether its last act, the `sret`, is still to be done
         self._resident: Resident | None = None  # whoever may
-        self._turns = 0  # that it may have, before the machine looks around
+        self.stirred = False  # whether there are interrupts besides that of the resident's own alarm
         self._bus: int | None = None  # the next time at which a device may interrupt; -1: not known yet
         self.issues: dict[Sequence, Issue] = {}
         self.registers = self._state[:REGISTERS]  # while the state is lent
@@ -119,74 +119,73 @@ class NativeEngine:
         for that, stop at every one; then, and with listeners, nothing is done by a resident. With hasty listeners,
         whatever has an event is Python's.
         """
-        machine, state, csr = self._machine, self._state, self._hart.csr
-        enabled, events, notes = csr.values["mie"], machine.events, self._notes
-        rising = csr.pending() if enabled or events.on else _MASK
-        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
-        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
-        noting = events.on and not events.hasty
-        # Listeners hear what becomes of an interrupt.
-        state[_AT["asked"]] = asked or bool(events.on and rising)
-        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
-        state[_AT["timer"]] = machine.mtime - machine.time & _MASK
+        machine, state, first = self._machine, self._state, self._notes.start
+        watched = self._prepare(asked)
         if calm < _FEW:
             self._steps(calm)
             return
         limit = machine.time + budget
         self._enter()
-        watched = asked or events.on
-        self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
-        self._let_poll(not watched and self._resident is None)
+        self._resident = None if watched else machine.residents.get(Mode.S)
+        if self._resident is not None:
+            state[_AT["polled"]] = _MASK  # it may read what was typed
         self._bus = -1
         self._begin(machine.time + calm)
-        run = self._run
+        reason: int | None
         while True:
-            reason = run(self._address)
+            reason = self._run(self._address)
             count = state[_COUNT]
             machine.set_clock(state[_END] - count)
-            if noting:
-                notes.tell(state[_NOTES])
-                state[_NOTES] = notes.start
-            resident = self._resident
-            if (
-                reason == LEAVE
-                and resident is not None
-                and count
-                and state[_PC] == GATE
-                and self._is_its_own()
-            ):
-                if self._bus == -1 and not self._may():
-                    continue
-                if self._turn(resident, limit):
-                    run = self._resume
-                    continue
+            if state[_NOTES] > first:
+                self._tell()
+            if reason == LEAVE and count and state[_PC] == GATE and self._may_lend():
+                reason = self._take_turns(limit)
+                count = state[_COUNT]
+            if reason is None:
                 return
             if not count:
                 self._leave()
                 return
-            run = self._run
             if reason == CODE:
                 self.code.hold(state[_VALUE])
-            elif reason == REFUSED:
-                self.lent = self.returning = True
-                state[_PC] = GATE
-                self.settle()
-                return
             else:
                 self._leave()
                 if reason == LOOK or standing(machine) is not None:
                     return  # or a trap led to a resident
                 steps = count if reason == LIMIT else 1
-                if not self._steps(steps) or steps == count:
+                goes_on = self._steps(steps)
+                if steps == count or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
                     return
                 self._enter()
                 self._begin(state[_END])
+                if not goes_on and (not self._may_lend() or self._take_turns(limit) is None):
+                    return
 
-    def _let_poll(self, quietly: bool) -> None:
-        """Let native code read the serial port's status by itself, while nobody hears of it and nothing changes it."""
-        status = self._machine.uart.status if quietly else None
-        self._state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+    def _prepare(self, asked: bool) -> bool:
+        """Say what is pending, and who looks on; whether anybody does."""
+        machine, state, csr, notes = self._machine, self._state, self._hart.csr, self._notes
+        enabled, events = csr.values["mie"], machine.events
+        rising = csr.pending() if enabled or events.on else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
+        # Listeners hear what becomes of an interrupt.
+        state[_AT["asked"]] = asked or bool(events.on and rising)
+        noting = events.on and not events.hasty
+        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
+        state[_AT["timer"]] = machine.mtime - machine.time & _MASK
+        status = None if asked or events.on else machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
         self._block[_STATUS] = status or 0
+        return asked or events.on
+
+    def _tell(self) -> None:
+        """Tell of the events that native code has noted."""
+        end, self._state[_NOTES] = self._state[_NOTES], self._notes.start
+        try:
+            self._notes.tell(end)
+        except BaseException:  # a listener's own
+            self._leave()
+            raise
 
     def _begin(self, end: int) -> None:
         """Let native code attempt instructions until this time."""
@@ -194,47 +193,77 @@ class NativeEngine:
 
     # Residents
 
-    def _is_its_own(self) -> bool:
-        """Whether GATE, where the hart stands, is that of the resident of S mode, and not a guest's."""
-        return self._state[_MODE] == _S and not self._state[_AT["virtual"]]
+    def _may_lend(self) -> bool:
+        """Whether this GATE is that of a resident of S mode, which can do its work with the state where it is.
 
-    def _may(self) -> bool:
-        """Whether a resident of S mode can do its work with the state where it is: looked at once in a run.
-
-        Nothing that it issues may trap in that mode, by what M mode has set, and nothing be pending.
+        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending.
         """
         state = self._state
-        opened = (
-            state[_AT["menvcfg"]] & STCE
-            and state[_AT["mcounteren"]] & _TM
-            and not state[_AT["mstatus"]] & _TVM
-        )
-        if not opened or state[_AT["waking"]] or state[_AT["mie"]] & _GUESTS:
-            self._resident = None
-        self._bus = self._machine.bus.deadline(self._machine.time)
+        if self._resident is None or state[_MODE] != _S or state[_VIRTUAL]:
+            return False
+        if self._bus == -1:
+            alarm = state[_AT["menvcfg"]] & STCE and state[_AT["mcounteren"]] & _TM
+            trapped = state[_AT["mstatus"]] & _TVM
+            if not alarm or trapped or state[_AT["waking"]]:
+                self._resident = None
+            self.stirred = bool(state[_AT["mie"]] & _GUESTS)
+            self._bus = self._machine.bus.deadline(self._machine.time)
         return self._resident is not None
 
-    def _turn(self, resident: "Resident", limit: int) -> bool:
-        """Let the resident do its work; whether native code is to go on with the `sret` that ended it."""
-        machine, state = self._machine, self._state
-        self.lent, self.returning = True, False
-        machine.resident_since = machine.goal - machine.skipped
-        resident.handle()
-        if not self.lent:
-            return False
-        end = self._hart.csr.values["stimecmp"] - state[_TIMER]
-        if end > limit:
-            end = limit
-        if self._bus is not None and end > self._bus:
-            end = self._bus
-        left = end - machine.goal
-        self._turns -= 1
-        if not self.returning or left < _FEW or not self._turns:
-            self.settle()
-            return False
-        self.lent = False
-        state[_COUNT], state[_END] = left, end
-        return True
+    def _take_turns(self, limit: int) -> int | None:
+        """Let the resident work, and native code go on with the `sret` that ended that, as long as each leads to the
+        other. Why native code stopped; None if the machine has to look around, and the state is not lent any more.
+        """
+        machine, state, resident = self._machine, self._state, self._resident
+        assert resident is not None
+        values, timer = self._hart.csr.values, state[_AT["timer"]]
+        if self._bus is not None:
+            limit = min(limit, self._bus)
+        for _turn in range(_TURNS):
+            self.lent, self.returning = True, False
+            machine.resident_since = machine.goal - machine.skipped
+            resident.handle()
+            if not self.lent:
+                return None
+            now, end = machine.goal, values["stimecmp"] - timer
+            if end > limit:
+                end = limit
+            if self.stirred:
+                end = min(end, self._look_around())
+            if not self.returning or end - now < _FEW:
+                break
+            self.lent = False
+            state[_COUNT], state[_END] = end - now, end
+            reason = self._resume(self._address)
+            count = state[_COUNT]
+            machine.goal = end - count
+            if reason == REFUSED:
+                self.lent, state[_PC] = True, GATE
+                break
+            if reason != LEAVE or not count or state[_PC] != GATE or state[_MODE] != _S or state[_VIRTUAL]:
+                return reason
+        else:
+            self.lent, self.returning = True, False
+        self.settle()
+        return None
+
+    def _look_around(self) -> int:
+        """The time until which no interrupt comes, once the resident has had to do with more than its own alarm."""
+        state, csr = self._state, self._hart.csr
+        enabled = csr.values["mie"] = state[_AT["mie"]]
+        rising = csr.pending() if enabled else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        deadline = csr.deadline()
+        return 0 if rising & enabled else _MASK if deadline is None else deadline
+
+    def peek(self, name: str) -> int:
+        """What a CSR of the table holds, while the state is lent."""
+        return self._state[_AT[name]] if name in self._fields else self._hart.csr.values[name]
+
+    @property
+    def unretired(self) -> int:
+        """See `Hart.unretired`, while the state is lent."""
+        return self._hart.unretired + self._state[_UNRETIRED]
 
     def issuing(self, sequence: Sequence) -> Issue | None:
         """How the resident to which the state is lent issues a sequence; None if it can't be done so."""

@@ -15,18 +15,20 @@ It is for the mode that a resident of the machine's S mode believes to be in, an
 from collections.abc import Callable
 from typing import Any
 
-from vlab.machine.csrfile import QUIET
+from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.native.layout import CSR_FIELDS, H_FIELDS, OFFSETS
 from vlab.machine.sequence import Sequence
-from vlab.riscv.csrs import Csr, Registers
+from vlab.riscv import Mode
+from vlab.riscv.csrs import Csr
 from vlab.riscv.instructions import Instruction
 
 Issue = Callable[..., list[int]]
 _MASK = (1 << 64) - 1
 _SHARED = frozenset(CSR_FIELDS + H_FIELDS)
-_ROOTS = frozenset({"satp"})  # by which nothing is looked up before the resident returns
-_ALARM = "stimecmp"
-_WRITTEN = QUIET | _ROOTS | {_ALARM}
+# By which interrupts come; of some of them `csr` needs to know now.
+_STIRRING = frozenset(("mip", "mie", "mideleg", "hideleg", "menvcfg", "henvcfg", "htimedelta", "vstimecmp"))
+_COUNTERS = ("cycle", "instret")  # what they show depends on the instruction that asks
+_FENCES = ("sfence.vma", "hfence.vvma", "hfence.gvma")
 _TIMER, _CHANGED = OFFSETS["timer"] // 8, OFFSETS["changed"] // 8
 
 
@@ -37,7 +39,7 @@ def issuing(sequence: Sequence, **names: Any) -> Issue | None:
     its end is left to native code: the engine is then `returning`.
     """
     body = sequence.decoded[: len(sequence.decoded) - sequence.returns]
-    writer = _Writer(names["csr"].registers)
+    writer = _Writer(names["csr"])
     if not all(map(writer.instruction, body)):
         return None
     source = "\n    ".join(
@@ -57,8 +59,8 @@ def issuing(sequence: Sequence, **names: Any) -> Issue | None:
 
 
 class _Writer:
-    def __init__(self, registers: Registers):
-        self._registers = registers
+    def __init__(self, csrs: CsrFile):
+        self._csrs = csrs
         self._attempts = 0
         self.lines: list[str] = []
         self.parameters: list[str] = []
@@ -69,43 +71,67 @@ class _Writer:
         """Write one; False if it can't be."""
         self._attempts += 1
         row, values = one.row.base, one.values
-        if row == "sfence.vma":
+        if row in _FENCES:
             self.lines.append("engine.fence()")
             if values["rs1"]:
-                self.parameters.append(f"unused{self._attempts}")
+                self._taken()
             return True
-        csr = self._registers.by_number.get(values.get("csr", -1))
-        if csr is None or csr.view_of:
+        csr = self._csrs.registers.by_number.get(values.get("csr", -1))
+        if csr is None or csr.privilege > Mode.S or csr.name in _COUNTERS:
             return False
+        if csr.name != "time" and (csr.view_of or csr.name) not in self._csrs.registers.stored:
+            return False
+        self.names[csr.name] = csr
         if row == "csrrs" and not values["rs1"]:
-            return self._read(csr)
-        return row == "csrrw" and not values["rd"] and self._write(csr)
+            self._read(csr)
+        elif values["rd"]:
+            return False
+        else:
+            value = {"csrrw": "{0}", "csrrs": "{1} | {0}", "csrrc": "{1} & ~{0}"}[row]
+            self._write(csr, value.format(self._taken(), f"({self._place(csr)} & {csr.visible})"))
+        return True
+
+    def _taken(self) -> str:
+        """The value that this instruction takes."""
+        self.parameters.append(f"value{self._attempts}")
+        return self.parameters[-1]
 
     def _place(self, csr: Csr) -> str:
         """Where it stands: in the block, or beside it."""
-        return f"state[{OFFSETS[csr.name] // 8}]" if csr.name in _SHARED else f'csr.values["{csr.name}"]'
+        name = csr.view_of or csr.name
+        return f"state[{OFFSETS[name] // 8}]" if name in _SHARED else f'csr.values["{name}"]'
 
-    def _read(self, csr: Csr) -> bool:
+    def _tell(self, csr: Csr) -> None:
+        """Let the dictionary have what native code may have written."""
+        name = csr.view_of or csr.name
+        if name in _SHARED:
+            self.lines.append(f'csr.values["{name}"] = {self._place(csr)}')
+
+    def _read(self, csr: Csr) -> None:
+        result = f"result{self._attempts}"
         if csr.name == "time":
-            self.results.append(f"time + {self._attempts} + state[{_TIMER}] & {_MASK}")
-        elif csr.name in _WRITTEN:
-            self.lines.append(f"result{self._attempts} = {self._place(csr)}")
-            self.results.append(f"result{self._attempts}")
+            self.lines.append(f"{result} = time + {self._attempts} + state[{_TIMER}] & {_MASK}")
+        elif self._csrs.by_table(csr):
+            cut = "" if csr.visible == _MASK else f" & {csr.visible}"
+            self.lines.append(f"{result} = {self._place(csr)}{cut}")
         else:
-            return False
-        return True
+            self._tell(csr)
+            self.lines.append(f"{result} = csr.read({csr.name})")
+        self.results.append(result)
 
-    def _write(self, csr: Csr) -> bool:
-        if csr.name not in _WRITTEN:
-            return False
-        value, place = f"value{self._attempts}", self._place(csr)
-        self.parameters.append(value)
-        if any(field.legal for field in csr.fields):
-            self.names[f"legalize_{csr.name}"] = csr.legalize
-            self.lines.append(f"{place} = legalize_{csr.name}({place}, {value} & {_MASK})")
+    def _write(self, csr: Csr, value: str) -> None:
+        place, name = self._place(csr), csr.view_of or csr.name
+        if not self._csrs.by_table(csr):
+            self._tell(csr)
+            self.lines.append(f"{place} = csr.legal({csr.name}, {place}, {value} & {_MASK})")
+        elif any(field.legal for field in csr.fields):
+            self.lines.append(f"{place} = {csr.name}.legalize({place}, {value} & {_MASK})")
         else:
-            assert not csr.fixed_mask or csr.name in _ROOTS
-            self.lines.append(f"{place} = {value} & {csr.writable}")
-        if csr.name in _SHARED:
+            kept = f"{place} & {~csr.writable & _MASK} | " if csr.view_of else ""
+            fixed = f" | {csr.fixed}" if csr.fixed and not csr.view_of else ""
+            self.lines.append(f"{place} = {kept}({value}) & {csr.writable}{fixed}")
+        if name in _SHARED:
             self.lines.append(f"state[{_CHANGED}] = 1")
-        return True
+        if name in _STIRRING:
+            self._tell(csr)
+            self.lines.append("engine.stirred = True")

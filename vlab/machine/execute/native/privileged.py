@@ -233,7 +233,12 @@ def trap_in_guest(s: "State", pc: int, cause: int, value: int) -> int:
 
 
 def refuse(s: "State", pc: int, cause: int) -> int:
-    """The instruction at pc is an illegal one here, or a virtual one; of that the TLB knows where it stands."""
+    """The instruction at pc is an illegal one here, or a virtual one; of that the TLB knows where it stands.
+
+    What ends in another page is Python's: the next one in memory may be another's.
+    """
+    if pc & 4095 > 4092:
+        return 0
     page = pc >> 12
     index = (page ^ page >> 10) & _SETS
     if peek(s.fetch + PAGES + 8 * index, 8) != page:
