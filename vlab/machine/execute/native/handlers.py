@@ -39,6 +39,7 @@ _ROUTINES = {
 }
 _PYTHON = CONTROL.keys() - _NOTHING - _ROUTINES
 _PAGES = -4096
+_ALIGNED = 32  # bytes: where a handler lies is worth a fifth of a loop's speed
 _NARROW = {"byte": 8, "half": 16, "word": 32}
 _TAG_SHIFT = 12 - QUICK_SIZE.bit_length() + 1
 _TAG_MASK = (SETS - 1) * QUICK_SIZE
@@ -158,7 +159,7 @@ class _Handler:
 
     def function(self, name: str) -> str:
         """What is written as a whole."""
-        return self._text.function(f'define internal tailcc void @"{name}"({PARAMETERS}) #0')
+        return self._text.function(f'define internal tailcc void @"{name}"({PARAMETERS}) #0 align {_ALIGNED}')
 
     def body(self) -> ast.expr | None:
         """What the instruction does; and where it jumps to."""
