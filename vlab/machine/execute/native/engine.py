@@ -173,6 +173,9 @@ class NativeEngine:
         noting = events.on and not events.hasty
         state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
+        status = None if asked or events.on else machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
         return asked or events.on
 
     def _tell(self) -> None:
