@@ -252,7 +252,7 @@ def test_a_watched_word_beside_instructions_is_seen_each_time():
     heard = []
     for machine in both(source):
         machine.run(300)
-        found = []
+        found: list[int] = []
         machine.memory.watch(
             assemble(source).symbols["there"], lambda at, value, found=found: found.append(value)
         )
