@@ -19,7 +19,7 @@ def entry(physical, flags=FULL):
 
 @pytest.fixture
 def vm():
-    built = tower(None, 1).guest
+    built = tower(None, 1).vms[0]
     for table, index, raw in (
         (ROOT, GVA >> 30, entry(MIDDLE, int(Flags.V))),
         (MIDDLE, GVA >> 21 & 511, entry(LEAF, int(Flags.V))),
