@@ -11,6 +11,7 @@ from vlab.cli.computers import (
     build,
     chosen_shadows,
     chosen_techniques,
+    is_linux,
     read_device_tree,
     read_program,
 )
@@ -61,7 +62,8 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
             "an ELF file; an assembly file (*.s), which is assembled first; any other file, as a raw image "
             "for 0x80000000; or the name of one of vlab's guests, such as hello or kernel. It starts in "
             "M mode, a0 = hart, a1 = device tree. For an ELF file that says so, and for raw images, the "
-            "processor has compressed instructions"
+            "processor has compressed instructions. `linux` is Linux, with --sbi if there is no --bios; it is built "
+            "once, of the distribution's source"
         ),
     )
     _add_start(parser)
@@ -220,6 +222,8 @@ def main(args: Namespace) -> int:
     shadows = chosen_shadows(args.shadow, len(techniques))
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
     check_apart(results, [name for name in (args.image, args.bios, args.dtb, args.disk) if name is not None])
+    if args.bios is None and is_linux(args.image):
+        args.sbi = True  # it is no program for M mode
     images = _read(args)
     extensions = "".join(sorted({*images.image.extensions, *(images.firmware or images.image).extensions}))
     machine, computers = build(args.memory, techniques, shadows, args.quirk, extensions, args.engine)
