@@ -68,3 +68,13 @@ def test_what_lacks_to_build_it_is_said(tmp_path, monkeypatch, capsys):
 def test_it_is_named_among_the_guests(capsys):
     assert cli.main(["run", "linix"]) == 2
     assert "Did you mean linux?" in capsys.readouterr().err
+
+
+def test_a_kernel_that_is_started_in_m_mode_is_told_what_it_needs(tmp_path, capsys):
+    path = tmp_path / "Image"
+    path.write_bytes(bytes(56) + b"RSC\x05" + bytes(100))
+    assert cli.main(["run", str(path)]) == 125
+    assert "--sbi starts it there" in capsys.readouterr().err
+    path.write_bytes(bytes(160))
+    assert cli.main(["run", str(path)]) == 125
+    assert "--sbi" not in capsys.readouterr().err

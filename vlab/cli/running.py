@@ -72,9 +72,11 @@ class Run:
     def _go(self, progress: Any) -> End:
         from vlab.machine import Stop
 
+        # To be asked after each trap takes time: it is for those who wait for a text.
+        until = None if self._expected is None else self._over
         while (left := self.limit - self.machine.steps) > 0:
             before = self.machine.steps
-            stop = self.machine.run(min(left, _CHUNK), until=self._over)
+            stop = self.machine.run(min(left, _CHUNK), until=until)
             progress.update(self.machine.steps - before)
             if self._over():
                 return End.EXPECTED if self._found else End.OFF
