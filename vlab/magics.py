@@ -107,7 +107,7 @@ def _run(args: Namespace, program: "Program") -> Outcome:
         if args.trace and len(events.events) < RECORDED:
             events.events.append(event)
 
-    guest.events.listen(listen)
+    guest.events.listen(listen, patient=True)
     try:
         end = run.go()
     finally:

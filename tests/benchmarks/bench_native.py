@@ -13,7 +13,7 @@ from tests.benchmarks import naive
 from tests.benchmarks.bench_interpreter import source
 from tests.benchmarks.measuring import Spread, geometric_mean, in_turns, spread, table
 from vlab.machine import Machine
-from vlab.riscv import assemble
+from vlab.riscv import Program, assemble
 
 RAM = 8 << 20
 BUFFER, STACK = RAM // 2, RAM - 4096  # from the start of memory; behind the stack, what powers off
@@ -26,6 +26,7 @@ PRIVILEGED = ("paged", "system")  # what Unicorn can't run: it delivers no trap 
 PART = 50  # how much less the interpreter does
 AIMS = {"hash": 0.2, "paged": 0.9, "system": 4.0}
 AIM = 0.3
+ICOUNT = ("-icount", "shift=0")
 
 _LEAST = 0.001  # seconds of a run less those of starting up: a shorter one drowns in these
 
@@ -49,10 +50,10 @@ finish:
 
 
 class OnVlab:
-    """A whole machine on one engine."""
+    """A whole machine on one engine, with a program."""
 
-    def __init__(self, loop: str, engine: str):
-        self._machine = Machine(assemble(source(loop)), memory=RAM, engine=engine)
+    def __init__(self, program: Program, engine: str):
+        self._machine = Machine(program, memory=RAM, engine=engine)
         self._fresh = self._machine.snapshot()
 
     def run(self, laps: int) -> tuple[float, int, int]:
@@ -72,10 +73,15 @@ class OnVlab:
 _OFF = assemble("li t0, 0x100000\n li t1, 0x5555\n sw t1, 0(t0)\n j .").segments[0][1]
 
 
-def on_qemu(loop: str, laps: int, *options: str) -> tuple[float, int]:
-    """QEMU's seconds for the same program, its start-up included, and the low bits of the answer."""
+def booting(text: str, laps: int) -> bytes:
+    """The same program with what comes before and after it, as an image for QEMU."""
     boot = _BOOT.format(stack=naive.BASE + STACK, buffer=naive.BASE + BUFFER, laps=laps)
-    ((_at, image),) = assemble(boot + source(loop)).segments
+    ((_at, image),) = assemble(boot + text).segments
+    return image
+
+
+def on_qemu(image: bytes, *options: str) -> tuple[float, int]:
+    """QEMU's seconds for an image, its start-up included, and the low bits of the answer."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image"
         path.write_bytes(image)
@@ -89,12 +95,11 @@ def on_qemu(loop: str, laps: int, *options: str) -> tuple[float, int]:
     return used.ru_utime + used.ru_stime, started.returncode
 
 
-def on_unicorn(loop: str, laps: int) -> tuple[float, int]:
+def on_unicorn(program: Program, laps: int) -> tuple[float, int]:
     """Unicorn's seconds, and the low bits of the answer."""
     import unicorn
     from unicorn import riscv_const as reg
 
-    program = assemble(source(loop))
     kind: Any = unicorn.Uc  # type: ignore[attr-defined]  # its module exports nothing by name
     machine = kind(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV64)
     machine.mem_map(naive.BASE, RAM)
@@ -142,16 +147,17 @@ def report(*, repetitions: int = 3, quick: bool = False) -> str:
 
 
 def _measured(loop: str, laps: int, repetitions: int) -> tuple[list[object], list[Spread]]:
-    native, slow = OnVlab(loop, "native"), OnVlab(loop, "interpreter")
+    text = source(loop)
+    program, image, starting = assemble(text), booting(text, laps), booting(text, 1)
+    native, slow = OnVlab(program, "native"), OnVlab(program, "interpreter")
     few = max(laps // PART, 1)
     runs: list[Callable[[], tuple[Any, ...]]] = [
         partial(native.run, laps),
-        partial(on_qemu, loop, laps), partial(on_qemu, loop, 1),
-        partial(on_qemu, loop, laps, "-icount", "shift=0"),
+        partial(on_qemu, image), partial(on_qemu, starting), partial(on_qemu, image, *ICOUNT),
         partial(slow.run, few), partial(native.run, few),
     ]  # fmt: skip
     if loop not in PRIVILEGED:
-        runs.append(partial(on_unicorn, loop, laps))
+        runs.append(partial(on_unicorn, program, laps))
     turns = in_turns(runs, repetitions)
     for turn in turns:
         answers = {turn[0][2], *(answer for _seconds, answer in (turn[1], turn[3], *turn[6:]))}

@@ -9,6 +9,7 @@ from tests.benchmarks import (
     __main__,
     bench_boots,
     bench_browser,
+    bench_cold,
     bench_compute,
     bench_exits,
     bench_interpreter,
@@ -407,6 +408,21 @@ def test_causes_are_all_those_of_linux():
     assert all(0 < cost < 0.01 for _count, cost in found.values())
 
 
+@pytest.mark.requires("qemu")
+def test_engines_and_peers_agree_on_code_that_runs_once():
+    pytest.importorskip("llvmlite")
+    pytest.importorskip("unicorn")
+    lines = bench_cold.report(repetitions=1, quick=True).splitlines()
+    assert [line.rsplit(" (", 1)[0].rsplit(maxsplit=1)[0] for line in lines[3:8]] == [*bench_cold.PEERS]
+
+
+def test_a_cold_program_hardly_repeats_itself():
+    ((_at, code),) = assemble(bench_cold.straight(2000)).segments
+    words = [code[at : at + 4] for at in range(0, len(code), 4)]
+    assert len(words) > 2000
+    assert len(set(words)) > 0.9 * len(words)
+
+
 # --- Moves in JupyterLab
 
 
@@ -455,7 +471,7 @@ def test_spread_mean_and_table():
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
         SystemExit,
-        match=r"no measurement speed\. There are: boots, browser, compute, exits, interpreter, native, "
+        match=r"no measurement speed\. There are: boots, browser, cold, compute, exits, interpreter, native, "
         "rewind, snapshot, switches, timeline, walks",
     ):
         __main__.main(["exits", "speed"])

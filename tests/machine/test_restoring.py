@@ -15,7 +15,7 @@ from tests.machine.test_snapshot import BUSY
 from vlab.language import VlabError
 from vlab.machine import RESIDENTS, Machine, Snapshot
 from vlab.machine.memory import PAGE, RAM_BASE
-from vlab.riscv import Mode
+from vlab.riscv import Mode, assemble
 
 JUNK: list[Any] = [
     None,
@@ -149,6 +149,18 @@ MISSHAPEN = [
     (("tlb", 0, "entries"), [[0, 0, 8]]),
     (("tlb", 0, "entries"), [[0, 0]]),
     (("tlb", 0, "mode"), 2),
+    (
+        ("tlb", 0),
+        {
+            "mode": 1,
+            "paged": True,
+            "sum": False,
+            "mxr": False,
+            "nested": True,
+            "host_mxr": False,
+            "entries": [],
+        },
+    ),
     (("residents",), {"M": {"kind": "nobody", "state": {}}}),
     (("residents",), {"X": {"kind": "nobody", "state": {}}}),
     (("residents",), {"M": {"kind": ["unhashable"], "state": {}}}),
@@ -160,6 +172,24 @@ def test_what_no_machine_can_be(path, value):
     m = machine("j .")
     with pytest.raises(VlabError):
         m.restore(Snapshot(damaged(STATE, path, value)))
+
+
+def test_a_tlb_has_no_context_of_m_mode_with_v():
+    m = Machine(assemble("j ."), extensions="H")
+    m.run(9)
+    context = {
+        "mode": 1,
+        "paged": True,
+        "sum": False,
+        "mxr": False,
+        "nested": True,
+        "host_mxr": False,
+        "entries": [],
+    }
+    state = m.snapshot().state
+    m.restore(Snapshot({**state, "tlb": [*state["tlb"], context]}))
+    with pytest.raises(VlabError, match="no entry of a TLB"):
+        m.restore(Snapshot({**state, "tlb": [{**context, "mode": 3}]}))
 
 
 def test_a_snapshot_of_a_machine_of_another_size():

@@ -322,12 +322,12 @@ def _results(
         from vlab.views.runs.perfetto import PerfettoTrace
 
         trace = PerfettoTrace(files.enter_context(whole_file(args.trace)).write)
-        guest.events.listen(trace)
+        guest.events.listen(trace, patient=True)
         finish.append(lambda end: trace.close())
     if args.stats is not None:
         counts = files.enter_context(whole_file(args.stats))
         counter = TrapCounter(len(computers))
-        guest.events.listen(counter)
+        guest.events.listen(counter, patient=True)
 
         def write_counts(end: End) -> None:
             levels = statistics(computers, counter.traps)

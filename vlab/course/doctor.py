@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from vlab import files
 from vlab.course import packages
 from vlab.guests import linux
 from vlab.guests.tools import Tool
-from vlab.language import LANGUAGES, _
+from vlab.language import LANGUAGES, VlabError, _
+from vlab.machine.execute import chosen_engine, lacking
 
 _PYTHON = (3, 11)
 _PROBE_SECONDS = 10
@@ -56,6 +58,7 @@ def examine() -> Iterator[Finding]:
     """Look at everything, the required things first."""
     yield _python()
     yield from map(_package, packages.wanted())
+    yield _engine()
     yield _lessons()
     yield _git()
     yield _browser()
@@ -79,6 +82,23 @@ def _package(package: packages.Package) -> Finding:
         return Finding(package.name, "ok", package.installed or "")
     state = "absent" if package.extra else "missing"
     return Finding(package.name, state, package.installed or _("not installed"), package.mend())
+
+
+def _engine() -> Finding:
+    """Which engine machines run on, and why; the native one is built to see that."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what it would warn of is said here
+            engine = chosen_engine(None)
+    except VlabError as error:
+        return Finding(_("engine"), "missing", error.what, error.mend or "")
+    if engine == "native":
+        return Finding(_("engine"), "ok", "native")
+    lack = lacking()
+    if lack is None:
+        return Finding(_("engine"), "ok", _("interpreter, as VLAB_ENGINE says"))
+    return Finding(
+        _("engine"), "absent", _("interpreter. {problem}").format(problem=lack.what), lack.mend or ""
+    )
 
 
 def _lessons() -> Finding:

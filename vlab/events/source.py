@@ -33,6 +33,7 @@ class EventSource:
     def __init__(self, clock: Callable[[], int], stack: Callable[[], int] = lambda: 0):
         self._clock, self._stack = clock, stack
         self._listeners: tuple[Callable[[Event], None], ...] = ()
+        self._hasty: tuple[Callable[[Event], None], ...] = ()
         self._levels: list[_Software] = []
         self._told: dict[tuple[int, object], dict[int, str]] = {}
         self._last: EventId = (-1, 0)
@@ -43,15 +44,16 @@ class EventSource:
 
     def emit(self, kind: type[Kind], level: int, *rest: Any) -> Kind | None:
         """Tell the listeners, if there are any; `rest` are the record's own fields in order."""
-        if not self.on:
-            return None
-        time = self._clock()
+        return self.emit_at(self._clock(), self._stack(), kind, level, *rest) if self.on else None
+
+    def emit_at(self, time: int, stack: int, kind: type[Kind], level: int, *rest: Any) -> Kind:
+        """The same of what was at a `time` that is just past, when the stack pointer was `stack`."""
         self._last = (time, self._last[1] + 1 if self._last[0] == time else 0)
         event = kind(self._last, level, None, *rest)
         cause = self._cause(event)
         if cause is not None:
             event = replace(event, parent=cause.id)
-        self._open_and_close(event)
+        self._open_and_close(event, stack)
         for listener in self._listeners:
             listener(event)
         return event
@@ -66,14 +68,14 @@ class EventSource:
             return None  # a device's doing, whatever the hart does meanwhile
         return found
 
-    def _open_and_close(self, event: Event) -> None:
+    def _open_and_close(self, event: Event, stack: int) -> None:
         match event:
             case Trap():
                 software = self._software(event.level)
                 if event.origin != "U":  # a handler was left, and will go on there
                     if len(software.interrupted) >= _DEEPEST:
                         software.interrupted.clear()
-                    software.interrupted[event.pc, self._stack()] = software.open
+                    software.interrupted[event.pc, stack] = software.open
                 around = () if event.interrupt else software.open[1 - _DEEPEST :]
                 software.open = (*around, event)
             case Exit():
@@ -87,7 +89,7 @@ class EventSource:
                 software.guest = event.vm
             case Return():
                 software = self._software(event.level)
-                left = software.interrupted.pop((event.pc, self._stack()), software.open[:-1])
+                left = software.interrupted.pop((event.pc, stack), software.open[:-1])
                 software.open = () if event.target == "U" else left
 
     def _software(self, level: int) -> _Software:
@@ -104,14 +106,25 @@ class EventSource:
         """What the listeners know of a hart's interrupts, by code; whoever tells them keeps it."""
         return self._told.setdefault((level, hart), {})
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` with every event from here on."""
+    @property
+    def hasty(self) -> bool:
+        """Whether somebody must hear of each event when it happens."""
+        return bool(self._hasty)
+
+    def listen(self, listener: Callable[[Event], None], *, patient: bool = False) -> None:
+        """Call `listener` with every event from here on.
+
+        A `patient` one may be called a little later, in the same order: it looks at nothing but the events.
+        """
         self._listeners = (*self._listeners, listener)
+        if not patient:
+            self._hasty = (*self._hasty, listener)
         self.on = True
 
     def unlisten(self, listener: Callable[[Event], None]) -> None:
         """Stop calling `listener`."""
         self._listeners = tuple(one for one in self._listeners if one != listener)
+        self._hasty = tuple(one for one in self._hasty if one != listener)
         if not self._listeners:
             self.on = False
             self.forget()
@@ -121,7 +134,7 @@ class EventSource:
     def record(self) -> Iterator["Recording"]:
         """Collect events for the length of a `with` block."""
         recording = Recording()
-        self.listen(recording.events.append)
+        self.listen(recording.events.append, patient=True)
         try:
             yield recording
         finally:
@@ -130,12 +143,12 @@ class EventSource:
     @contextmanager
     def apart(self) -> Iterator["Recording"]:
         """Record a look ahead that will be undone: no other listener hears of it, and nothing stays open."""
-        kept = self._listeners, self._levels, self._told, self._last, self.on
-        self._listeners = ()
+        kept = self._listeners, self._hasty, self._levels, self._told, self._last, self.on
+        self._listeners = self._hasty = ()
         self._levels = [replace(one, interrupted=dict(one.interrupted)) for one in self._levels]
         self._told = {key: dict(told) for key, told in self._told.items()}
         try:
             with self.record() as recording:
                 yield recording
         finally:
-            self._listeners, self._levels, self._told, self._last, self.on = kept
+            self._listeners, self._hasty, self._levels, self._told, self._last, self.on = kept

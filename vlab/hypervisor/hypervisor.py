@@ -16,15 +16,23 @@ from vlab.hypervisor.inventory import Inventory, Parts
 from vlab.hypervisor.saving import restore_vm, vm_state
 from vlab.hypervisor.schedule import NEVER, SLICE, Schedule
 from vlab.hypervisor.sharing import find_shared
+from vlab.hypervisor.techniques.trap_and_emulate import PRIVILEGED
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import _
 from vlab.machine import GATE, RESIDENTS, Computer
 from vlab.machine.expecting import expect_computer, in_charge
-from vlab.machine.snapshot import Checker
-from vlab.riscv import Interrupt, Mode
+from vlab.machine.sequence import RETURN, Sequence
+from vlab.machine.snapshot import WORD, Checker
+from vlab.riscv import Cause, Interrupt, Mode, Trap
 from vlab.riscv.csrs import CSRS, H_REGISTERS
 from vlab.riscv.privilege import INTERRUPT_BIT
 
+_LEFT = Sequence("csrr a0, time", "csrr a0, scause", "csrr a0, stval", "csrr a0, sepc")
+_ENTERING = Sequence("csrw sepc, a0", "csrr a0, time")
+_TABLE = Sequence("csrw satp, a0", "sfence.vma")
+_FENCE, _FENCE_ONE = Sequence("sfence.vma"), Sequence("sfence.vma a0")
+_ALARM = Sequence("csrw stimecmp, a0")
+_ENTER = Sequence("csrw stimecmp, a0", RETURN)
 TURN_OVER = "time slice"  # why a guest exited that did nothing: others are waiting
 ALL = -1  # in place of an address: every one
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
@@ -76,6 +84,9 @@ class Hypervisor(Inventory):
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
+        self._deadline: int | None = (
+            0  # the guest's time at which it must be looked after: not later than it is known
+        )
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -128,8 +139,48 @@ class Hypervisor(Inventory):
         if not self._installed:
             self._install()
         elif self.inside is not None:
-            self.exited(self.inside, *self.left(self.inside))
+            vm = self.inside
+            now, cause, value, pc = self.computer.issue_all(_LEFT)
+            if cause == Cause.ILLEGAL_INSTRUCTION and self._briefly(vm, now, value, pc):
+                return
+            self.exited(vm, *self._left(vm, now, cause, value, pc))
+            if vm.technique.unmoved and not vm.events.on and self._may_go_on(vm):
+                self._load_fence()
+                self.computer.load_registers(vm.virtual_hart.x)
+                self._go_on(vm, vm.virtual_hart.pc)
+                return
         self._enter_next()
+
+    def _briefly(self, vm: VirtualMachine, now: int, word: int, pc: int) -> bool:
+        """Emulate an instruction that concerns nobody but a register or two, and go on; False if it is no such one.
+
+        The rest of the guest's registers stay in the hart.
+        """
+        technique, hart = vm.technique, vm.virtual_hart
+        brief = technique.brief(word, pc)
+        if brief is None:
+            return False
+        operation, reads, writes = brief
+        registers, x, clock = self.computer.live_registers(), hart.x, vm.clock
+        x[reads] = registers[reads]
+        contexts = hart.mmu.fetches, hart.mmu.data
+        vm.clock, self.inside = clock + (now - 1 - vm.entered) % WORD, None
+        try:
+            stays = hart.perform(operation)
+        except Trap:
+            vm.clock, self.inside = clock, vm
+            return False  # and nothing has happened yet
+        vm.exits[PRIVILEGED] += 1
+        self.schedule.left(vm, now - 1)
+        if not stays:  # interrupts were enabled or disabled: nobody cares while none is pending
+            stays = technique.calm and contexts == (hart.mmu.fetches, hart.mmu.data)
+        registers[writes] = x[writes] if writes else 0
+        if stays and self._may_go_on(vm):
+            self._go_on(vm, hart.pc)
+        else:
+            x[:] = registers
+            self._enter_next()
+        return True
 
     def _install(self) -> None:
         """From power-on in M mode to S mode, with every trap coming here."""
@@ -143,11 +194,10 @@ class Hypervisor(Inventory):
 
     def left(self, vm: VirtualMachine) -> tuple[int, int]:
         """A guest stopped running directly: save it, and see why: the real `scause` and `stval`."""
-        issue, registers = self.computer.issue, list(self.computer.registers)
-        now = issue("csrr a0, time")
-        cause = issue("csrr a0, scause")
-        value = issue("csrr a0, stval")
-        pc = issue("csrr a0, sepc")
+        return self._left(vm, *self.computer.issue_all(_LEFT))
+
+    def _left(self, vm: VirtualMachine, now: int, cause: int, value: int, pc: int) -> tuple[int, int]:
+        registers = list(self.computer.live_registers())
         vm.technique.save()
         self.inside = None
         stopped = now - 1  # reading the time took one instruction of ours
@@ -161,6 +211,7 @@ class Hypervisor(Inventory):
         if vm.events.on:
             reason = TURN_OVER if turn else vm.technique.reason(cause, value)
             vm.events.emit(Exit, vm.level, reason, cause, value, vm.hart.pc, str(vm.mode), vm.name)
+        vm.technique.unmoved = False
         reason = TURN_OVER if turn else vm.technique.exit(cause, value)
         vm.exits[reason] += 1
         return reason
@@ -191,20 +242,41 @@ class Hypervisor(Inventory):
             self.set_aside()
             self._current = vm
             vm.reservation = vm.take_reservation()
-        issue, hart = self.computer.issue, vm.hart
+        computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
-        issue("csrw sepc, a0", hart.pc)
-        deadline = vm.technique.deadline()
-        now = issue("csrr a0, time") + _ENTRY_STEPS + vm.technique.late_steps
+        self._deadline = deadline = vm.technique.deadline()
+        now = computer.issue_all(_ENTERING, hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
         alarm = end if deadline is None else min(end, now + deadline - vm.time)
-        issue("csrw stimecmp, a0", alarm)
+        vm.entered = now
+        computer.load_registers(hart.x)
+        if not vm.events.on:
+            self.inside = vm
+            computer.issue_all(_ENTER, alarm)
+            return
+        computer.issue_all(_ALARM, alarm)
+        self.inside = vm
+        vm.events.emit(Entry, vm.level, hart.pc, str(vm.mode), vm.name)
+        computer.issue(RETURN)
+
+    def _may_go_on(self, vm: VirtualMachine) -> bool:
+        """Whether a guest may go on after an exit by which nothing changed that its entry goes by: as it was entered.
+
+        Else, as its turn is over or its alarm rings, somebody has to be chosen anew.
+        """
+        deadline = self._deadline
+        return (deadline is None or vm.clock < deadline) and self.schedule.goes_on(vm)
+
+    def _go_on(self, vm: VirtualMachine, pc: int) -> None:
+        """Let a guest run directly as it did before its exit: only the alarm is another one, and the place."""
+        issue_all, deadline = self.computer.issue_all, self._deadline
+        now = issue_all(_ENTERING, pc)[0] + _ENTRY_STEPS
+        alarm = self.schedule.entered(now, None)
+        if deadline is not None:
+            alarm = min(alarm, now + deadline - vm.clock)
         vm.entered, self.inside = now, vm
-        self.computer.registers[:] = hart.x
-        if vm.events.on:
-            vm.events.emit(Entry, vm.level, hart.pc, str(vm.mode), vm.name)
-        issue("sret")
+        issue_all(_ENTER, alarm)
 
     def set_aside(self) -> None:
         """A world switch: another has the hart. What the guest before has reserved waits for its next turn."""
@@ -215,14 +287,17 @@ class Hypervisor(Inventory):
 
     def load_table(self, satp: int) -> None:
         """Put the guest's shadow into `satp`, and fence what has changed."""
-        issue = self.computer.issue
         if satp != self._loaded_satp:
-            issue("csrw satp, a0", satp)
-            self._loaded_satp, self._fence = satp, ALL
+            self.computer.issue_all(_TABLE, satp)
+            self._loaded_satp, self._fence = satp, None
+        self._load_fence()
+
+    def _load_fence(self) -> None:
+        issue_all = self.computer.issue_all
         if self._fence == ALL:
-            issue("sfence.vma")
+            issue_all(_FENCE)
         elif self._fence is not None:
-            issue("sfence.vma a0", self._fence)
+            issue_all(_FENCE_ONE, self._fence)
         self._fence = None
 
     def fence(self, address: int | None = None) -> None:

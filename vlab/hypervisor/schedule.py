@@ -63,6 +63,7 @@ class Schedule:
         self._since: int | None = None  # the host's time up to which all is charged; None: nobody ran
         self._end: int | None = None  # when the present turn ends; None: nobody else wants one
         self._shared = False
+        self._able: list[VirtualMachine] = []  # who could run, when last somebody was chosen
 
     def __repr__(self) -> str:
         return _("Schedule: turns of {length} instructions").format(length=self.time_slice)
@@ -77,11 +78,21 @@ class Schedule:
             self._end = now + self.time_slice
         return NEVER if self._end is None else min(NEVER, self._end)
 
+    def goes_on(self, vm: "VirtualMachine") -> bool:
+        """Whether the turn of a VM that has just stopped is not over, and who wants one is who did before."""
+        if self._end is not None and self._since is not None and self._since >= self._end:
+            return False
+        spent = vm.account.spent
+        least = min(one.account.spent for one in self._able) if self._shared else spent
+        if least > self._floor:
+            self._floor = least
+        return True
+
     def left(self, vm: "VirtualMachine", now: int) -> None:
         """A VM stopped running directly at `now`: it pays for that time, and for the work on its last exit."""
-        if self._since is not None:
-            vm.account.charge(max(0, now - self._since))
-        self._since = now
+        since, self._since = self._since, now
+        if since is not None and now > since:
+            vm.account.charge(now - since)
 
     def idle(self) -> None:
         """Nobody runs, and nobody pays."""
@@ -99,6 +110,7 @@ class Schedule:
             was_absent, account.absent = account.absent, vm not in able
             if was_absent and not account.absent:
                 account.spent = max(account.spent, self._floor)
+        self._able = able
         self._shared = len(able) > 1
         if not self._shared:
             self._end = None

@@ -1,6 +1,7 @@
 """A virtual machine: the whole virtual computer as one visible struct, with the specification's names."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from vlab.display import one_line
@@ -20,6 +21,7 @@ from vlab.machine.hart import Hart
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
 from vlab.machine.restoring import restore_computer
+from vlab.machine.sequence import Sequence
 from vlab.machine.snapshot import WORD, computer_state
 from vlab.paging import Walk, size_text
 from vlab.riscv import Access, Interrupt, Mode, Program
@@ -58,6 +60,7 @@ class VirtualMachine(Computer):
         self.entered = 0  # the host's timer when it last began to run directly
         self.held: tuple[int, int] | None = None  # what it has reserved, while others have their turns
         self._build(cached=False)
+        self.virtual_hart = self._hart  # as it was when the guest last stood still
 
     def __repr__(self) -> str:
         words = (
@@ -110,11 +113,6 @@ class VirtualMachine(Computer):
         return self._hart
 
     @property
-    def virtual_hart(self) -> Hart:
-        """The virtual hart as it was when the guest last stood still."""
-        return self._hart
-
-    @property
     def time(self) -> int:
         """The guest's own time: what it ran directly, what was emulated for it, what its `wfi` skipped."""
         if not self.running:
@@ -129,6 +127,21 @@ class VirtualMachine(Computer):
     def issue(self, instruction: str, value: int | None = None) -> int:
         """See `Computer.issue`: it is the very same hart."""
         return self.host.issue(instruction, value)
+
+    def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
+        """See `Computer.issue_all`."""
+        return self.host.issue_all(sequence, *values)
+
+    def live_registers(self) -> "list[int] | memoryview[int]":
+        """See `Computer.live_registers`."""
+        return self.host.live_registers() if self.running else self._hart.x
+
+    def load_registers(self, x: list[int]) -> None:
+        """See `Computer.load_registers`."""
+        if self.running:
+            self.host.load_registers(x)
+        else:
+            self._hart.x[:] = x
 
     @property
     def reservation(self) -> tuple[int, int] | None:
@@ -207,8 +220,10 @@ class VirtualMachine(Computer):
     @property
     def able(self) -> bool:
         """Whether it would run if it had the hart."""
-        able = self.on and self.status is None and not self.paused and self.sleep is not None
-        return able and not self.starved
+        if not self.on or self.account.paused or self.status is not None:
+            return False
+        asleep = self._hart.waiting and self.sleep is None
+        return not asleep and not self.starved
 
     @property
     def starved(self) -> bool:
@@ -227,7 +242,7 @@ class VirtualMachine(Computer):
 
     # What its hypervisor does with it
 
-    def leave(self, host_time: int, pc: int, registers: list[int]) -> None:
+    def leave(self, host_time: int, pc: int, registers: Iterable[int]) -> None:
         """It has stopped at `pc`, when the host's timer showed `host_time`."""
         self._hart.x[:] = registers
         self._hart.pc = pc

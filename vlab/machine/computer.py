@@ -26,6 +26,7 @@ from vlab.machine.hart import Hart
 from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
 from vlab.machine.memory import PAGE
+from vlab.machine.sequence import Sequence
 from vlab.machine.snapshot import Snapshot
 from vlab.riscv import Mode, Program, assemble
 
@@ -160,6 +161,14 @@ class Computer(Drawn, ABC):
         resident believes, the instruction traps, and the software below emulates it first.
         """
 
+    @abstractmethod
+    def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
+        """Issue one after the other; what those that give something gave. Registers are as before, a0 too.
+
+        `values` are for those that take one, in order. It is to `issue` what a block of code is to its
+        instructions: it takes as many attempts, and where the mode is less than the resident believes, each traps.
+        """
+
     @property
     @abstractmethod
     def mode(self) -> Mode:
@@ -174,6 +183,14 @@ class Computer(Drawn, ABC):
     @abstractmethod
     def registers(self) -> list[int]:
         """The one real hart's registers: whoever runs now uses them; a resident saves its guest's from there."""
+
+    @abstractmethod
+    def live_registers(self) -> "list[int] | memoryview[int]":
+        """The same to read or write one by one, and at once: they can be kept no longer than the resident works."""
+
+    @abstractmethod
+    def load_registers(self, x: list[int]) -> None:
+        """Let the one real hart's registers be so: whoever runs next uses them."""
 
     @abstractmethod
     def snapshot(self) -> Snapshot:

@@ -47,6 +47,12 @@ class CsrFile(Drawn):
     def __init__(self, hart: "Hart"):
         self._hart = hart
         self.registers = registers_of(hart.computer.extensions)
+        # Registers that only keep what is written: by number their name, the lowest mode, and the bits.
+        self.kept = {
+            csr.number: (csr.name, csr.privilege, csr.writable)
+            for csr in self.registers
+            if csr.name in QUIET and not any(field.legal or field.fixed for field in csr.fields)
+        }
         self.reset()
 
     def reset(self) -> None:
@@ -74,8 +80,9 @@ class CsrFile(Drawn):
             Trap: illegal instruction, if it doesn't exist or isn't allowed (Privileged ISA, 2.1).
         """
         csr = self.registers.by_number.get(number)
-        allowed = csr is not None and self._hart.mode >= csr.privilege and not (writes and csr.read_only)
-        if csr is None or not allowed or not self._enabled(csr):
+        if csr is None or self._hart.mode < csr.privilege or (writes and csr.read_only):
+            raise Trap(Cause.ILLEGAL_INSTRUCTION, self._hart.word)
+        if not self._enabled(csr):
             raise Trap(Cause.ILLEGAL_INSTRUCTION, self._hart.word)
         return csr
 

@@ -14,6 +14,7 @@ from vlab.language import _
 from vlab.machine.bus import BusError
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
+from vlab.machine.execute.lowering import Operation
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Mmu
 from vlab.machine.pmp import X
@@ -227,20 +228,37 @@ class Hart(Drawn):
 
     def csr_write(self, number: int, value: int) -> int:
         """`csrrw`: the old value."""
+        if (kept := self._kept(number, 0, value)) is not None:
+            return kept
         csr = self.csr.touch(number, True)
         return self._write_csr(csr, value, self._read_csr(csr))
 
     def csr_set(self, number: int, bits: int, writes: bool) -> int:
         """`csrrs`: the old value."""
+        if (kept := self._kept(number, MASK, bits)) is not None:
+            return kept
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
         return self._write_csr(csr, self._base(csr, old) | bits, old) if writes else old
 
     def csr_clear(self, number: int, bits: int, writes: bool) -> int:
         """`csrrc`: the old value."""
+        if (kept := self._kept(number, ~bits, 0)) is not None:
+            return kept
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
         return self._write_csr(csr, self._base(csr, old) & ~bits, old) if writes else old
+
+    def _kept(self, number: int, stays: int, comes: int) -> int | None:
+        """Change a register that keeps what is written, and nothing else: the old value. None for all others."""
+        found = self.csr.kept.get(number)
+        if found is None or self.virtual or self.mode < found[1] or self.computer.events.on:
+            return None
+        name, _mode, bits = found
+        values = self.csr.values
+        old = values[name]
+        values[name] = (old & stays | comes) & bits
+        return old
 
     def _base(self, csr: Csr, read: int) -> int:
         """What a set or clear starts from: of mip and sip only what software set (3.1.9)."""
@@ -400,16 +418,22 @@ class Hart(Drawn):
             return entry.frame * PAGE | pc % PAGE
         return self.mmu.resolve(pc, Access.FETCH, self.parcel, touch=False).physical
 
-    def execute(self, word: int) -> None:
-        """Execute one instruction that stands at `pc`, and move on.
+    def execute(self, word: int) -> bool:
+        """Execute one instruction that stands at `pc`, and move on. Whether nothing changed that an engine goes by.
 
         Raises:
             Trap: as the instruction deserves; `pc` is then where it was, and the caller enters the handler.
         """
+        return self.perform(self.interpreter.operation(word, self.pc))
+
+    def perform(self, operation: Operation) -> bool:
+        """See `execute`: what the instruction at `pc` does is at hand."""
         try:
-            self.pc = self.interpreter.operation(word, self.pc)()
+            self.pc = operation()
         except Leave as leave:
             self.pc = leave.pc
+            return False
+        return True
 
     def leave(self, pc: int) -> int:
         """`pc`, or Leave if something changed that the engine goes by."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlab.events import EventSource
 from vlab.language import VlabError, _
@@ -14,20 +14,25 @@ from vlab.machine.computer import Computer, Resident, gate, parse_size, standing
 from vlab.machine.execute import PACES, chosen_engine
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
-from vlab.machine.hart import MASK
+from vlab.machine.hart import MASK, Hart
 from vlab.machine.history import History
 from vlab.machine.interruptible import Interruptible
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
 from vlab.machine.quirks import chosen_quirks
 from vlab.machine.restoring import restore_computer
+from vlab.machine.sequence import A0, RETURN, Sequence
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
 from vlab.machine.stop import Stop as Stop
 from vlab.machine.tlb import Tlb, TlbRun
 from vlab.paging import size_text
 from vlab.riscv import Mode, Program, Trap
 
+if TYPE_CHECKING:
+    from vlab.machine.execute.native.engine import NativeEngine
+
 QUANTUM = 100_000  # attempts between looks at Ctrl-C and at `until`
+_NO_ATTEMPTS: Iterator[None] = repeat(None, 0)
 _RETURNS = (word_of("sret"), word_of("mret"))
 
 
@@ -46,6 +51,7 @@ class Machine(Computer):
     """
 
     level = 0
+    _native: "NativeEngine | None" = None
     pace: int  # how many instructions its engine runs while the interpreter runs one
 
     def __init__(
@@ -61,11 +67,10 @@ class Machine(Computer):
         engine: str | None = None,
     ):
         self.quirks, self.extensions = chosen_quirks(quirks), chosen_extensions(extensions)
-        self._goal = 0
-        self._attempts: Iterator[None] = repeat(None, 0)
+        self.goal = 0  # the time when all attempts that are counted now have been made
+        self._attempts = _NO_ATTEMPTS
         self.events = EventSource(lambda: self.time, lambda: self._hart.x[2])
         self.ram = self.memory = Memory(parse_size(memory))
-        self.reservation = None
         wanted = chosen_engine(engine)
         self.pace = PACES[wanted]
         self.history = History(self)
@@ -77,7 +82,7 @@ class Machine(Computer):
         )
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
-        self._native, self._quantum = None, QUANTUM
+        self._quantum = QUANTUM
         if wanted == "native":
             from vlab.machine.execute.native.engine import NativeEngine
 
@@ -100,24 +105,57 @@ class Machine(Computer):
         )
 
     @property
+    def hart(self) -> Hart:
+        """See `Computer.hart`. What native code has of it is taken back first."""
+        self._settle()
+        return self._hart
+
+    def _settle(self) -> None:
+        if self._native is not None and self._native.lent:
+            self._native.settle()
+
+    @property
     def mode(self) -> Mode:
         """The hart's mode."""
-        return self._hart.mode
+        return self.hart.mode
 
     @property
     def registers(self) -> list[int]:
         """The hart's registers."""
-        return self._hart.x
+        return self.hart.x
+
+    def live_registers(self) -> "list[int] | memoryview[int]":
+        """See `Computer.live_registers`."""
+        native = self._native
+        return native.registers if native is not None and native.lent else self._hart.x
+
+    def load_registers(self, x: list[int]) -> None:
+        """See `Computer.load_registers`."""
+        if self._native is None or not self._native.lent:
+            self._hart.x[:] = x
+        else:
+            self._native.load_registers(x)
+
+    @property
+    def reservation(self) -> tuple[int, int] | None:
+        """What `lr` reserved: physical address and size."""
+        self._settle()
+        return self._reserved
+
+    @reservation.setter
+    def reservation(self, held: tuple[int, int] | None) -> None:
+        self._settle()
+        self._reserved = held
 
     @property
     def time(self) -> int:
         """Instructions attempted, plus what `wfi` skipped. Exact at any moment, inside an instruction too."""
-        return self._goal - self._attempts.__length_hint__()  # type: ignore[attr-defined,no-any-return]
+        return self.goal - self._attempts.__length_hint__()  # type: ignore[attr-defined,no-any-return]
 
     @property
     def steps(self) -> int:
         """Instructions attempted: whatever traps, counts too, so that a storm of traps ends at a limit."""
-        return self._goal - self._attempts.__length_hint__() - self.skipped  # type: ignore[attr-defined,no-any-return]
+        return self.goal - self._attempts.__length_hint__() - self.skipped  # type: ignore[attr-defined,no-any-return]
 
     # Running
 
@@ -223,12 +261,11 @@ class Machine(Computer):
         if hart.waiting:
             return self._wake()
         deadline = hart.csr.deadline()
-        if deadline is not None:
-            budget = min(budget, max(1, deadline - self.time))
+        calm = budget if deadline is None else min(budget, max(1, deadline - self.time))
         if self._native is None:
-            hart.interpreter.run(self._count(budget), self._uncount)
+            hart.interpreter.run(self._count(calm), self._uncount)
         else:
-            self._native.run(budget, self._asked or self.events.on)
+            self._native.run(calm, budget, self._asked)
         return True
 
     def _wake(self) -> bool:
@@ -252,13 +289,13 @@ class Machine(Computer):
 
     def _count(self, attempts: int) -> Iterator[None]:
         """Begin a count of attempts that `time` follows."""
-        self._goal = self.time + attempts
+        self.goal = self.time + attempts
         self._attempts = repeat(None, attempts)
         return self._attempts
 
     def _uncount(self) -> None:
         """The last attempt was none."""
-        self._goal -= 1
+        self.goal -= 1
 
     def tlb(self) -> Tlb:
         """What the TLB holds now."""
@@ -294,6 +331,24 @@ class Machine(Computer):
                 outer.handle()  # they finish emulating it first
         return hart.x[10]
 
+    def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
+        """See `Computer.issue_all`."""
+        native = self._native
+        if native is not None and native.lent:
+            issue = native.issues.get(sequence) or native.issuing(sequence)
+            if issue is not None:
+                return issue(*values)
+        given, results, kept = iter(values), list[int](), self.registers[A0]
+        for instruction, takes, gives in sequence.parts:
+            if instruction == RETURN:
+                self.registers[A0] = kept
+            result = self.issue(instruction, next(given) if takes else None)
+            if gives:
+                results.append(result)
+        if not sequence.returns:
+            self.registers[A0] = kept
+        return results
+
     # Saving and rewinding
 
     def snapshot(self) -> Snapshot:
@@ -321,7 +376,7 @@ class Machine(Computer):
 
     def set_clock(self, time: int) -> None:
         """Set `time` (restoring does)."""
-        self._goal, self._attempts = time, repeat(None, 0)
+        self.goal, self._attempts = time, _NO_ATTEMPTS
 
     def load(
         self, image: Any, *, next_stage: Any = None, dtb: bytes | None = None, bootargs: str = ""

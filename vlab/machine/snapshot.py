@@ -209,7 +209,10 @@ def restore_hart(hart: "Hart", state: Checker) -> None:
 def restore_tlb(hart: "Hart", state: Checker) -> None:
     """Put remembered translations back."""
     for row in state.rows():
-        context = hart.mmu.context(row.key())
+        key = row.key()
+        if key.virtual and ("H" not in hart.computer.extensions or key.mode == Mode.M):
+            raise row.bad(_("This is no entry of a TLB."))
+        context = hart.mmu.context(key)
         for entry in row.part("entries").rows():
             page, frame, rights = entry.all_numbers(3)
             if page >= WORD // PAGE or frame >= 1 << PHYSICAL_BITS - 12 or rights > R | W | X:

@@ -17,7 +17,7 @@ from vlab.course.doctor import TOOLS
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Machine
-from vlab.operations.debugging import Debugger, serve
+from vlab.operations.debugging import Debugger, registers, serve
 from vlab.operations.debugging.packets import LONGEST, Packets, unescaped
 from vlab.operations.debugging.packets import packet as made
 from vlab.operations.debugging.registers import FIRST_CSR, PC, PRIV
@@ -103,6 +103,14 @@ def test_who_it_is(client):
         "1",
         "",
     )
+
+
+def test_the_pc_stands_where_an_instruction_may_begin():
+    for extensions, right in (("", False), ("C", True)):
+        machine = Machine(assemble("j ."), extensions=extensions)
+        assert registers.write(machine, PC, 0x80000002) == right
+        assert not registers.write(machine, PC, 0x80000001)
+        assert machine.hart.pc == (0x80000002 if right else 0x80000000)
 
 
 def test_registers_and_memory(client):

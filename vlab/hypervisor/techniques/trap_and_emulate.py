@@ -11,6 +11,7 @@ from vlab.events import Emulation, Injection, ShadowFill, ShadowFlush
 from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import ShadowTables, View
+from vlab.hypervisor.techniques.brief import Brief, Briefs
 from vlab.language import _
 from vlab.machine import GATE, Resident, gate
 from vlab.machine.interrupts import tell_interrupts
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 _ECALL, _SRET, _MRET = (ROWS[name].match for name in ("ecall", "sret", "mret"))
 _WANTED = {int(cause): access for access, cause in PAGE_FAULT.items()}
+PRIVILEGED = "privileged instruction"  # an exit for what only the guest's own computer may do
 _FILLS = ("shadow fill", "first write", "copy on write")  # exits that the guest knows nothing of
+_AT_ENTRIES = ("prepare", "awake", "load", "satp", "deadline", "start", "save", "late_steps")
+_AT_EXITS = ("exit", "reason", "_deal_with", "_emulate", "mode")
 _NOWHERE = View(Key(Mode.M, paged=True), 0)  # a table that stays empty: every instruction is interpreted
 
 
@@ -46,6 +50,17 @@ class TrapAndEmulate:
         self._frames = list(frames)
         self._pool = FramePool(vm.host.memory, self._table_frames)
         self.shadow = policy(vm.host.memory, vm.memory, self._pool, self)
+        # Whether an exit that was dealt with has changed nothing by which the guest was entered. Who does more at
+        # an entry than what is said here, does it at each.
+        self.unmoved = False
+        self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
+        self._plain = self._as_said_here(*_AT_ENTRIES)
+        self._is_brief = self._as_said_here(*_AT_ENTRIES, *_AT_EXITS) and not vm.quirks
+        self._briefs = Briefs(vm.virtual_hart)
+
+    def _as_said_here(self, *names: str) -> bool:
+        """Whether these members are `TrapAndEmulate`'s own."""
+        return all(getattr(type(self), name) is getattr(TrapAndEmulate, name) for name in names)
 
     @property
     def hidden_frames(self) -> int:
@@ -78,11 +93,11 @@ class TrapAndEmulate:
 
     def reason(self, cause: int, value: int) -> str:
         """What an exit is, in a few words that stay the same. It looks, and changes nothing."""
-        mode = self.vm.mode
+        mode = self.mode
         match cause:
             case Cause.ILLEGAL_INSTRUCTION:
-                known = mode != Mode.U and self.vm.hart.decode(value) is not None
-                return "privileged instruction" if known else "illegal instruction"
+                known = mode != Mode.U and self.vm.virtual_hart.decode(value) is not None
+                return PRIVILEGED if known else "illegal instruction"
             case Cause.ECALL_FROM_U:
                 return "system call" if mode == Mode.U else "ecall"
             case Cause.INSTRUCTION_PAGE_FAULT | Cause.LOAD_PAGE_FAULT | Cause.STORE_PAGE_FAULT:
@@ -140,23 +155,33 @@ class TrapAndEmulate:
 
     def _emulate(self, word: int) -> None:
         """Execute this row of the table on the virtual hart; if it traps, the guest's handler gets that."""
-        vm, hart = self.vm, self.vm.hart
+        vm, hart = self.vm, self.vm.virtual_hart
         pc, mode = hart.pc, hart.mode
         table = self.table()
         before = self._registers() if vm.events.on else {}
+        self.unmoved = self._plain
         try:
-            hart.execute(word)
+            stays = hart.execute(word)
+            self.unmoved = self.unmoved and stays
             if pc == GATE and word not in (_SRET, _MRET):
                 hart.pc = GATE  # issued by a resident: it stays behind its vector until it returns
         except Trap as trap:
+            self.unmoved = False
             self.inject(trap.cause, trap.value, trap)
             return
-        if self.table() != table:
+        if not self.unmoved and self.table() != table:
             self.shadow.switched()
         if vm.events.on:
             after = self._registers()
             changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
             vm.events.emit(Emulation, vm.level, pc, word, disassemble(word, pc), str(mode), changes)
+
+    def brief(self, word: int, pc: int) -> Brief | None:
+        """See `vlab.hypervisor.techniques.brief`; None too where an exit is dealt with otherwise than here, or told."""
+        hart = self.vm.virtual_hart
+        return (
+            self._briefs(word, pc) if self._is_brief and not self.vm.events.on and not hart.virtual else None
+        )
 
     def _registers(self) -> dict[str, int]:
         hart = self.vm.hart
@@ -180,6 +205,7 @@ class TrapAndEmulate:
         """Enter a guest page into the shadow; the access that exited is tried again, and then does not exit."""
         if access is Access.STORE:
             self.vm.memory.open(found.physical)
+        self.unmoved = self._plain and not self.vm.memory.shared
         self.shadow.fill(self.view(), gva, self._granted(found), str(access))
         self.vm.hidden_attempt()
 
@@ -214,6 +240,7 @@ class TrapAndEmulate:
 
     def dropped(self, reason: str, entries: int, address: int | None) -> None:
         """See `vlab.hypervisor.shadow.Guest`."""
+        self.unmoved = False
         self.vm.hypervisor.fence(address)
         if entries and self.vm.events.on:
             self.vm.events.emit(ShadowFlush, self.vm.level, reason, entries)
@@ -230,7 +257,9 @@ class TrapAndEmulate:
             return False
         if self.vm.events.on:
             tell_interrupts(hart)
-        cause = hart.interrupt()
+        enabled = hart.csr.values["mie"]
+        self.calm = not enabled or not hart.csr.pending() & enabled
+        cause = None if self.calm else hart.interrupt()
         if cause is not None:
             self.inject(cause)
         return True

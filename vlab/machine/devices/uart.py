@@ -57,6 +57,7 @@ class Uart:
 
     name = "uart"
     size = 0x100
+    STATUS: ClassVar[int] = 5  # where LSR is: software polls it
     node: ClassVar[str] = "serial"
     properties: ClassVar[Mapping[str, Any]] = {"compatible": "ns16550a", "clock-frequency": 3_686_400}
 
@@ -220,6 +221,11 @@ class Uart:
             return _TERMINAL_PRESENT
         dtr, rts, outs = self._mcr & 1, self._mcr >> 1 & 1, self._mcr >> 2 & 3
         return rts << 4 | dtr << 5 | outs << 6
+
+    @property
+    def status(self) -> int | None:
+        """What LSR holds; None while to read it has an effect."""
+        return None if self._overrun else _TRANSMITTER_IDLE | (_READY if self._available() else 0)
 
     def _line_status(self) -> int:
         status = _TRANSMITTER_IDLE | (_READY if self._available() else 0) | (_OVERRUN if self._overrun else 0)

@@ -56,7 +56,7 @@ def write(computer: Computer, number: int, value: int) -> bool:
     The history begins anew: what the computer is now doesn't follow from its past.
     """
     value %= _WORD
-    if not 0 < number <= PC or (number == PC and value % 4):
+    if not 0 < number <= PC or (number == PC and value % computer.hart.parcel):
         return False
     if isinstance(computer, VirtualMachine):
         computer.stop_by_hand(computer.hypervisor)

@@ -5,15 +5,14 @@ import signal
 import pytest
 
 from tests.machine.programs import mode, paged
-from vlab.language import VlabError
-from vlab.machine import Machine, Stop, execute
-from vlab.machine.execute import chosen_engine
+from vlab.events import DeviceAccess
+from vlab.machine import Machine, Stop
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.riscv import ROWS, Mode, assemble
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import building, codepages, engine
+from vlab.machine.execute.native import codepages, engine
 from vlab.machine.execute.native.handlers import native
 
 
@@ -43,27 +42,6 @@ def run_alike(machines, *stops):
         assert len({machine.run(stop) for machine in machines}) == 1
         assert machines[0].snapshot() == machines[1].snapshot()
     return machines[0]
-
-
-# Which engine
-
-
-def test_an_engine_is_chosen_by_name_or_by_the_environment(monkeypatch):
-    monkeypatch.setenv("VLAB_ENGINE", "interpreter")
-    assert chosen_engine(None) == "interpreter"
-    assert chosen_engine("native") == "native"
-    monkeypatch.delenv("VLAB_ENGINE")
-    assert chosen_engine(None) == "native"
-    with pytest.raises(VlabError, match="no engine 'steam'"):
-        Machine(engine="steam")
-
-
-def test_without_llvmlite_there_is_no_native_engine(monkeypatch):
-    monkeypatch.delenv("VLAB_ENGINE", raising=False)
-    monkeypatch.setattr(execute, "find_spec", lambda name: None)
-    assert chosen_engine(None) == "interpreter"
-    with pytest.raises(VlabError, match="llvmlite"):
-        chosen_engine("native")
 
 
 def test_what_computes_has_a_handler():
@@ -132,6 +110,113 @@ def test_an_instruction_before_a_page_that_is_written_stays_whole():
     assert run_alike(machines, 20, 200).hart.x[13] == 0
 
 
+@pytest.mark.parametrize("second", [[], [(0x2000, RAM_BASE + 0x5000, "RXAD")]])
+def test_an_instruction_in_two_pages_is_of_both(second):
+    """Its halves are no neighbours in memory, or the second can't be fetched; then its second half changes."""
+    add, add_16 = (assemble(f"addi a0, a0, {by}").segments[0][1] for by in (7, 16))
+    machines = both("nop", extensions="C")
+    for machine in machines:
+        mode(machine, Mode.S)
+        paged(machine, [(0x1000, RAM_BASE + 0x2000, "RXAD"), *second])
+        machine.memory.poke(RAM_BASE + 0x2FFA, b"\1\0\1\0" + add[:2])  # behind two `c.nop`
+    for half in (add[2:], add_16[2:]):
+        for machine in machines:
+            machine.memory.poke(RAM_BASE + 0x5000, half + b"\1\0" * 20)
+            machine.hart.pc = 0x1FFA
+        run_alike(machines, 12)
+    assert machines[0].hart.x[10] == (7 + 16 if second else 0)
+
+
+def test_an_instruction_in_two_pages_is_native(steps):
+    """It computes, it loads, it jumps back and ahead; and the loop around it does not wait for Python."""
+    for inside in ("addi a0, a0, 7", "ld a0, 0(s0)", "sd a1, 8(s0)", "beq a1, a2, 1b", "beq x0, x0, 3f", "jal t0, 3f",
+                   "lui a0, 77", "j 3f"):  # fmt: skip
+        source = (
+            "la s0, data\n li a1, 500\n la t1, 1f\n jr t1\n .balign 4096\n .zero 4080\n1: addi a1, a1, -1\n"
+            f" add a3, a3, a0\n add a4, a4, t0\n c.nop\n{inside}\n3: c.nop\n bnez a1, 1b\n j .\n"
+            " .balign 4096\ndata: .dword 5, 6"
+        )
+        machines = both(source, memory="64K", extensions="C")
+        assert machines[0].memory.peek(RAM_BASE + 0x1FFC, 2) == b"\1\0"
+        del steps[:]
+        run_alike(machines, 40, 41, 1000, 3)
+        assert len(steps) < 100
+        run_alike(machines, 3000)
+
+
+def test_stores_over_instructions_are_native(steps):
+    """Each lap writes an instruction of the loop anew, and one that is never executed again."""
+    machines = both(
+        "la a0, 2f\n la a3, 3f\n lw a1, 0(a0)\n li a2, 2000\n j 3f\n1: addi a4, a4, 1\n sw a1, 0(a0)\n"
+        " addi a4, a4, 2\n2: addi a5, a5, 1\n addi a5, a5, 1\n addi a2, a2, -1\n sd x0, 8(a3)\n bnez a2, 1b\n j .\n"
+        "3: j 1b\n nop\n nop\n nop\n"
+    )
+    assert run_alike(machines, 50, 51, 900, 1, 2, 3, 10_000).hart.x[14] > 3000
+    assert len(steps) < 80
+
+
+@pytest.mark.parametrize("back", range(0, 17, 2))
+def test_a_store_into_its_own_line_keeps_the_count(back):
+    """By native code, once Python has seen the page written: behind the store, on it, and before it."""
+    source = (
+        "la a0, place\n li a2, 40\n1: addi a4, a4, 1\n addi a4, a4, 2\n addi a4, a4, 3\nplace: sh a1, 0(a0)\n"
+        " addi a4, a4, 4\n addi a4, a4, 5\n addi a2, a2, -1\n bnez a2, 1b\n j ."
+    )
+    machines = both(source, memory="64K", extensions="C")
+    for machine in machines:
+        machine.run(4)
+        machine.hart.x[10] += 10 - back
+        machine.hart.x[11] = int.from_bytes(machine.memory.peek(machine.hart.x[10], 2), "little")
+    run_alike(machines, 7, 50, 51, 52, 200, 300)
+
+
+def test_polling_the_serial_port_is_native(steps):
+    machines = both(
+        "li a0, 0x10000000\n1: lb a1, 5(a0)\n addi a4, a4, 1\n andi a2, a1, 1\n beqz a2, 1b\n lbu a3, 0(a0)\n"
+        " add a5, a5, a3\n sb a3, 0(a0)\n j 1b", memory="64K"
+    )  # fmt: skip
+    run_alike(machines, 5, 5000)
+    assert len(steps) < 30
+    for machine in machines:
+        machine.type("ab")
+    assert run_alike(machines, 5, 6, 7, 1000).hart.x[15] == ord("a") + ord("b")
+    assert machines[0].console == "ab"
+    assert len(steps) < 80
+
+
+def test_polling_is_told_of_and_takes_one_byte():
+    machines = both(
+        "li a0, 0x10000000\n1: lb a1, 5(a0)\n lhu a1, 5(a0)\n j 1b",
+        memory="64K",
+    )
+    for machine in machines:
+        machine.hart.csr.values["mtvec"] = RAM_BASE + 4
+    run_alike(machines, 40)
+    with machines[0].events.record() as told, machines[1].events.record() as reference:
+        run_alike(machines, 40)
+    assert len(told.only(DeviceAccess)) == 20
+    assert list(told) == list(reference)
+
+
+def test_a_page_of_which_all_instructions_were_overwritten_is_one_of_data():
+    machines = both(
+        "la a0, 2f\n jalr a0\n li a1, 500\n1: sd x0, 0(a0)\n sd x0, 8(a0)\n addi a1, a1, -1\n bnez a1, 1b\n j .\n"
+        " .balign 4096\n2: addi a2, a2, 1\n addi a2, a2, 1\n ret\n", memory="64K"
+    )  # fmt: skip
+    for machine in machines:
+        machine.run(300)  # at once: each snapshot would make Python look at the page
+    assert machines[0].memory.code == {0}
+    run_alike(machines, 100)
+
+
+def test_a_status_that_is_cleared_by_reading_is_read_in_python():
+    machines = both("li a0, 0x10000000\n1: lb a1, 5(a0)\n or a2, a2, a1\n j 1b", memory="64K")
+    run_alike(machines, 30)
+    for machine in machines:
+        machine.uart._overrun = 1
+    assert run_alike(machines, 9, 300).hart.x[12] == 0x62
+
+
 def test_pages_without_instructions_are_given_back(monkeypatch):
     """A hundred pages in turn hold code, where there is room for four."""
     monkeypatch.setattr(codepages, "MOST_PAGES", 4)
@@ -142,6 +227,47 @@ def test_pages_without_instructions_are_given_back(monkeypatch):
     )
     machine = run_alike(both(source), 500, 2000)
     assert machine.hart.x[15] == 100
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    ["amoadd.w a1, a2, (a0)", "amoor.w a1, zero, (a0)", "amoswap.d a1, a3, (a0)", "sc.w a1, a2, (a0)", "sw a2, 0(a0)",
+     "sd a3, 0(a0)", "sh a2, 2(a0)", "sb a3, 1(a0)", "sd a3, -4(a0)"],
+)  # fmt: skip
+def test_an_instruction_that_overwrites_itself(instruction):
+    """What it was is still done to the end: rd is written, and none but rd."""
+    source = (
+        "la a0, here\n lw a3, new\n li a5, 20\n1: nop\n lr.w a4, (a0)\n .balign 8\n"
+        f"here: {instruction}\n addi a6, a6, 1\n addi a5, a5, -1\n bnez a5, 1b\n j .\nnew: addi a7, a7, 1"
+    )
+    for value in (0, 0x13):
+        machines = both(source)
+        for machine in machines:
+            machine.hart.x[12] = value
+        assert run_alike(machines, 60, 41, 100, 300).hart.x[0] == 0
+
+
+@pytest.mark.parametrize("store", ["sh a1, 2(a0)", "sb a2, 3(a0)", "sb a3, 1(a0)", "sh a4, 0(a0)"])
+def test_a_part_of_an_instruction_is_overwritten(store):
+    """In a page where data is written beside instructions already."""
+    source = (
+        "la a0, here\n la a5, data\n lw a1, new + 2\n lbu a2, new + 3\n lbu a3, new + 1\n lw a4, new\n"
+        f"1: sd a6, 0(a5)\n call place\n sd a6, 0(a5)\n {store}\n call place\n xor a1, a1, a7\n j 1b\n"
+        " .balign 8\nplace: addi t0, t0, 1\nhere: addi a6, a6, 1\n ret\n"
+        " .balign 8\nnew: addi s1, s1, 17\n .balign 8\ndata: .dword 0"
+    )
+    run_alike(both(source), 60, 61, 100)
+
+
+def test_a_page_whose_code_was_overwritten_leads_nowhere():
+    """Its place goes to another page's code, and no tag may lead there any more."""
+    source = (
+        "la a0, one\n lw a1, 0(a0)\n lw a2, 4(a0)\n la a3, other\n li a4, 30\n"
+        "1: jalr a0\n sw a1, 0(a0)\n sw a2, 4(a0)\n jalr a3\n addi a4, a4, -1\n bnez a4, 1b\n j .\n"
+        " .balign 4096\none: addi a5, a5, 1\n ret\n .balign 4096\nother: addi a6, a6, 1\n ret"
+    )
+    machine = run_alike(both(source), 40, 41, 500)
+    assert machine.hart.x[15] == machine.hart.x[16] == 30
 
 
 def test_a_reservation_holds_for_one_sc_of_the_same_bytes():
@@ -206,6 +332,20 @@ def test_a_missing_fence_is_seen_alike():
     for machine in machines:
         machine.hart.mmu.flush("test")
     run_alike(machines, 40)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 30, 31, 32, 33, 40])
+def test_a_fence_forgets_few_pages_and_many(pages, steps):
+    """So it costs no more than what filled the TLB: a loop of fences leaves Ctrl-C a chance."""
+    source = (
+        "li s1, 4096\n1: mv a1, a0\n mv a2, a3\n2: beqz a2, 3f\n ld a4, 0(a1)\n sd a4, 8(a1)\n add a1, a1, s1\n"
+        " addi a2, a2, -1\n j 2b\n3: sfence.vma\n ld a5, 0(a0)\n j 1b"
+    )
+    machines = both(source, "8M")
+    for machine in machines:
+        machine.hart.x[10], machine.hart.x[13] = RAM_BASE + 0x10_0000, pages
+    run_alike(machines, 10 + 6 * pages, *[3] * 20, 20 * (6 + 6 * pages), 5 * pages + 13)
+    assert len(steps) < 100 + 2 * pages
 
 
 # Stopping
@@ -278,23 +418,33 @@ def test_it_stops_before_what_somebody_waits_for(steps):
     assert max(steps.count(pc) for pc in {*steps} - {here}) < 20 < 400 < steps.count(here)
 
 
+def test_what_is_waited_for_was_never_fetched():
+    """A breakpoint on a page that the TLB doesn't hold: both stop there, and neither has looked at it."""
+    source = "li a0, 40\n1: addi a0, a0, -1\n bnez a0, 1b\n j there\n .balign 4096\nthere: j ."
+    for start in (0, 20):
+        machines = both(source)
+        run_alike(machines, *[start] * bool(start))
+        for machine in machines:
+            machine.stop_at({RAM_BASE + PAGE})
+        assert run_alike(machines, 1000, 1000).hart.pc == RAM_BASE + PAGE
+        assert len(machines[0].tlb().contexts[0].entries) == 1
+
+
+@pytest.mark.parametrize(
+    "end", ["nop\n j there", "nop\n nop", "nop\n sfence.vma", "sfence.vma\n nop", "sd a1, 0(a0)\n nop"]
+)
+def test_what_comes_after_the_last_attempt_is_not_fetched_yet(end):
+    """A new page, or one that the TLB has just forgotten: an interrupt may come before it."""
+    for limit in (1023, 1024):
+        machines = both(f".fill 1022, 4, 0x13\n {end}\n .balign 4096\nthere: j .", "8M")
+        for machine in machines:
+            machine.hart.x[10] = RAM_BASE + 0x40_0000
+        contexts = run_alike(machines, limit - 40, 40).tlb().contexts
+        assert RAM_BASE // PAGE + 1 not in [entry.page for entry in contexts[0].entries]
+
+
 def test_it_stops_where_a_limit_says():
     machines = both("1: addi a0, a0, 1\n addi a0, a0, 1\n addi a0, a0, 1\n j 1b")
     for limit in range(1, 40):
         assert machines[0].run(limit) is machines[1].run(limit) is Stop.LIMIT
         assert (machines[0].steps, machines[0].hart.pc) == (machines[1].steps, machines[1].hart.pc)
-
-
-# Building
-
-
-def test_a_damaged_file_in_the_cache_is_made_anew(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert building._cached("key", lambda: b"code") == b"code"
-    assert building._cached("key", lambda: b"other") == b"code"
-    (path,) = (tmp_path / "vlab").iterdir()
-    path.write_bytes(path.read_bytes()[:-1])
-    assert building._cached("key", lambda: b"again") == b"again"
-    path.unlink()
-    path.mkdir()
-    assert building._cached("key", lambda: b"nowhere") == b"nowhere"

@@ -1,21 +1,23 @@
 """The handlers that are no instruction's: how straight lines are found, missed and left."""
 
-from vlab.machine.execute.native.handlers import PARAMETERS, enter, tail
+from vlab.machine.choices import GATE
+from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
-    DECODE,
     EXEC,
     EXEC_SIZE,
     LEAVE,
     LEFT,
     LIMIT,
     OFFSETS,
+    REFUSED,
     SETS,
     SLOT_SHIFT,
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
+from vlab.machine.memory import PAGE
 from vlab.machine.pmp import X
 
 HEAD = """
@@ -33,11 +35,15 @@ def common() -> str:
         [
             HEAD,
             _run(),
+            _resume(),
             _seek(),
             _page_end(),
             _stop("limit", LIMIT, gives_back=False),
             _stop("leave", LEAVE, gives_back=True),
-            _stop("undecoded", DECODE, gives_back=False),
+            _undecoded(),
+            _across(),
+            _beyond(),
+            _refused(),
         ]
     )
 
@@ -54,6 +60,22 @@ def _run() -> str:
     text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)})")
     text.line(f"ret i64 {text.load(_field(text, 'reason'), 64)}")
     return text.function("define i64 @run(ptr %s) #0")
+
+
+def _resume() -> str:
+    """What Python calls when a resident has issued its `sret`: the same, beginning with that; why it stopped."""
+    text = Text()
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine('sret', [state, str(GATE)])}")
+    returned, refused = text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), returned, refused, likely=True)
+    text.place(returned)
+    count = text.value(f"sub i64 {text.load(_field(text, 'count'), 64)}, 1")
+    text.store(_field(text, "count"), 64, count)
+    text.line(f"ret i64 {text.value('call i64 @run(ptr %s)')}")
+    text.place(refused)
+    text.line(f"ret i64 {REFUSED}")
+    return text.function("define i64 @resume(ptr %s) #0")
 
 
 def _seek() -> str:
@@ -73,20 +95,96 @@ def _seek() -> str:
     code = text.value(f"load ptr, ptr {text.pointer(entry, 8)}, align 8")
     enter(text, text.pointer(code, offset))
     text.place(missed)
+    attempted, over = text.label(), text.label()
+    text.branch(text.value("icmp sgt i64 %count, 0"), attempted, over, likely=True)
+    text.place(over)  # so the TLB doesn't miss it yet
+    _return(text, pc, str(LEAVE))
+    text.place(attempted)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
+    text.store(_field(text, "count"), 64, text.value("sub i64 %count, 1"))
     why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
-    again, leaving = text.label(), text.label()
-    text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, leaving, likely=True)
+    again, other, none, leaving = text.label(), text.label(), text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {why}, {YES}"), again, other, likely=True)
     text.place(again)
     tail(text, "@seek", "%slot")
+    text.place(other)
+    text.branch(text.value(f"icmp eq i64 {why}, 0"), none, leaving)
+    text.place(none)
+    standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
+    _trap_at(text, pc, pc, "%count", standing)
+    _return(text, pc, str(LEAVE))
     text.place(leaving)
-    none = text.value(f"icmp eq i64 {why}, 0")
-    reason = text.value(f"select i1 {none}, i64 {LEAVE}, i64 {CODE}")
+    _return(text, pc, str(CODE))
+    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
+
+
+def _return(text: Text, pc: str, reason: str) -> None:
+    """Back to Python, before the instruction at a pc."""
     for name, value in (("pc", pc), ("count", "%count"), ("reason", reason)):
         text.store(_field(text, name), 64, value)
     text.line("ret void")
-    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
+
+
+def _trap_at(text: Text, pc: str, value: str, count: str, kept: str) -> None:
+    """Enter the handler of the `fault` at a pc, if there is one and `kept` is 0; else what follows is done."""
+    fault = text.load(_field(text, "fault"), 64)
+    there, entered, no_trap = text.label(), text.label(), text.label()
+    sure = text.value(f"icmp ne i64 {fault}, 0")
+    free = text.value(f"icmp eq i64 {kept}, 0")
+    text.branch(text.value(f"and i1 {sure}, {free}"), there, no_trap)
+    text.place(there)
+    text.store(_field(text, "count"), 64, text.value(f"sub i64 {count}, 1"))
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine('trap', [state, pc, fault, value])}")
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), entered, no_trap, likely=True)
+    text.place(entered)
+    go_on(text, text.value(f"sub i64 {count}, 1"))
+    text.place(no_trap)
+
+
+def _refused() -> str:
+    """An access that isn't as it should be: the trap that it deserves, or Python's."""
+    text = Text()
+    slot = text.value("ptrtoint ptr %slot to i64")
+    offset = text.value(f"lshr i64 {text.value(f'and i64 {slot}, {CODE_PAGE - 1}')}, {SLOT_SHIFT}")
+    pc = text.value(f"add i64 {text.load(_field(text, 'code_page'), 64)}, {offset}")
+    count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
+    _trap_at(text, pc, text.load(_field(text, "value"), 64), count, "0")
+    tail(text, "@leave", "%slot")
+    return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
+
+
+def _undecoded() -> str:
+    """In a slot that holds nothing yet: a straight line begins here."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    text.value(f"call {routine('decode', [state, slot])}")
+    enter(text, "%slot")
+    return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
+
+
+def _across() -> str:
+    """In the last slot of a page, where an instruction begins that ends in the next one."""
+    text = Text()
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    lone = text.value(f"call {routine('across', [state, slot])}")
+    there, leaving = text.label(), text.label()
+    text.branch(text.value(f"icmp ne i64 {lone}, 0"), there, leaving, likely=True)
+    text.place(there)
+    found = text.as_pointer(lone)
+    tail(text, text.value(f"load ptr, ptr {found}, align 8"), found)
+    text.place(leaving)
+    tail(text, "@leave", "%slot")
+    return text.function(f"define tailcc void @across({PARAMETERS}) #0")
+
+
+def _beyond() -> str:
+    """Behind the slot of such an instruction."""
+    text = Text()
+    page = text.load(_field(text, "code_page"), 64)
+    tail(text, "@seek", text.as_pointer(text.value(f"add i64 {page}, {PAGE + 2}")))
+    return text.function(f"define tailcc void @beyond({PARAMETERS}) #0")
 
 
 def _page_end() -> str:
@@ -106,7 +204,7 @@ def _stop(name: str, reason: int, *, gives_back: bool) -> str:
     count = "%count"
     if gives_back:
         count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
-    for field, value in (("pc", pc), ("count", count), ("slot", slot), ("reason", str(reason))):
+    for field, value in (("pc", pc), ("count", count), ("reason", str(reason))):
         text.store(_field(text, field), 64, value)
     text.line("ret void")
     return text.function(f"define tailcc void @{name}({PARAMETERS}) #1")

@@ -1,45 +1,62 @@
 """The loop of the native engine: native code runs until it can't, and Python does that one instruction."""
 
 import struct
-from mmap import mmap
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from vlab.machine.computer import standing
+from vlab.machine.board import UART_BASE
+from vlab.machine.choices import GATE
+from vlab.machine.computer import Resident, standing
+from vlab.machine.csrfile import STCE
+from vlab.machine.devices.uart import Uart
 from vlab.machine.execute.interpreter import Leave
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
-from vlab.machine.execute.native.codepages import CodePages, address_of
+from vlab.machine.execute.native.codepages import CodePages
+from vlab.machine.execute.native.csrs import csr_rows
+from vlab.machine.execute.native.issuing import Issue, issuing
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
-    DECODE,
+    H_FIELDS,
+    LEAVE,
     LIMIT,
+    LOOK,
     OFFSETS,
     PMP_ROW,
+    REFUSED,
+    REGISTERS,
     STATE_SIZE,
     context_number,
 )
-from vlab.machine.execute.native.privileged import csr_rows
+from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
+from vlab.machine.quirks import silent_csrs
+from vlab.machine.sequence import RETURN, Sequence
 from vlab.riscv import Mode, Trap
-from vlab.riscv.csrs import PMP_ENTRIES
+from vlab.riscv.csrs import CSRS, PMP_ENTRIES
+from vlab.riscv.privilege import GuestInterrupt
 
 if TYPE_CHECKING:
     from vlab.machine.machine import Machine
 
 _FEW = 8  # attempts for which native code isn't worth its entry
 _AT = {name: offset // 8 for name, offset in OFFSETS.items()}
-_PC, _COUNT, _SLOT, _END = _AT["pc"], _AT["count"], _AT["slot"], _AT["end"]
-_CHANGED, _UNRETIRED, _VALUE = _AT["changed"], _AT["unretired"], _AT["value"]
+_PC, _COUNT, _END = _AT["pc"], _AT["count"], _AT["end"]
+_NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretired"], _AT["value"]
+_MODE, _TIMER = _AT["mode"], _AT["timer"]
+_TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
+_S = int(Mode.S)
+_GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
+_TURNS = 10_000  # of a resident between looks at Ctrl-C: some hundredths of a second
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
-_CSRS = struct.Struct(f"<{len(CSR_FIELDS)}Q")
-_VALUES, _GUEST = itemgetter(*CSR_FIELDS), itemgetter("vsatp", "hgatp")
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
+_STATUS = STATE_SIZE  # where the register stands that can be read without Python: behind the block
 
 
 class NativeEngine:
@@ -50,74 +67,193 @@ class NativeEngine:
     def __init__(self, machine: "Machine", memory: Memory):
         made = native()
         self._machine, self._hart, self._memory, self._run = machine, machine.hart, memory, made.run
-        self._block = mmap(-1, STATE_SIZE)
+        self._resume = made.resume
+        self._block = new_block(STATE_SIZE + 8)
         self._address = address_of(self._block)
         self._state = memoryview(self._block).cast("Q")
-        csrs, rows = csr_rows(machine.hart.csr.registers)
-        self._csrs = mmap(-1, len(rows))
+        registers = machine.hart.csr.registers
+        csrs, rows = csr_rows(registers, silent_csrs(machine.quirks))
+        self._notes = Notes(
+            machine, {place: registers.by_number[number].name for number, place in csrs.items()}
+        )
+        self._csrs = new_block(len(rows))
         self._csrs[:] = rows
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._extended = "H" in machine.extensions
+        self._fields = CSR_FIELDS + (H_FIELDS if self._extended else ())
+        self._values, self._fields_format = itemgetter(*self._fields), struct.Struct(f"<{len(self._fields)}Q")
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
-        self._pmp_rows = mmap(-1, PMP_ROW * PMP_ENTRIES)
+        self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), codes=address_of(self.code.table))
-        self._set(undecoded=self.code.undecoded, unaligned=machine.hart.parcel - 1)
-        self._set(keeps_marks=not machine.hart.mmu.hardware_ad)
+        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
+        self._set(**self.code.fields)
+        self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
+        self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
+        self.lent = False  # whether a resident does its work with the hart's state where native code left it
+        self.returning = False  # whether its last act, the `sret`, is still to be done
+        self._resident: Resident | None = None  # whoever may
+        self._turns = 0  # that it may have, before the machine looks around
+        self._bus: int | None = None  # the next time at which a device may interrupt; -1: not known yet
+        self.issues: dict[Sequence, Issue] = {}
+        self.registers = self._state[:REGISTERS]  # while the state is lent
 
     def _context(self, key: Key) -> Context:
         """A new context, of which native code knows."""
         made = shared_context(key)
-        if not key.virtual:
-            self._state[_CONTEXTS + context_number(key.mode, key.paged, key.sum, key.mxr)] = _place(
-                made.entries
-            )
+        self._state[_CONTEXTS + context_number(key)] = place = _place(made.entries)
+        self._notes.contexts[place] = str(key)
         return made
 
     def _set(self, **fields: int) -> None:
         for name, value in fields.items():
             self._state[_AT[name]] = value
 
-    def run(self, budget: int, told: bool) -> None:
+    def run(self, calm: int, budget: int, asked: bool) -> None:
         """Attempt so many instructions; stop early at a trap or change of control that Python has made.
 
-        With `told`, whatever has an event is Python's.
+        Nothing is due for `calm` of them, and for `budget` of them nothing but interrupts. If somebody has `asked`
+        for that, stop at every one; then, and with listeners, nothing is done by a resident. With hasty listeners,
+        whatever has an event is Python's.
         """
         machine, state, csr = self._machine, self._state, self._hart.csr
-        state[_AT["told"]] = told
-        state[_AT["withheld"]] = told or self._extended
-        state[_AT["waking"]] = csr.pending() & csr.values["mie"] if csr.values["mie"] else 0
+        enabled, events, notes = csr.values["mie"], machine.events, self._notes
+        rising = csr.pending() if enabled or events.on else _MASK
+        state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
+        state[_AT["told"]], state[_AT["look"]] = events.hasty, 0
+        noting = events.on and not events.hasty
+        # Listeners hear what becomes of an interrupt.
+        state[_AT["asked"]] = asked or bool(events.on and rising)
+        state[_NOTES], state[_AT["notes_end"]] = (notes.start, notes.end) if noting else (0, _MASK)
         state[_AT["timer"]] = machine.mtime - machine.time & _MASK
-        if budget < _FEW:
-            self._steps(budget)
+        if calm < _FEW:
+            self._steps(calm)
             return
+        limit = machine.time + budget
         self._enter()
+        watched = asked or events.on
+        self._resident, self._turns = None if watched else machine.residents.get(Mode.S), _TURNS
+        status = None if watched or self._resident is not None else machine.uart.status
+        state[_AT["polled"]] = _MASK if status is None else UART_BASE + Uart.STATUS
+        self._block[_STATUS] = status or 0
+        self._bus = -1
+        self._begin(machine.time + calm)
+        run = self._run
         while True:
-            state[_COUNT] = budget
-            state[_END] = machine.time + budget
-            reason = self._run(self._address)
-            machine.set_clock(machine.time + budget - state[_COUNT])
-            budget = state[_COUNT]
-            if not budget:
+            reason = run(self._address)
+            count = state[_COUNT]
+            machine.set_clock(state[_END] - count)
+            if noting:
+                notes.tell(state[_NOTES])
+                state[_NOTES] = notes.start
+            resident = self._resident
+            if (
+                reason == LEAVE
+                and resident is not None
+                and count
+                and state[_PC] == GATE
+                and self._is_its_own()
+            ):
+                if self._bus == -1 and not self._may():
+                    continue
+                if self._turn(resident, limit):
+                    run = self._resume
+                    continue
+                return
+            if not count:
                 self._leave()
                 return
-            if reason == DECODE:
-                self.code.decode(state[_SLOT])
-            elif reason == CODE:
+            run = self._run
+            if reason == CODE:
                 self.code.hold(state[_VALUE])
+            elif reason == REFUSED:
+                self.lent = self.returning = True
+                state[_PC] = GATE
+                self.settle()
+                return
             else:
                 self._leave()
-                if standing(machine) is not None:
-                    return  # a trap led to a resident
-                count = budget if reason == LIMIT else 1
-                budget -= count
-                if not self._steps(count) or not budget:
+                if reason == LOOK or standing(machine) is not None:
+                    return  # or a trap led to a resident
+                steps = count if reason == LIMIT else 1
+                if not self._steps(steps) or steps == count:
                     return
                 self._enter()
+                self._begin(state[_END])
+
+    def _begin(self, end: int) -> None:
+        """Let native code attempt instructions until this time."""
+        self._state[_COUNT], self._state[_END] = end - self._machine.time, end
+
+    # Residents
+
+    def _is_its_own(self) -> bool:
+        """Whether GATE, where the hart stands, is that of the resident of S mode, and not a guest's."""
+        return self._state[_MODE] == _S and not self._state[_AT["virtual"]]
+
+    def _may(self) -> bool:
+        """Whether a resident of S mode can do its work with the state where it is: looked at once in a run.
+
+        Nothing that it issues may trap in that mode, by what M mode has set, and nothing be pending.
+        """
+        state = self._state
+        opened = (
+            state[_AT["menvcfg"]] & STCE
+            and state[_AT["mcounteren"]] & _TM
+            and not state[_AT["mstatus"]] & _TVM
+        )
+        if not opened or state[_AT["waking"]] or state[_AT["mie"]] & _GUESTS:
+            self._resident = None
+        self._bus = self._machine.bus.deadline(self._machine.time)
+        return self._resident is not None
+
+    def _turn(self, resident: "Resident", limit: int) -> bool:
+        """Let the resident do its work; whether native code is to go on with the `sret` that ended it."""
+        machine, state = self._machine, self._state
+        self.lent, self.returning = True, False
+        machine.resident_since = machine.goal - machine.skipped
+        resident.handle()
+        if not self.lent:
+            return False
+        end = self._hart.csr.values["stimecmp"] - state[_TIMER]
+        if end > limit:
+            end = limit
+        if self._bus is not None and end > self._bus:
+            end = self._bus
+        left = end - machine.goal
+        self._turns -= 1
+        if not self.returning or left < _FEW or not self._turns:
+            self.settle()
+            return False
+        self.lent = False
+        state[_COUNT], state[_END] = left, end
+        return True
+
+    def issuing(self, sequence: Sequence) -> Issue | None:
+        """How the resident to which the state is lent issues a sequence; None if it can't be done so."""
+        made = issuing(sequence, engine=self, machine=self._machine, state=self._state, csr=self._hart.csr)
+        if made is not None:
+            self.issues[sequence] = made
+        return made
+
+    def fence(self) -> None:
+        """Forget all translations."""
+        self._hart.mmu.flush("sfence.vma")
+
+    def load_registers(self, x: list[int]) -> None:
+        """See `Computer.load_registers`, while the state is lent."""
+        _X.pack_into(self._block, 0, *x[:32])
+
+    def settle(self) -> None:
+        """The state is not lent any more; what the resident has issued is done."""
+        self.lent = False
+        self._leave()
+        if self.returning:
+            self.returning = False
+            self._machine.issue(RETURN)
 
     # What is shared
 
@@ -127,6 +263,7 @@ class NativeEngine:
         if hart.interpreter.breakpoints is not self._breakpoints:
             self._breakpoints = hart.interpreter.breakpoints
             self.code.stop_at(self._breakpoints)
+            self._set(halting=bool(self._breakpoints))
         try:
             _X.pack_into(self._block, 0, *hart.x[:32])
         except struct.error:  # set by hand
@@ -134,11 +271,9 @@ class NativeEngine:
         state[_PC] = hart.pc & _MASK
         mmu = hart.mmu
         state[_AT["fetch"]], state[_AT["data"]] = _place(mmu.fetches.entries), _place(mmu.data.entries)
-        state[_AT["mode"]] = hart.mode
+        state[_AT["mode"]], state[_AT["virtual"]] = hart.mode, hart.virtual
         state[_AT["slept"]] = self._machine.skipped + hart.unretired & _MASK
-        _CSRS.pack_into(self._block, _FIRST_CSR, *_VALUES(hart.csr.values))
-        if self._extended:
-            state[_AT["vsatp"]], state[_AT["hgatp"]] = _GUEST(hart.csr.values)
+        self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
         if hart.csr.pmp is not self._pmp:
@@ -160,8 +295,10 @@ class NativeEngine:
         size = state[_AT["reserved_size"]]
         self._machine.reservation = (state[_AT["reserved"]], size) if size else None
         if state[_CHANGED]:
-            hart.csr.values.update(zip(CSR_FIELDS, _CSRS.unpack_from(self._block, _FIRST_CSR), strict=True))
+            found = self._fields_format.unpack_from(self._block, _FIRST_CSR)
+            hart.csr.values.update(zip(self._fields, found, strict=True))
             hart.mode = Mode(state[_AT["mode"]])
+            hart.virtual = bool(state[_AT["virtual"]])
             hart.unretired += state[_UNRETIRED]
             hart.mmu.select()
             state[_CHANGED] = state[_UNRETIRED] = 0

@@ -1,8 +1,6 @@
 """A handler an instruction: native code made from the row's meaning, which ends by jumping to the next one's.
 
-All handlers take the same four things, in registers: the state block, the slot, the attempts left, and the
-context of loads and stores. The attempts of a straight line are taken off when it is entered; who leaves it
-early gives the rest back.
+The attempts of a straight line are taken off when it is entered; who leaves it early gives the rest back.
 """
 
 import ast
@@ -10,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from vlab.machine.execute.native.expressions import Expressions, Kind, Value
+from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
     ADDEND,
     IMM,
@@ -25,16 +24,18 @@ from vlab.machine.execute.native.layout import (
     UPPER_IMM,
     WRITE_TAG,
 )
-from vlab.machine.execute.native.routines import YES
+from vlab.machine.execute.native.routines import TRAPPED, YES
 from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import R, W
 from vlab.riscv.instructions import ROWS, Row
 from vlab.riscv.meaning import CONTROL, MEMORY, meaning
 
-PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
 _NOTHING = {"fence", "fence_i"}  # as in `lowering`
 # Which functions of meanings are routines of `privileged`: each may also change what comes next.
-_ROUTINES = {"ecall", "ebreak", "sret", "mret", "sfence_vma", "csr_write", "csr_set", "csr_clear"}
+_ROUTINES = {
+    *("ecall", "ebreak", "sret", "mret", "sfence_vma", "hfence_vvma", "hfence_gvma"),
+    *("csr_write", "csr_set", "csr_clear"),
+}
 _PYTHON = CONTROL.keys() - _NOTHING - _ROUTINES
 _PAGES = -4096
 _NARROW = {"byte": 8, "half": 16, "word": 32}
@@ -124,6 +125,9 @@ class _Handler:
     def write(self) -> str:
         """The IR of the handler."""
         text = self._text
+        if self._slow:  # a store may forget the line, and the slot, that it stands in
+            self._left = text.load(text.pointer("%slot", LEFT), 16)
+            self._rd = text.load(text.pointer("%slot", RD), 8)
         jump: ast.expr | None = None
         for statement in meaning(self._row):
             match statement:
@@ -145,7 +149,7 @@ class _Handler:
         if called(self._row) & _ROUTINES:
             if jump is not None:
                 self._expressions.value(jump)
-            self._go_on()
+            go_on(text, "%count")
         elif jump is None:
             self._next()
         else:
@@ -194,7 +198,7 @@ class _Handler:
 
     def _write_rd(self, value: str) -> None:
         text = self._text
-        number = text.load(text.pointer("%slot", RD), 8)
+        number = self._rd if self._slow else text.load(text.pointer("%slot", RD), 8)
         text.store(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64, value)
 
     # What comes next
@@ -209,8 +213,7 @@ class _Handler:
             text.branch(text.value(f"icmp eq i64 {text.load(field, 64)}, 0"), there, gone, likely=True)
             text.place(gone)
             text.store(field, 64, "0")
-            left = text.load(text.pointer("%slot", LEFT), 16)
-            count = text.value(f"sub i64 {text.value(f'add i64 %count, {left}')}, 1")
+            count = text.value(f"sub i64 {text.value(f'add i64 %count, {self._left}')}, 1")
             following = text.value(f"add i64 {self._pc()}, {self._size}")
             tail(text, "@seek", text.as_pointer(following), count)
             text.place(there)
@@ -241,22 +244,11 @@ class _Handler:
         place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
         enter(text, text.pointer("%slot", text.load(place, 16 if narrow else 32, signed=True)))
 
-    def _go_on(self) -> None:
-        """What a routine has said comes next, in the context that is now that of data."""
-        text = self._text
-        pc = text.as_pointer(text.load(text.pointer("%s", OFFSETS["pc"]), 64))
-        tlb = text.as_pointer(text.load(text.pointer("%s", OFFSETS["data"]), 64))
-        text.line(f"musttail call tailcc void @seek(ptr %s, ptr {pc}, i64 %count, ptr {tlb})")
-        text.line("ret void")
-
     def _leave_if(self, number: str) -> None:
         """Leave to Python before this instruction, if a number isn't zero."""
-        self._leave_unless(self._text.value(f"icmp eq i64 {number}, 0"))
-
-    def _leave_unless(self, condition: str) -> None:
         text = self._text
         leaving, staying = text.label(), text.label()
-        text.branch(condition, staying, leaving, likely=True)
+        text.branch(text.value(f"icmp eq i64 {number}, 0"), staying, leaving, likely=True)
         text.place(leaving)
         tail(text, "@leave", "%slot")
         text.place(staying)
@@ -271,7 +263,14 @@ class _Handler:
         given = [text.value("ptrtoint ptr %s to i64"), pc, *map(self._expressions.low, call.args)]
         assert isinstance(call.func, ast.Name)
         done = text.value(f"call {routine(call.func.id, given)}")
-        self._leave_if(text.value(f"xor i64 {done}, {YES}"))
+        trapped, other, staying = text.label(), text.label(), text.label()
+        text.branch(text.value(f"icmp eq i64 {done}, {YES}"), staying, other, likely=True)
+        text.place(other)
+        self._leave_if(text.value(f"xor i64 {done}, {TRAPPED}"))
+        text.jump(trapped)
+        text.place(trapped)
+        go_on(text, "%count")
+        text.place(staying)
         return Value(text.load(text.pointer("%s", OFFSETS["value"]), 64))
 
     # Memory
@@ -283,11 +282,19 @@ class _Handler:
         text = self._text
         at = self._expressions.low(address)
         if self._slow:
-            if aligned and size > 1:
-                self._leave_if(text.value(f"and i64 {at}, {size - 1}"))
             state, context = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%tlb"))
-            found = text.value(f"call {routine('locate', [state, context, at, str(size), str(need)])}")
-            self._leave_unless(text.value(f"icmp ne i64 {found}, 0"))
+            left = text.value(f"sub i64 {text.load(text.pointer('%slot', LEFT), 16)}, 1")
+            text.store(text.pointer("%s", OFFSETS["count"]), 64, text.value(f"add i64 %count, {left}"))
+            asked = routine(
+                "locate_aligned" if aligned else "locate", [state, context, at, str(size), str(need)]
+            )
+            found = text.value(f"call {asked}")
+            there, refused = text.label(), text.label()
+            text.branch(text.value(f"icmp ne i64 {found}, 0"), there, refused, likely=True)
+            text.place(refused)
+            text.store(text.pointer("%s", OFFSETS["value"]), 64, at)
+            tail(text, "@refused", "%slot")
+            text.place(there)
             host = text.as_pointer(found)
         else:
             host = self._tagged(at, size, READ_TAG if need == R else WRITE_TAG)
@@ -351,25 +358,6 @@ class _Handler:
         length = _size(size)
         stored = self._expressions.low(value)
         self._text.store(self._host(address, length, W), 8 * length, stored)
-
-
-def enter(text: Text, slot: str) -> None:
-    """Begin a straight line, if there are attempts enough for all of it."""
-    left = text.load(text.pointer(slot, LEFT), 16)
-    count = text.value(f"sub i64 %count, {left}")
-    enough, short = text.label(), text.label()
-    text.branch(text.value(f"icmp sge i64 {count}, 0"), enough, short, likely=True)
-    text.place(short)
-    tail(text, "@limit", slot)
-    text.place(enough)
-    handler = text.value(f"load ptr, ptr {slot}, align 8")
-    tail(text, handler, slot, count)
-
-
-def tail(text: Text, handler: str, slot: str, count: str = "%count") -> None:
-    """Become another handler."""
-    text.line(f"musttail call tailcc void {handler}(ptr %s, ptr {slot}, i64 {count}, ptr %tlb)")
-    text.line("ret void")
 
 
 def _size(node: ast.expr) -> int:

@@ -21,22 +21,29 @@ page begins at a multiple of its size, so a slot's address tells its pc. A slot 
     rd       1 byte
     rs1      1 byte
     left     2 bytes: instructions from here to the end of the straight line, this one included
+
+Behind the slots stands where the page is in the host, and how many slots are filled.
 """
+
+from vlab.machine.mmu import Key
 
 REGISTERS = 33
 SINK = 32  # where writes to x0 go
 
-# CSRs that native code reads or writes.
+# CSRs that native code reads or writes; and those that a hart with H has besides.
 CSR_FIELDS = (
-    "mstatus", "medeleg", "satp", "mcounteren", "scounteren", "mcycle", "minstret",
+    "mstatus", "medeleg", "mideleg", "mie", "menvcfg", "satp", "mcounteren", "scounteren", "mcycle", "minstret",
     "mtvec", "mscratch", "mepc", "mcause", "mtval",
-    "stvec", "sscratch", "sepc", "scause", "stval",
+    "stvec", "sscratch", "sepc", "scause", "stval", "senvcfg",
+)  # fmt: skip
+H_FIELDS = (
+    "hstatus", "hedeleg", "hideleg", "hcounteren", "htimedelta", "htval", "htinst", "hgatp", "mtval2", "mtinst",
+    "vsstatus", "vstvec", "vsscratch", "vsepc", "vscause", "vstval", "vsatp",
 )  # fmt: skip
 FIELDS = (
     "pc",  # where to begin, and where it stopped
     "count",  # attempts that may be made; those that are left
     "reason",  # why it stopped
-    "slot",  # where, in a code page
     "code_page",  # the virtual page of the instructions being executed
     "fetch", "data",  # contexts in use
     "refetch",  # whether the TLB has forgotten the page that is being executed
@@ -44,26 +51,37 @@ FIELDS = (
     "open",  # a byte a page of memory: stores may go straight there
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
-    "undecoded",  # the handler of a slot that holds nothing yet
+    "undecoded", "leaving", "across",  # handlers: of a slot that holds nothing yet; that leaves to Python; `across`
+    "lone",  # a slot of its own, for an instruction that lies in two pages
+    "decoder",  # what each instruction's slot holds: `slots.decoder_table`
+    "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
+    "polled", "status",  # where a device's register is that can be read without Python, and what it holds
     "value",  # a routine's result; the page of memory that wants a code page
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
-    "withheld",  # whether traps, returns, CSRs and fences are Python's: of a hart with H
+    "extended",  # whether the hart has H
+    "virtual",  # its mode V
+    "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
+    "halting",  # whether somebody waits for some pc, so that a fetch that misses the TLB, or faults, is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
-    "vsatp", "hgatp",  # of a hart with H
     "place",  # in memory, of the entry that the last walk ended at
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
-    "told",  # whether every event must be told, so that Python has to make it
+    "told",  # whether every event must be told at once, so that Python has to make it
+    "asked",  # whether Python looks around whenever something has changed that it goes by
+    "look",  # whether it has to now
+    "note", "notes_end",  # where the next note of an event goes, and where there is no room for more
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
     "unretired",  # attempts that were no instructions retired
     "waking",  # interrupts that are pending, and whose own enable bit is set
+    "rising",  # those that may be pending
     "end",  # the time when no attempts are left
     "timer",  # how much further `mtime` is than the time
     "slept",  # what `wfi` skipped
     "csrs",  # what each CSR is like: `privileged.csr_rows`
     "reserved", "reserved_size",  # what `lr` reserved: physical address, bytes (0: nothing)
-    *(f"context{number}" for number in range(32)),  # those of V = 0, by `context_number`
+    *(f"context{number}" for number in range(96)),  # by `context_number`
     *CSR_FIELDS,
+    *H_FIELDS,
 )  # fmt: skip
 OFFSETS = {name: 8 * (REGISTERS + number) for number, name in enumerate(FIELDS)}
 STATE_SIZE = 8 * (REGISTERS + len(FIELDS))
@@ -76,9 +94,11 @@ EXEC = SETS * QUICK_SIZE
 PAGES = EXEC + SETS * EXEC_SIZE
 FRAMES = PAGES + SETS * 8
 KEY = FRAMES + SETS * 8
-KEY_FIELDS = ("mode", "paged", "sum", "mxr", "virtual", "nested", "host_mxr")
-FILLED = KEY + 8 * len(KEY_FIELDS)  # whether it remembers anything
-CONTEXT_SIZE = FILLED + 8
+KEY_FIELDS = Key._fields
+FILLED = KEY + 8 * len(KEY_FIELDS)  # how many entries were made since it was empty
+FIRST_FILLED = FILLED + 8  # the pages of the first of them: so emptying it costs no more than filling it did
+MOST_FIRST = 32
+CONTEXT_SIZE = FIRST_FILLED + 8 * MOST_FIRST
 NO_PAGE = (1 << 64) - 1
 RIGHTS_BITS = 3
 
@@ -88,21 +108,43 @@ SLOT_SHIFT = 3  # from an offset in a page, which is even, to that of its slot
 IMM, UPPER_IMM, RD, RS1, LEFT = 8, 10, 12, 13, 14
 CODE_PAGE = 1 << 16
 END_SLOT = 2048  # behind the last
+CODE_MEMORY, CODE_HELD = SLOT * (END_SLOT + 1), SLOT * (END_SLOT + 1) + 8
+
+# The decoder's table: `slots`
+SHORT_BUCKETS = 1 << 8  # those of compressed instructions come behind the others
+BUCKETS = SHORT_BUCKETS + (1 << 5)
+DECODER_CSRS = 4 * BUCKETS
+DECODER_ROWS = DECODER_CSRS + 4 * 4096
+ROW_MASK, ROW_MATCH, ROW_NONZERO = 0, 8, 16  # which bits are fixed, and how; of which some must be 1
+ROW_HANDLER, ROW_LAST, ROW_NEAR = 24, 32, 40  # its handler; that at the end of a line; that of a near jump
+ROW_SIGN, ROW_FIELDS = 48, 56  # the sign bit of its immediate; the fields that are always the same
+ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
+ROW_PIECES = 80
 
 # Why it stopped
-LIMIT, LEAVE, DECODE, CODE = range(4)
+LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)
+
+# A note of an event: its kind, the time, the stack pointer, and five more numbers
+NOTE_SIZE = 64
+NOTES = 1 << 12  # most of them
+TRAP, RETURN, CSR_WRITE, TLB_FILL, TLB_FLUSH = range(5)
 
 # What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
 ASK, OPEN, OPEN_DATA = range(3)
 
 
-# The number of a context of V = 0 among the state's fields: its mode, and these bits
+# The number of a context among the state's fields: its mode, and these bits. Behind them are those of V = 1.
 PAGED_SHIFT, SUM_SHIFT, MXR_SHIFT = 2, 3, 4
+GUEST = 32
+GUEST_PAGED_SHIFT, GUEST_SUM_SHIFT, GUEST_MXR_SHIFT, NESTED_SHIFT, HOST_MXR_SHIFT = 1, 2, 3, 4, 5
+ALL_CONTEXTS = 96
 CONTEXTS = OFFSETS["context0"]
 PMP_ROW = 24  # bytes of a region of PMP
-CSR_ROW = 64  # bytes in the table of CSRs
 
 
-def context_number(mode: int, paged: bool, sum_: bool, mxr: bool) -> int:
-    """The number of a context of V = 0."""
-    return mode | paged << PAGED_SHIFT | sum_ << SUM_SHIFT | mxr << MXR_SHIFT
+def context_number(key: Key) -> int:
+    """The number of a context."""
+    if not key.virtual:
+        return key.mode | key.paged << PAGED_SHIFT | key.sum << SUM_SHIFT | key.mxr << MXR_SHIFT
+    own = key.paged << GUEST_PAGED_SHIFT | key.sum << GUEST_SUM_SHIFT | key.mxr << GUEST_MXR_SHIFT
+    return GUEST + (key.mode | own | key.nested << NESTED_SHIFT | key.host_mxr << HOST_MXR_SHIFT)

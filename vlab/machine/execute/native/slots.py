@@ -1,72 +1,89 @@
-"""One instruction as a slot: its handler and its operands."""
+"""The decoder's table, made from the table of instructions: what each instruction's slot holds, in native code's terms.
 
+    buckets  4 bytes each: where the list of those rows begins that an instruction with these bits may be
+    csrs     4 bytes a number: where native code finds that CSR; NO_CSR where it doesn't know it
+    rows     8 bytes a number, from ROW_MASK on; then the pieces of its operands
+    lists    4 bytes a row: where it is; 0 ends it
+
+A piece says which bits of the word go where among the fields of a slot: {mask, shift to the right, to the left}.
+"""
+
+import struct
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache, lru_cache
 
+from vlab.machine.execute.native.building import Native
+from vlab.machine.execute.native.decoding import ALWAYS, NO_CSR, RD_SHIFT, RS2_SHIFT
 from vlab.machine.execute.native.handlers import handler_name, jumps, jumps_near, native
-from vlab.machine.execute.native.layout import RD, RS1, SINK, SLOT_SHIFT, UPPER_IMM
-from vlab.riscv.instructions import ROWS, Instruction
+from vlab.machine.execute.native.layout import (
+    BUCKETS,
+    DECODER_CSRS,
+    DECODER_ROWS,
+    IMM,
+    RS1,
+    SHORT_BUCKETS,
+)
+from vlab.riscv.instructions import ROWS, Piece, Row
 
-if TYPE_CHECKING:
-    from vlab.machine.hart import Hart
+_CSR_NUMBERS = 4096
+_WIDE_BITS = (2, 3, 4, 5, 6, 12, 13, 14)  # the bits of an instruction that tell its bucket
+_SHORT_BITS = (0, 1, 13, 14, 15)
+# Where an operand is put together. What is not among them, native code has no use for.
+_PLACES = {
+    "imm": 0, "shamt": 0, "csr": 0, "rd": RD_SHIFT, "rs1": 8 * (RS1 - IMM), "zimm": 8 * (RS1 - IMM), "rs2": RS2_SHIFT,
+}  # fmt: skip
 
-_MOST_KNOWN = 1 << 16  # words of which the slots are remembered
-_RD, _RS1, _UPPER = (8 * (place - 8) for place in (RD, RS1, UPPER_IMM))
 
+@lru_cache(maxsize=16)
+def decoder_table(made: Native, lacking: frozenset[str], csrs: tuple[tuple[int, int], ...]) -> bytearray:
+    """The table for a hart that lacks some extensions; nobody writes to it.
 
-class Filling(NamedTuple):
-    """What fills an instruction's slot, `left` left out.
-
-    One that jumps `reach` bytes has another handler, and operands, for a target in its own page. One that doesn't
-    jump has a handler that ends a straight line: `last`. With `ends`, any line ends there.
+    `csrs` are the places of those that native code knows, by number.
     """
-
-    handler: int
-    operands: int
-    ends: bool
-    last: int = 0
-    reach: int = 0
-    near: int = 0
-    near_operands: int = 0
-
-
-class Slots:
-    """What fills the slot of each word, for one hart. `csrs` are the places of those that native code knows."""
-
-    def __init__(self, handlers: Mapping[str, int], hart: "Hart", csrs: Mapping[int, int]):
-        self._handlers, self._hart, self._csrs = handlers, hart, csrs
-        self._known: dict[int, Filling] = {}
-        self.leaving = Filling(handlers["leave"], 0, True)  # what leaves an instruction to Python
-
-    def filling(self, word: int) -> Filling:
-        """What fills the slot of an instruction; what native code can't do leaves to Python."""
-        known = self._known.get(word)
-        if known is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            known = self._known[word] = self._made(self._hart.decode(word))
-        return known
-
-    def _made(self, found: Instruction | None) -> Filling:
-        if found is None:
-            return self.leaving
-        row = ROWS[found.row.base]
-        reach = found["imm"] if jumps_near(row) else 0
-        unknown = "csr" in row.operands and found["csr"] not in self._csrs
-        if not native(row) or unknown or reach % self._hart.parcel:
-            return self.leaving
-        name = handler_name(row.name, found.row.size)
-        imm = self._csrs[found["csr"]] if "csr" in row.operands else found["imm"] or found["shamt"]
-        operands = (found["rd"] or SINK) << _RD | (found["rs1"] or found["zimm"]) << _RS1
-        filling = Filling(self._handlers[name], operands | _low(found, imm), jumps(row))
-        if reach:
-            near = operands | _low(found, reach << SLOT_SHIFT)
-            return filling._replace(reach=reach, near=self._handlers[f"{name}.near"], near_operands=near)
-        return filling if filling.ends else filling._replace(last=self._handlers[f"{name}.last"])
+    rows, at, handlers = b"", DECODER_ROWS, made.handlers
+    places: dict[str, int] = {}
+    for row in ROWS.values():
+        places[row.name] = at + len(rows)
+        rows += _row(row, handlers, row.extension not in lacking)
+    lists, starts = b"", []
+    for bits, count, size in ((_WIDE_BITS, SHORT_BUCKETS, 4), (_SHORT_BITS, BUCKETS - SHORT_BUCKETS, 2)):
+        for bucket in range(count):
+            starts.append(at + len(rows) + len(lists))
+            found = [places[row.name] for row in _possible(bits, bucket, size)]
+            lists += struct.pack(f"<{len(found) + 1}I", *found, 0)
+    here = dict(csrs)
+    known = (here.get(number, NO_CSR) for number in range(_CSR_NUMBERS))
+    head = struct.pack(f"<{BUCKETS}I", *starts) + struct.pack(f"<{_CSR_NUMBERS}I", *known)
+    assert BUCKETS * 4 == DECODER_CSRS
+    assert len(head) == DECODER_ROWS
+    return bytearray(head + rows + lists)
 
 
-def _low(found: Instruction, imm: int) -> int:
-    """The lower half of the operands: an immediate, and rs2 below it if there is one."""
-    if "rs2" in ROWS[found.row.base].operands:
-        return (imm & 0xFFFF) << _UPPER | found["rs2"]
-    return imm & 0xFFFF_FFFF
+@cache
+def _possible(bits: tuple[int, ...], bucket: int, size: int) -> list[Row]:
+    """The rows that an instruction of so many bytes may be, if its `bits` are those of the bucket's number."""
+    mask = sum(1 << bit for bit in bits)
+    word = sum((bucket >> number & 1) << bit for number, bit in enumerate(bits))
+    return [row for row in ROWS.values() if row.size == size and not (row.match ^ word) & row.mask & mask]
+
+
+def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
+    """One row of the table; one that native code can't do has no handler."""
+    name, base = handler_name(row.base, row.size), ROWS[row.base]
+    handler = last = near = sign = 0
+    if known and native(base):
+        handler = handlers[name]
+        last = 0 if jumps(base) else handlers[f"{name}.last"]
+        near = handlers[f"{name}.near"] if jumps_near(base) else 0
+    if row.signed and row.width("imm"):
+        sign = 1 << row.width("imm") - 1
+    (nonzero,) = row.nonzero or (ALWAYS,)
+    fields = sum(bits << _PLACES[operand] for operand, bits in row.implied)
+    given = ("rs2" in base.operands, "csr" in base.operands)
+    numbers = (row.mask, row.match, nonzero, handler, last, near, sign, fields, *given)
+    pieces = [_piece(piece) for piece in row.pieces if piece.operand in _PLACES]
+    return struct.pack(f"<{len(numbers)}Q", *numbers) + b"".join(pieces) + bytes(8)
+
+
+def _piece(piece: Piece) -> bytes:
+    return struct.pack("<IBBxx", (1 << piece.width) - 1, piece.shift, _PLACES[piece.operand] + piece.low)

@@ -1,18 +1,19 @@
 """The TLB in shared memory: what the Python engine keeps in dictionaries, laid out for native code."""
 
 from collections.abc import Iterator, MutableMapping
-from mmap import mmap
 from typing import Any
 
-from vlab.machine.execute.native.codepages import address_of
+from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.layout import (
     CONTEXT_SIZE,
     EXEC,
     EXEC_SIZE,
     FILLED,
+    FIRST_FILLED,
     FRAMES,
     KEY,
     KEY_FIELDS,
+    MOST_FIRST,
     NO_PAGE,
     PAGES,
     QUICK_SIZE,
@@ -38,7 +39,7 @@ class SharedEntries(MutableMapping[int, Entry]):
     """The entries of a context by index, as a dictionary has them; `address` is where they lie in the host."""
 
     def __init__(self, key: Key):
-        self._block = mmap(-1, CONTEXT_SIZE)
+        self._block = new_block(CONTEXT_SIZE)
         self._bytes = memoryview(self._block)
         self._words = self._bytes[: CONTEXT_SIZE // 8 * 8].cast("Q")
         self._pages = self._words[PAGES // 8 : PAGES // 8 + SETS]
@@ -66,7 +67,10 @@ class SharedEntries(MutableMapping[int, Entry]):
         self._slow(self._pages[index])
         self._pages[index] = entry.page
         self._frames[index] = entry.frame << RIGHTS_BITS | entry.rights
-        self._words[FILLED // 8] = 1
+        count = self._words[FILLED // 8]
+        if count < MOST_FIRST:
+            self._words[FIRST_FILLED // 8 + count] = entry.page
+        self._words[FILLED // 8] = count + 1
 
     def __delitem__(self, index: int) -> None:
         self._slow(self._pages[index])

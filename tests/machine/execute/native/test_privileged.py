@@ -1,0 +1,312 @@
+"""Traps, returns, CSRs and fences on both engines, the H extension's too; and which of them native code does."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.machine.execute.native.privileged import differ
+from tests.machine.h_extension.harts import DATA, GVA, HSTATUS, MSTATUS, NAMED, STCE, Guest, go, write
+from tests.machine.programs import OPEN, paged
+from vlab.events import Event, InterruptChange
+from vlab.machine import Machine
+from vlab.machine.memory import PAGE, RAM_BASE
+from vlab.machine.mmu import Key
+from vlab.riscv import Mode, assemble
+from vlab.riscv.csrs import H_REGISTERS
+
+pytest.importorskip("llvmlite")
+
+from vlab.machine.execute.native import engine, notes
+
+HANDLER = RAM_BASE + 0x400
+REST = "\n nop" * 8 + "\n j ."
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Where the instructions stand that Python did."""
+    found = []
+    step = engine.NativeEngine._step
+
+    def counted(self):
+        found.append(self._hart.pc)
+        return step(self)
+
+    monkeypatch.setattr(engine.NativeEngine, "_step", counted)
+    return found
+
+
+def both(source, memory="2M", extensions="H", **others):
+    code = assemble(source)
+    return [
+        Machine(code, memory=memory, extensions=extensions, engine=name, **others)
+        for name in ("native", "interpreter")
+    ]
+
+
+def alike(machines, *stops):
+    for stop in stops:
+        assert len({machine.run(stop) for machine in machines}) == 1
+        assert machines[0].snapshot() == machines[1].snapshot()
+    return machines[0]
+
+
+@given(st.integers(0, (1 << 32) - 1))
+def test_any_machine_ends_up_the_same(seed):
+    assert not differ(seed)
+
+
+def test_many_machines_end_up_the_same():
+    assert not list(filter(None, map(differ, range(150))))
+
+
+@pytest.mark.parametrize(
+    "name", [csr.name for csr in H_REGISTERS if not csr.name.startswith(("mhpm", "hpm", "pmp"))]
+)
+def test_csrs_in_every_mode(name):
+    values = ((1 << 64) - 1, 2 << 11, 8 << 60 | 0x80000)
+    for instruction in ("csrrw a0, {}, a1", "csrrs a0, {}, a1", "csrrc a0, {}, a1", "csrr a0, {}"):
+        machines = both(instruction.format(name) + f"\n csrr a2, {name}" + REST, memory="64K")
+        for value, where, on in product(values[: 1 if "csrr " in instruction else 3], NAMED, (0, 1, 2, 3, 7)):
+            for machine in machines:
+                write(machine, satp=0, vsatp=0, hgatp=0)
+                write(machine, **OPEN, mtvec=RAM_BASE + 16, stvec=RAM_BASE + 16, menvcfg=STCE * (on >> 1 & 1))
+                write(
+                    machine, mcounteren=7 * (on & 1), hcounteren=7 * (on >> 1 & 1), scounteren=7 * (on >> 2)
+                )
+                write(machine, mie=2)
+                write(machine, henvcfg=STCE * (on >> 2), mideleg=0x222, hideleg=0x444, htimedelta=1 << 40)
+                write(machine, hstatus=HSTATUS["VTVM"] * (on == 2), mstatus=MSTATUS["TVM"] * (on == 0))
+                go(machine, where)
+                machine.hart.x[11], machine.hart.pc = value, RAM_BASE
+            alike(machines, 20)
+
+
+@pytest.mark.parametrize(
+    "instruction", ["sret", "mret", "ecall", "ebreak", "sfence.vma", "hfence.vvma", "hfence.gvma", "wfi"]
+)
+def test_returns_traps_and_fences_in_every_mode(instruction):
+    """Where mstatus, vsstatus and hstatus say every way back, and every way to catch them."""
+    bits = ("MPRV", "MPV", "SPP", "SPIE", "MPIE")
+    machines = both(instruction + REST, memory="64K")
+    for machine in machines:
+        machine.hart.mmu.context(Key(Mode.S, paged=True, virtual=True))
+    for chosen, origin, where, caught in product(product((0, 1), repeat=5), (0, 1, 3), NAMED, (0, 1)):
+        for machine in machines:
+            status = sum(MSTATUS[bit] for bit, on in zip(bits, chosen, strict=True) if on) | origin << 11
+            traps = [MSTATUS["TSR"] | MSTATUS["TVM"], HSTATUS["VTSR"] | HSTATUS["VTVM"]]
+            more = HSTATUS["SPV"] * chosen[1] | HSTATUS["GVA"] * chosen[2] | traps[1] * caught
+            write(machine, **OPEN, mtvec=RAM_BASE + 16, stvec=RAM_BASE + 20, vstvec=RAM_BASE + 24)
+            write(machine, mepc=RAM_BASE + 8, sepc=RAM_BASE + 8, vsepc=RAM_BASE + 8)
+            write(machine, mstatus=status | traps[0] * caught, vsstatus=status, hstatus=more)
+            write(machine, medeleg=0x50F * chosen[3], hedeleg=0x108 * chosen[4])
+            go(machine, where).hart.pc = RAM_BASE
+        alike(machines, 20)
+
+
+@pytest.mark.parametrize("paging", ["satp", "vsatp"])
+def test_a_status_for_which_there_is_no_context_yet(paging):
+    """Python has to make it, and does the instruction; the old value is the old one."""
+    source = "nop\n" * 10 + "csrrs a0, sstatus, a1\n csrrc a2, sstatus, a3\n csrr a4, sstatus" + REST
+    machines = both(source)
+    for machine in machines:
+        write(machine, **OPEN, medeleg=0)
+        table = paged(machine, [(0x1000, RAM_BASE, "RXAD")])
+        write(machine, satp=0)
+        write(machine, **{paging: table.satp})
+        go(machine, "HS" if paging == "satp" else "VS")
+        machine.hart.pc, machine.hart.x[11], machine.hart.x[13] = 0x1000, 3 << 18, 1 << 18
+    machine = alike(machines, 30)
+    assert [machine.hart.x[at] >> 18 & 3 for at in (10, 12, 14)] == [0, 3, 2]
+
+
+@pytest.mark.parametrize("where", ["U", "VU", "VS", "HS"])
+def test_a_quirk_is_the_same_on_both(where):
+    machines = both("1: csrr a0, sstatus\n csrw sstatus, a1\n nop\n j 1b" + REST, quirks="silent-sstatus")
+    for machine in machines:
+        write(machine, **OPEN, mtvec=HANDLER, stvec=HANDLER, vstvec=HANDLER, vsstatus=0x100)
+        go(machine, where).hart.x[11] = 3 << 18
+    assert alike(machines, 40).hart.unretired == 0
+
+
+# What is native
+
+
+def test_page_faults_are_native(steps):
+    """A page that isn't there, one that may not be written, one that is no code, and an atomic that isn't aligned."""
+    source = (
+        "1: ld a1, 0(a0)\n sd a1, 0(a2)\n amoadd.w a1, a2, (a3)\n lr.w a1, (a3)\n jalr a4\n addi a5, a5, 1\n j 1b\n"
+        " .balign 1024\n csrr t0, sepc\n csrr t1, scause\n addi t0, t0, 4\n li t2, 12\n bne t1, t2, 2f\n mv t0, ra\n"
+        "2: csrw sepc, t0\n add s1, s1, t1\n csrr t1, stval\n xor s2, s2, t1\n sret"
+    )
+    machines = both(source, extensions="")
+    for machine in machines:
+        hart = machine.hart
+        write(machine, **OPEN, medeleg=0xFFFF)
+        go(machine, "HS")
+        paged(machine, [(0x1000, RAM_BASE, "RXAD"), (0x2000, RAM_BASE + 0x3000, "RAD")])
+        hart.csr.values["stvec"], hart.pc = 0x1400, 0x1000
+        hart.x[10], hart.x[12], hart.x[13], hart.x[14] = 0x5000, 0x2008, 0x2002, 0x7000
+    machine = alike(machines, 1000, 333, 20_001)
+    assert machine.hart.unretired > 1500
+    assert len(steps) < 100
+
+
+def test_what_is_illegal_in_its_mode_is_native(steps):
+    source = (
+        "1: csrr a0, mstatus\n csrw satp, a0\n sret\n mret\n sfence.vma\n rdtime a1\n j 1b\n"
+        " .balign 1024\n csrr t0, mepc\n csrr t1, mtval\n add s1, s1, t1\n addi t0, t0, 4\n csrw mepc, t0\n mret"
+    )
+    machines = both(source, extensions="")
+    for machine in machines:
+        write(machine, **OPEN, mtvec=HANDLER)
+        go(machine, "U")
+    alike(machines, 1000, 20_001)
+    assert len(steps) < 70
+
+
+def test_a_guests_own_traps_are_native(steps):
+    """System calls, breakpoints and page faults of a guest under two stages, its handler in VS mode."""
+    source = (
+        "1: ecall\n ebreak\n ld a1, 0(a2)\n j 1b\n"
+        " .balign 1024\n csrrw sp, sscratch, sp\n csrr t0, sepc\n csrr t1, scause\n add s1, s1, t1\n"
+        " addi t0, t0, 4\n csrw sepc, t0\n csrrw sp, sscratch, sp\n csrr t2, sstatus\n sfence.vma\n sret"
+    )
+    machines = both(source, memory="2M")
+    for machine in machines:
+        write(machine, **OPEN, medeleg=0xFFFF, hedeleg=0xB1FF)
+        guest = Guest(machine, "RWXUAD")
+        code = machine.memory.peek(RAM_BASE, PAGE)
+        machine.memory.poke(guest.data, code)
+        guest.own.map(GVA + PAGE, DATA, "RXAD")
+        machine.hart.pc, machine.hart.x[12] = GVA, 0x9000
+        write(machine, vstvec=GVA + PAGE + 0x400)
+        go(machine, "VU")
+    machine = alike(machines, 1000, 333, 20_001)
+    assert machine.hart.unretired > 1500
+    assert len(steps) < 100
+
+
+def test_enables_change_natively_unless_something_is_pending(steps):
+    source = "1: csrs sie, a0\n csrr a1, sie\n csrc sie, a0\n csrc sie, a2\n csrs mideleg, x0\n j 1b"
+    for pending, most in ((0, 40), (0x22, 10_000)):
+        machines = both(source)
+        for machine in machines:
+            write(machine, mideleg=0x222, mie=0x200, mip=pending)
+            machine.hart.x[10], machine.hart.x[12] = 0x22, 0x2
+        steps.clear()
+        alike(machines, 500, 777)
+        assert (len(steps) < 40) == (most == 40)
+
+
+def test_what_is_not_attempted_is_not_looked_up():
+    """A jump to another page as the last instruction: the TLB doesn't miss that page yet."""
+    source = (
+        "1: nop\n nop\n nop\n nop\n nop\n nop\n nop\n nop\n nop\n la a0, 2f\n jr a0\n .balign 4096\n2: j ."
+    )
+    for limit in range(10, 16):
+        alike(both(source), limit)
+
+
+def test_someone_waits_where_nothing_can_be_fetched():
+    """A breakpoint at an address that faults: the machine stops before the fetch is attempted."""
+    source = "nop\n" * 20 + "li a0, 0x5000\n jr a0"
+    machines = both(source)
+    for machine in machines:
+        write(machine, **OPEN, mtvec=HANDLER)
+        go(machine, "HS")
+        paged(machine, [(RAM_BASE, RAM_BASE, "RXAD")])
+        machine.stop_at([0x5000])
+    alike(machines, 100)
+    assert machines[0].hart.pc == 0x5000 and machines[0].mode is Mode.S
+
+
+# Somebody asks
+
+
+@pytest.fixture
+def asked():
+    """A program of traps, returns and CSR writes on both engines, and where its hart was when it was asked."""
+    source = (
+        "la t0, 3f\n csrw mtvec, t0\n la t0, 1f\n csrw mepc, t0\n mret\n1: csrr a0, mstatus\n ecall\n rdtime a1\n"
+        " j 1b\n3: csrw mscratch, a0\n csrr a0, mcause\n csrw mie, a0\n csrs mstatus, 8\n csrr a0, mepc\n"
+        " addi a0, a0, 4\n csrw mepc, a0\n mret"
+    )
+    found = []
+    for machine in both(source, extensions=""):
+        write(machine, **OPEN, mcounteren=7)
+        heard: list[tuple[int, int]] = []
+        machine.run(400, until=lambda m=machine, heard=heard: heard.append((m.steps, m.hart.pc)))
+        found.append((machine, heard))
+    return found
+
+
+def test_it_asks_after_each_change_and_nowhere_else(steps, asked):
+    (native, heard), (reference, more) = asked
+    assert native.snapshot() == reference.snapshot()
+    assert set(heard) <= set(more)
+    changes = {native.hart.csr["mtvec"] + 4 * at for at in (0, 3, 4)}
+    assert changes <= {pc for _steps, pc in heard}
+    quiet = {native.hart.csr["mtvec"] + 4 * at for at in (1, 2, 5, 6, 7)}
+    assert not quiet & {pc for _steps, pc in heard}
+    assert len(heard) > 100
+    assert len(steps) < 40
+
+
+# Somebody listens
+
+
+LISTENED = (
+    "la t0, 3f\n csrw mtvec, t0\n la t0, 1f\n csrw mepc, t0\n mret\n1: ecall\n ld a1, 0(a2)\n sd a1, 8(a3)\n"
+    " csrw satp, a0\n addi a2, a2, 8\n xor a3, a3, a4\n j 1b\n3: csrrw sp, mscratch, sp\n csrr a0, mepc\n"
+    " addi a0, a0, 4\n csrw mepc, a0\n csrw misa, a0\n csrs mie, a5\n sfence.vma\n csrrw sp, mscratch, sp\n mret"
+)
+
+
+@pytest.mark.parametrize("room", [3, 4096])
+@pytest.mark.parametrize("patient", [True, False])
+def test_events_are_noted_natively_where_that_will_do(steps, monkeypatch, room, patient):
+    monkeypatch.setattr(notes, "NOTES", room)
+    machines = both(LISTENED)
+    heard: tuple[list[Event], list[Event]] = ([], [])
+    for machine, events in zip(machines, heard, strict=True):
+        write(machine, **OPEN, mstatus=MSTATUS["MPRV"])
+        hart = machine.hart
+        hart.x[2], hart.x[12], hart.x[13], hart.x[14], hart.x[15] = 7, RAM_BASE, RAM_BASE + PAGE, PAGE, 0x20
+        machine.events.listen(events.append, patient=patient)
+    steps.clear()
+    alike(machines, 1000, 3333)
+    assert heard[0] == heard[1] and len(heard[0]) > 2000
+    kinds = {event.kind for event in heard[0]}
+    assert kinds == {"Trap", "Return", "CsrWrite", "TlbFill", "TlbFlush"}
+    assert (len(steps) < 60) == (patient and room > 3)
+
+
+def test_what_becomes_of_an_interrupt_is_told_when_it_does():
+    """It is pending, its bits are off: every change of them is looked at."""
+    source = "1: csrw mie, a0\n csrw mie, a1\n csrsi mstatus, 2\n csrci mstatus, 2\n nop\n j 1b"
+    machines = both(source)
+    heard: tuple[list[Event], list[Event]] = ([], [])
+    for machine, events in zip(machines, heard, strict=True):
+        write(machine, mip=2, mideleg=2)
+        machine.hart.x[10], machine.hart.x[11] = 2, 0x20
+        machine.events.listen(events.append, patient=True)
+    alike(machines, 50, 333)
+    assert heard[0] == heard[1]
+    assert {event.held_by for event in heard[0] if isinstance(event, InterruptChange)} == {"sie", "mode"}
+
+
+def test_a_recording_hears_of_both_engines_alike():
+    found = []
+    for machine in both(LISTENED):
+        write(machine, **OPEN)
+        with machine.events.record() as recording:
+            machine.run(500)
+            assert not machine.events.hasty
+            machine.events.listen(print)
+            assert machine.events.hasty
+            machine.events.unlisten(print)
+        found.append(list(recording))
+    assert found[0] == found[1]

@@ -1,0 +1,89 @@
+"""What a resident issues at once is what it would issue one by one, however deep it is, on every engine."""
+
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.hypervisor.programs import MEMORY
+from tests.hypervisor.programs import guests as random_guests
+from tests.hypervisor.towers import tower
+from vlab import guests
+from vlab.machine import Stop
+from vlab.machine.sequence import Sequence
+
+NATIVE = pytest.mark.skipif(find_spec("llvmlite") is None, reason="the native engine needs llvmlite")
+
+
+def test_a_sequence_knows_what_takes_a_value_and_what_gives_one():
+    sequence = Sequence("csrw sepc, a0", "csrr a0, time", "sret")
+    assert [(takes, gives) for _text, takes, gives in sequence.parts] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    assert sequence.returns
+    assert not Sequence("csrr a0, time").returns
+    assert repr(sequence) == "csrw sepc, a0; csrr a0, time; sret"
+
+
+def one_by_one(machine):
+    """Let everything be issued singly: so nothing is ever done with the state where native code left it."""
+    if machine._native is not None:
+        machine._native.issuing = lambda sequence: None
+    return machine
+
+
+def built(image, depth, engine, **how):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLAB_ENGINE", engine)
+        return tower(image, depth, **how)
+
+
+def alike(image, stops, depth=1, **how):
+    """Native code, the same without anything issued at once, and the interpreter: the same at each stop."""
+    fast, slow, reference = (
+        built(image, depth, engine, **how) for engine in ("native", "native", "interpreter")
+    )
+    one_by_one(slow.machine)
+    for stop in stops:
+        ends = [each.machine.run(stop) for each in (fast, slow, reference)]
+        states = [each.machine.snapshot().state for each in (fast, slow, reference)]
+        assert ends[0] is ends[1] is ends[2]
+        assert states[0] == states[2]
+        assert states[1] == states[2]
+        exits = [[dict(vm.exits) for vm in each.vms] for each in (fast, slow, reference)]
+        assert exits[0] == exits[1] == exits[2]
+    return fast
+
+
+@NATIVE
+@settings(max_examples=15)
+@given(random_guests(), st.lists(st.integers(1, 3_000), min_size=1, max_size=5))
+def test_a_guest_is_at_each_stop_where_it_is_without(guest, stops):
+    alike(guest.program, stops, memory=MEMORY)
+
+
+@NATIVE
+@pytest.mark.parametrize("extensions", ["", "H"])
+def test_a_kernel_with_processes_too(extensions):
+    image = guests.load("kernel", TICK=200, LETTERS=1, PRIMES=10, WORK=20)
+    fast = alike(image, [1, 10, 1_000, 12_345, 3_000_000], extensions=extensions)
+    assert fast.machine.run(1) is not Stop.LIMIT
+
+
+@NATIVE
+def test_a_guest_two_deep_too():
+    alike(guests.load("tiny"), [7, 500, 3_333, 100_000], 2)
+
+
+@NATIVE
+def test_going_back_leads_where_it_led():
+    image = guests.load("kernel", TICK=200, LETTERS=1, PRIMES=30, WORK=50)
+    machine = built(image, 1, "native").machine
+    machine.run(5_000)
+    there = machine.snapshot().state
+    machine.run(20_000)
+    machine.goto(5_000)
+    assert machine.snapshot().state == there

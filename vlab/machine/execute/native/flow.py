@@ -1,0 +1,46 @@
+"""How handlers hand on to each other.
+
+All take the same four things, in registers: the state block, the slot, the attempts left, and the context of loads
+and stores.
+"""
+
+from vlab.machine.execute.native.layout import LEFT, LOOK, OFFSETS
+from vlab.machine.execute.native.text import Text
+
+PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
+
+
+def enter(text: Text, slot: str) -> None:
+    """Begin a straight line, if there are attempts enough for all of it."""
+    left = text.load(text.pointer(slot, LEFT), 16)
+    count = text.value(f"sub i64 %count, {left}")
+    enough, short = text.label(), text.label()
+    text.branch(text.value(f"icmp sge i64 {count}, 0"), enough, short, likely=True)
+    text.place(short)
+    tail(text, "@limit", slot)
+    text.place(enough)
+    handler = text.value(f"load ptr, ptr {slot}, align 8")
+    tail(text, handler, slot, count)
+
+
+def go_on(text: Text, count: str) -> None:
+    """What a routine has said comes next, in the context that is now that of data; Python, if it has to look around."""
+    field = text.pointer("%s", OFFSETS["look"])
+    look, going = text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {text.load(field, 64)}, 0"), going, look, likely=True)
+    text.place(look)
+    text.store(field, 64, "0")
+    for name, value in (("count", count), ("reason", str(LOOK))):
+        text.store(text.pointer("%s", OFFSETS[name]), 64, value)
+    text.line("ret void")
+    text.place(going)
+    pc = text.as_pointer(text.load(text.pointer("%s", OFFSETS["pc"]), 64))
+    tlb = text.as_pointer(text.load(text.pointer("%s", OFFSETS["data"]), 64))
+    text.line(f"musttail call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {tlb})")
+    text.line("ret void")
+
+
+def tail(text: Text, handler: str, slot: str, count: str = "%count") -> None:
+    """Become another handler."""
+    text.line(f"musttail call tailcc void {handler}(ptr %s, ptr {slot}, i64 {count}, ptr %tlb)")
+    text.line("ret void")

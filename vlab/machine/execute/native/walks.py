@@ -1,0 +1,245 @@
+"""Page-table walks as native code does them: one stage or two, with PMP.
+
+In the restricted Python of `functions`, never run as Python. The answer 0 is a trap, of which `fault` is then the
+cause, or what Python must look at.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from vlab.machine.execute.native.layout import KEY, OPEN, PMP_ROW, RIGHTS_BITS
+from vlab.machine.mmu import PHYSICAL_BITS
+from vlab.machine.pmp import LOCKED, R, W, X
+from vlab.paging import SV39, SV48, Flags
+from vlab.riscv import Access, Mode
+from vlab.riscv.privilege import PAGE_FAULT
+
+if TYPE_CHECKING:
+    from vlab.machine.execute.native.routines import State, peek, poke, unsigned
+
+_MODE, _PAGED, _SUM, _MXR, _VIRTUAL, _NESTED, _HOST_MXR = (KEY + 8 * number for number in range(7))
+_V, _R, _W, _X, _U, _A, _D = (int(Flags[name]) for name in "VRWXUAD")
+_USER, _SUPERVISOR, _MACHINE = int(Mode.U), int(Mode.S), int(Mode.M)
+_RWX = R | W | X
+_PPN = (1 << 44) - 1
+_SV39, _SV48 = SV39.mode, SV48.mode
+_SV39_SHIFT, _SV48_SHIFT = SV39.shift(2), SV48.shift(3)
+_RESERVED = 0x3FF << 54  # entries have no other use for these bits
+_OFFSET_BITS = 12
+_FLAG_BITS = 10
+_FLAGS = (1 << _FLAG_BITS) - 1
+_ALL_RIGHTS = (1 << RIGHTS_BITS) - 1
+_PAGE_FAULT = 1  # until it is known what it is a fault of
+_FETCH_FAULT, _LOAD_FAULT, _STORE_FAULT = (int(PAGE_FAULT[access]) for access in Access)
+
+
+def translate(s: "State", context: int, address: int, need: int) -> int:
+    """The frame behind an address, and the context's rights to it; 0 for what Python must look at."""
+    mode = peek(context + _MODE, 8)
+    if peek(context + _VIRTUAL, 8):
+        found = guest(s, context, address, need)
+    elif peek(context + _PAGED, 8):
+        found = walk(s, context, address, need)
+    else:
+        if address >> PHYSICAL_BITS:
+            return 0
+        found = (address >> _OFFSET_BITS) << RIGHTS_BITS | _RWX
+    if not found:
+        if s.fault:
+            s.fault = page_fault(need)
+        return 0
+    page = found >> RIGHTS_BITS << _OFFSET_BITS
+    if not inside(s, page):
+        return 0
+    return found & ~_ALL_RIGHTS | (found & protected(s, page, mode))
+
+
+def page_fault(need: int) -> int:
+    """The cause of a page fault."""
+    if need == X:
+        return _FETCH_FAULT
+    if need == W:
+        return _STORE_FAULT
+    return _LOAD_FAULT
+
+
+def protected(s: "State", page: int, mode: int) -> int:
+    """What PMP lets a mode do in all of a page; 0 where a region begins or ends inside it."""
+    whole = s.pmp_below
+    if mode == _MACHINE:
+        whole = s.pmp_machine
+    if whole:
+        return whole
+    rights = 0
+    if mode == _MACHINE:
+        rights = _RWX
+    at = s.pmp + PMP_ROW * s.pmp_count
+    while at > s.pmp:
+        at -= PMP_ROW  # the first one counts most, so it comes last
+        first = peek(at, 8)
+        end = peek(at + 8, 8)
+        config = peek(at + 16, 8)
+        if (page < first and first < page + 4096) or (page < end and end < page + 4096):
+            return 0
+        if first <= page and page < end:
+            rights = config & _RWX
+            if mode == _MACHINE and not config & LOCKED:
+                rights = _RWX
+    return rights
+
+
+def inside(s: "State", address: int) -> int:
+    """Whether the page at a physical address is memory."""
+    return unsigned(address - s.base) < s.size
+
+
+def walk(s: "State", context: int, address: int, need: int) -> int:
+    """The same through the table of `satp`; A and D are set, if its page may be written straight."""
+    found = look_up(s, s.satp, address, 0, 0)
+    if not found:
+        return 0
+    if not granted(context, found) & need:
+        s.fault = _PAGE_FAULT
+        return 0
+    entry = peek(s.ram + s.place, 8)
+    wanted = entry | _A
+    if need == W:
+        wanted |= _D
+    if wanted != entry:
+        writable = protected(s, s.base + (s.place & -4096), _SUPERVISOR) & W
+        if s.keeps_marks:
+            s.fault = _PAGE_FAULT
+            return 0
+        if not writable or peek(s.open + (s.place >> _OFFSET_BITS), 1) != OPEN:
+            return 0
+        poke(s.ram + s.place, 8, wanted)
+    return found >> _FLAG_BITS << RIGHTS_BITS | clean(granted(context, found), wanted)
+
+
+def guest(s: "State", context: int, address: int, need: int) -> int:
+    """The same for V = 1, through one stage, or two, or none; where A or D is to be set, it is Python's."""
+    rights = _RWX
+    frame = address >> _OFFSET_BITS
+    if peek(context + _PAGED, 8):
+        below = 0
+        if peek(context + _NESTED, 8):
+            below = s.hgatp
+        found = look_up(s, s.vsatp, address, 0, below)
+        if not found:
+            return 0
+        if not granted(context, found) & need or (s.keeps_marks and not marked(found, need)):
+            s.fault = _PAGE_FAULT
+            return 0
+        if not marked(found, need):
+            return 0
+        rights = clean(granted(context, found), found)
+        frame = found >> _FLAG_BITS
+    elif address >> PHYSICAL_BITS:
+        return 0
+    if peek(context + _NESTED, 8):
+        found = look_up(s, s.hgatp, frame << _OFFSET_BITS, 1, 0)
+        s.fault = 0  # a guest-page fault tells more, and is Python's
+        if not found or not marked(found, need) or not found & _U:
+            return 0
+        own = found >> 1 & _RWX
+        if peek(context + _HOST_MXR, 8) and own & X:
+            own |= R
+        rights &= clean(own, found)
+        frame = found >> _FLAG_BITS
+    return frame << RIGHTS_BITS | rights
+
+
+def marked(entry: int, need: int) -> int:
+    """Whether A is set, and D for a store."""
+    wanted = _A
+    if need == W:
+        wanted |= _D
+    return (entry & wanted) == wanted
+
+
+def clean(rights: int, entry: int) -> int:
+    """Rights to a page; one that is not dirty can't be written without a look."""
+    if not entry & _D:
+        rights &= ~W
+    return rights
+
+
+def look_up(s: "State", satp: int, address: int, wide: int, below: int) -> int:
+    """The leaf for an address: its frame, above its flags; 0 for a `fault`, or for Python (Privileged ISA, 4.3.2).
+
+    A `wide` table is the G-stage's (8.5.1). If the table lies in a guest's memory, `below` is the `hgatp` of that.
+    """
+    shift = _SV39_SHIFT
+    if satp >> 60 == _SV48 and not wide:
+        shift = _SV48_SHIFT
+    elif satp >> 60 != _SV39:
+        return 0
+    # From the top index on, the upper bits of an address are all alike.
+    top = address >> (shift + 8)
+    ones = (1 << (56 - shift)) - 1
+    if wide:
+        top = address >> (shift + 11)
+        ones = 0
+    if top != 0 and top != ones:
+        s.fault = _PAGE_FAULT
+        return 0
+    indices = 511 | wide * 2047
+    at = (satp & _PPN) << _OFFSET_BITS
+    while shift >= _OFFSET_BITS:
+        at += (address >> shift & indices) << 3
+        if below:
+            host = look_up(s, below, at, 1, 0)
+            if not host or ~host & (_R | _U | _A):
+                s.fault = 0
+                return 0
+            at = host >> _FLAG_BITS << _OFFSET_BITS | at & 4095
+        page = at & -4096
+        if not inside(s, page) or not protected(s, page, _SUPERVISOR) & R:
+            return 0
+        entry = peek(s.ram + at - s.base, 8)
+        if not entry & _V or entry & _RESERVED or entry & (_R | _W) == _W:
+            s.fault = _PAGE_FAULT
+            return 0
+        frame = entry >> _FLAG_BITS & _PPN
+        if entry & (_R | _X):
+            low = (1 << (shift - _OFFSET_BITS)) - 1
+            s.place = at - s.base
+            if frame & low:
+                s.fault = _PAGE_FAULT
+                return 0
+            return (frame | (address >> _OFFSET_BITS & low)) << _FLAG_BITS | entry & _FLAGS
+        if entry & (_A | _D | _U):
+            s.fault = _PAGE_FAULT
+            return 0
+        at = frame << _OFFSET_BITS
+        shift -= 9
+        indices = 511
+    s.fault = _PAGE_FAULT
+    return 0
+
+
+def granted(context: int, entry: int) -> int:
+    """What a context may do through a leaf."""
+    mode = peek(context + _MODE, 8)
+    user = entry & _U
+    foreign = 0
+    if mode == _USER and not user:
+        return 0
+    if mode == _SUPERVISOR and user:
+        if not peek(context + _SUM, 8):
+            return 0
+        foreign = 1
+    rights = 0
+    if entry & _R or (peek(context + _MXR, 8) and entry & _X):
+        rights |= R
+    if entry & _W:
+        rights |= W
+    if entry & _X and not foreign:
+        rights |= X
+    return rights
+
+
+WALKS: tuple[Callable[..., int], ...] = (
+    *(translate, page_fault, protected, inside, walk, guest, marked, clean, look_up, granted),
+)
+VIRTUAL = _VIRTUAL
