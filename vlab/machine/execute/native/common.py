@@ -38,8 +38,8 @@ def common() -> str:
             _resume(),
             _seek(),
             _page_end(),
-            _stop("limit", LIMIT, gives_back=False),
-            _stop("leave", LEAVE, gives_back=True),
+            _stop("limit", LIMIT),
+            _stop("leave", LEAVE),
             _undecoded(),
             _across(),
             _beyond(),
@@ -195,15 +195,13 @@ def _page_end() -> str:
     return text.function(f"define tailcc void @page_end({PARAMETERS}) #0")
 
 
-def _stop(name: str, reason: int, *, gives_back: bool) -> str:
-    """Stop before the instruction of a slot; `gives_back` the attempts of the rest of its straight line."""
+def _stop(name: str, reason: int) -> str:
+    """Stop before the instruction of a slot, and give the attempts of the rest of its straight line back."""
     text = Text()
     slot = text.value("ptrtoint ptr %slot to i64")
     offset = text.value(f"lshr i64 {text.value(f'and i64 {slot}, {CODE_PAGE - 1}')}, {SLOT_SHIFT}")
     pc = text.value(f"add i64 {text.load(_field(text, 'code_page'), 64)}, {offset}")
-    count = "%count"
-    if gives_back:
-        count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
+    count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
     for field, value in (("pc", pc), ("count", count), ("reason", str(reason))):
         text.store(_field(text, field), 64, value)
     text.line("ret void")

@@ -11,12 +11,15 @@ from vlab.machine.execute.native.layout import (
     CODE_MEMORY,
     CODE_PAGE,
     DECODER_CSRS,
+    DECODER_PAIRS,
     EXEC,
     EXEC_SIZE,
     IMM,
     LEFT,
+    PAIR_SIZE,
     RD,
     ROW_FIELDS,
+    ROW_FIRST,
     ROW_HANDLER,
     ROW_HAS_CSR,
     ROW_HAS_RS2,
@@ -26,7 +29,10 @@ from vlab.machine.execute.native.layout import (
     ROW_NEAR,
     ROW_NONZERO,
     ROW_PIECES,
+    ROW_QUIET,
+    ROW_SECOND,
     ROW_SIGN,
+    RS1,
     SETS,
     SHORT_BUCKETS,
     SINK,
@@ -56,9 +62,20 @@ def decode(s: "State", slot: int) -> int:
     offset = (slot - code) >> SLOT_SHIFT
     count = 0
     at = slot
+    row = 0
+    before = 0  # the slot before, and the one before that
+    earlier = 0
+    plain = 0  # what handles that one alone
     last = 1  # what would end the line behind the last instruction; 0: that ends it anyway
     while last and count < MOST_LEFT and offset < PAGE and peek(at, 8) == s.undecoded:
+        s.row = 0
         last = fill_at(s, at, offset, memory)
+        earlier = before
+        if before:
+            plain = peek(before, 8)
+            pair(s, before, row, at)
+        before = at
+        row = s.row
         count += 1
         offset += size_at(s, memory, offset)
         at = code + (offset << SLOT_SHIFT)
@@ -70,6 +87,8 @@ def decode(s: "State", slot: int) -> int:
     if last and (count == MOST_LEFT or left > MOST_LEFT):
         left = count
         cut = last
+        if earlier:
+            poke(earlier, 8, plain)
     # Once more, now that it is known how many there are.
     offset = (slot - code) >> SLOT_SHIFT
     at = slot
@@ -134,7 +153,11 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
         pieces += 8
     sign = peek(row + ROW_SIGN, 8)
     imm = ((fields & _ALL_IMM) ^ sign) - sign
+    registers = fields >> RD_SHIFT & _IMM_BITS
     near = peek(row + ROW_NEAR, 8)
+    if not registers & 255:
+        registers |= SINK
+        near = peek(row + ROW_QUIET, 8)
     if near:
         if imm & s.unaligned:
             return fill_with(at, s.leaving)
@@ -149,12 +172,31 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
     low = imm & _ALL_IMM
     if peek(row + ROW_HAS_RS2, 8):
         low = (imm & _IMM_BITS) << _UPPER | fields >> RS2_SHIFT
-    registers = fields >> RD_SHIFT & _IMM_BITS
-    if not registers & 255:
-        registers |= SINK
     poke(at, 8, handler)
     poke(at + IMM, 8, registers << RD_SHIFT | low)
+    s.row = row
     return peek(row + ROW_LAST, 8)
+
+
+def pair(s: "State", before: int, row: int, at: int) -> int:
+    """Let one handler do two instructions, if there is one: that before, of this row, and the one decoded last."""
+    if not s.row:
+        return 0
+    first = peek(row + ROW_FIRST, 8)
+    second = peek(s.row + ROW_SECOND, 8)
+    near = peek(s.row + ROW_QUIET, 8)
+    if not first or not second or (near and peek(at, 8) != near):
+        return 0
+    entry = s.decoder + DECODER_PAIRS + (first + second) * PAIR_SIZE
+    rd = peek(before + RD, 1)
+    handler = peek(entry + 16, 8)
+    if rd == peek(at + RS1, 1) and peek(entry, 8):
+        handler = peek(entry, 8)
+    elif peek(s.row + ROW_HAS_RS2, 8) and rd == peek(at + IMM, 1) and peek(entry + 8, 8):
+        handler = peek(entry + 8, 8)
+    if handler:
+        poke(before, 8, handler)
+    return 0
 
 
 def fill_with(at: int, handler: int) -> int:
@@ -226,4 +268,4 @@ def drop(s: "State", code: int, offset: int) -> int:
     return 0
 
 
-DECODING = (size_at, fill_with, row_of, fill, fill_at, decode, across, forgotten, drop)
+DECODING = (size_at, fill_with, row_of, fill, pair, fill_at, decode, across, forgotten, drop)

@@ -17,7 +17,7 @@ def enter(text: Text, slot: str) -> None:
     enough, short = text.label(), text.label()
     text.branch(text.value(f"icmp sge i64 {count}, 0"), enough, short, likely=True)
     text.place(short)
-    tail(text, "@limit", slot)
+    tail(text, "@limit", slot, count)
     text.place(enough)
     handler = text.value(f"load ptr, ptr {slot}, align 8")
     tail(text, handler, slot, count)

@@ -24,6 +24,7 @@ from vlab.machine.execute.native.layout import (
     UPPER_IMM,
     WRITE_TAG,
 )
+from vlab.machine.execute.native.pairs import PAIRS, Pair
 from vlab.machine.execute.native.routines import TRAPPED, YES
 from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import R, W
@@ -73,6 +74,11 @@ def jumps_near(row: Row) -> bool:
     )
 
 
+def links(row: Row) -> bool:
+    """Whether it jumps near, and writes where it came from: to nowhere, mostly, and then nobody needs to know."""
+    return jumps_near(row) and any(map(_assigns_rd, meaning(row)))
+
+
 def _target_names(row: Row) -> set[str]:
     """The operands that the target depends on, conditions left out."""
     names: set[str] = set()
@@ -90,11 +96,26 @@ def handlers() -> Iterator[tuple[str, str]]:
         if native(row):
             name = handler_name(base, size)
             kinds = ["", "near" if jumps(row) else "last"] if jumps_near(row) or not jumps(row) else [""]
+            if links(row):
+                kinds.append("quiet")
             if called(row) & MEMORY.keys():
                 kinds += ["slow", "last.slow"]
             for kind in kinds:
                 full = f"{name}.{kind}".rstrip(".")
                 yield full, _Handler(row, full, size, kind).write()
+    for pair in PAIRS:
+        yield pair.name, _pair(pair)
+
+
+def _pair(pair: Pair) -> str:
+    """The IR of the handler of two instructions. Where one of them can't go on, its own handler takes over."""
+    first, second = ROWS[pair.first], ROWS[pair.second]
+    one = _Handler(first, first.name, first.size, "")
+    one.body()
+    kind = "quiet" if links(second) else "near" if jumps(second) else ""
+    two = _Handler(second, second.name, second.size, kind, one, pair.by)
+    two.end(two.body())
+    return two.function(pair.name)
 
 
 def handler_name(base: str, size: int) -> str:
@@ -105,15 +126,23 @@ def handler_name(base: str, size: int) -> str:
 class _Handler:
     """Writes one handler.
 
-    Of a row there are several kinds. A "near" one jumps inside its page: its immediate is the way to the slot there.
+    Of a row there are several kinds. A "near" one jumps inside its page: its immediate is the way to the slot there;
+    a "quiet" one does that too, and writes no register.
     A "last" one ends a straight line, though another follows. A "slow" one accesses memory that has no tag, so it
     asks a routine.
     """
 
-    def __init__(self, row: Row, name: str, size: int, kind: str):
+    def __init__(
+        self, row: Row, name: str, size: int, kind: str, before: "_Handler | None" = None, by: str = ""
+    ):
         self._row, self._name, self._size = row, name, size
-        self._near, self._last, self._slow = kind == "near", "last" in kind, "slow" in kind
-        self._text = text = Text()
+        self._quiet, self._near = kind == "quiet", kind in ("near", "quiet")
+        self._last, self._slow = "last" in kind, "slow" in kind
+        self._text: Text = Text() if before is None else before._text
+        text = self._text
+        self._slot = "%slot" if before is None else before._following()
+        self._result: str = ""  # what is written into rd
+        self._given = {by: before._result} if before is not None and by else {}
         used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
         self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
         self._hosts: dict[str, str] = {}  # where in the host an address leads that has been checked
@@ -124,43 +153,58 @@ class _Handler:
 
     def write(self) -> str:
         """The IR of the handler."""
+        self.end(self.body())
+        return self.function(self._name)
+
+    def function(self, name: str) -> str:
+        """What is written as a whole."""
+        return self._text.function(f'define internal tailcc void @"{name}"({PARAMETERS}) #0')
+
+    def body(self) -> ast.expr | None:
+        """What the instruction does; and where it jumps to."""
         text = self._text
         if self._slow:  # a store may forget the line, and the slot, that it stands in
-            self._left = text.load(text.pointer("%slot", LEFT), 16)
-            self._rd = text.load(text.pointer("%slot", RD), 8)
+            self._left = text.load(text.pointer(self._slot, LEFT), 16)
+            self._rd = text.load(text.pointer(self._slot, RD), 8)
         jump: ast.expr | None = None
         for statement in meaning(self._row):
             match statement:
                 case ast.Assign(targets=[ast.Name(id="pc")], value=value):
                     jump = value
-                case ast.Assign(targets=[ast.Name(id="rd")], value=value):
-                    self._write_rd(self._expressions.low(value))
+                case ast.Assign(targets=[ast.Name(id="rd")], value=value) if not self._quiet:
+                    self._result = self._expressions.low(value)
+                    self._write_rd(self._result)
                 case ast.Assign(targets=[ast.Name(id="there")], value=value):
                     there = self._expressions.low(value)
                     unaligned = text.load(text.pointer("%s", OFFSETS["unaligned"]), 64)
                     self._leave_if(text.value(f"and i64 {there}, {unaligned}"))
                     self._names["there"] = Value(there)
-                case ast.Assign(targets=[ast.Name(id=local)], value=value):
+                case ast.Assign(targets=[ast.Name(id=local)], value=value) if local != "rd":
                     self._names[local] = self._expressions.value(value)
                 case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[address, size, value])):
                     self._store(address, size, value)
                 case ast.Expr(value=value) if called(self._row) & _ROUTINES:
                     self._expressions.value(value)
+        return jump
+
+    def end(self, jump: ast.expr | None) -> None:
+        """Go on to what comes next."""
         if called(self._row) & _ROUTINES:
             if jump is not None:
                 self._expressions.value(jump)
-            go_on(text, "%count")
+            go_on(self._text, "%count")
         elif jump is None:
             self._next()
         else:
             self._jump(jump)
-        return text.function(f'define internal tailcc void @"{self._name}"({PARAMETERS}) #0')
 
     # Operands
 
     def _operand(self, name: str) -> Value | None:
         text = self._text
         match name:
+            case "rs1" | "rs2" if name in self._given:
+                return Value(self._given[name])
             case "rs1":
                 return Value(self._register(RS1))
             case "rs2":
@@ -168,12 +212,12 @@ class _Handler:
             case "imm" if self._near:
                 return None
             case "source" | "zimm":
-                return Value(text.load(text.pointer("%slot", RS1), 8))
+                return Value(text.load(text.pointer(self._slot, RS1), 8))
             case "csr":
-                return Value(text.load(text.pointer("%slot", IMM), 32))
+                return Value(text.load(text.pointer(self._slot, IMM), 32))
             case "imm" | "shamt":
                 narrow = "rs2" in self._row.operands
-                place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
+                place = text.pointer(self._slot, UPPER_IMM if narrow else IMM)
                 return Value(text.load(place, 16 if narrow else 32, signed=True), Kind.SIGNED)
             case "pc":
                 return None if self._near else Value(self._pc())
@@ -183,14 +227,18 @@ class _Handler:
                 return Value(text.value(f"add i64 {self._pc()}, {self._size}"))
         return None
 
+    def _following(self) -> str:
+        """The next slot."""
+        return self._text.pointer(self._slot, SLOT * self._size // 2)
+
     def _register(self, place: int) -> str:
         text = self._text
-        number = text.load(text.pointer("%slot", place), 8)
+        number = text.load(text.pointer(self._slot, place), 8)
         return text.load(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64)
 
     def _pc(self) -> str:
         text = self._text
-        slot = text.value("ptrtoint ptr %slot to i64")
+        slot = text.value(f"ptrtoint ptr {self._slot} to i64")
         inside = text.value(f"and i64 {slot}, {0xFFFF}")
         offset = text.value(f"lshr i64 {inside}, {SLOT_SHIFT}")
         page = text.load(text.pointer("%s", OFFSETS["code_page"]), 64)
@@ -198,7 +246,7 @@ class _Handler:
 
     def _write_rd(self, value: str) -> None:
         text = self._text
-        number = self._rd if self._slow else text.load(text.pointer("%slot", RD), 8)
+        number = self._rd if self._slow else text.load(text.pointer(self._slot, RD), 8)
         text.store(text.value(f"getelementptr i64, ptr %s, i64 {number}"), 64, value)
 
     # What comes next
@@ -206,7 +254,7 @@ class _Handler:
     def _next(self) -> None:
         """The next instruction of the straight line; if its page has to be fetched anew, the line ends early."""
         text = self._text
-        slot = text.pointer("%slot", SLOT * self._size // 2)
+        slot = self._following()
         if self._slow:
             field = text.pointer("%s", OFFSETS["refetch"])
             gone, there = text.label(), text.label()
@@ -231,7 +279,7 @@ class _Handler:
                 text.place(taken)
                 self._go(body)
                 text.place(other)
-                enter(text, text.pointer("%slot", SLOT * self._size // 2))
+                enter(text, self._following())
             case _:
                 self._go(value)
 
@@ -241,8 +289,8 @@ class _Handler:
             tail(text, "@seek", text.as_pointer(self._expressions.low(value)))
             return
         narrow = "rs2" in self._row.operands
-        place = text.pointer("%slot", UPPER_IMM if narrow else IMM)
-        enter(text, text.pointer("%slot", text.load(place, 16 if narrow else 32, signed=True)))
+        place = text.pointer(self._slot, UPPER_IMM if narrow else IMM)
+        enter(text, text.pointer(self._slot, text.load(place, 16 if narrow else 32, signed=True)))
 
     def _leave_if(self, number: str) -> None:
         """Leave to Python before this instruction, if a number isn't zero."""
@@ -250,7 +298,7 @@ class _Handler:
         leaving, staying = text.label(), text.label()
         text.branch(text.value(f"icmp eq i64 {number}, 0"), staying, leaving, likely=True)
         text.place(leaving)
-        tail(text, "@leave", "%slot")
+        tail(text, "@leave", self._slot)
         text.place(staying)
 
     def _routine(self, call: ast.Call) -> Value:
@@ -283,7 +331,7 @@ class _Handler:
         at = self._expressions.low(address)
         if self._slow:
             state, context = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%tlb"))
-            left = text.value(f"sub i64 {text.load(text.pointer('%slot', LEFT), 16)}, 1")
+            left = text.value(f"sub i64 {text.load(text.pointer(self._slot, LEFT), 16)}, 1")
             text.store(text.pointer("%s", OFFSETS["count"]), 64, text.value(f"add i64 %count, {left}"))
             asked = routine(
                 "locate_aligned" if aligned else "locate", [state, context, at, str(size), str(need)]
@@ -293,7 +341,7 @@ class _Handler:
             text.branch(text.value(f"icmp ne i64 {found}, 0"), there, refused, likely=True)
             text.place(refused)
             text.store(text.pointer("%s", OFFSETS["value"]), 64, at)
-            tail(text, "@refused", "%slot")
+            tail(text, "@refused", self._slot)
             text.place(there)
             host = text.as_pointer(found)
         else:
@@ -311,7 +359,7 @@ class _Handler:
         quick, slow = text.label(), text.label()
         text.branch(text.value(f"icmp eq i64 {tag}, {wanted}"), quick, slow, likely=True)
         text.place(slow)
-        tail(text, f'@"{self._name}.slow"', "%slot")
+        tail(text, f'@"{self._name}.slow"', self._slot)
         text.place(quick)
         return text.as_pointer(text.value(f"add i64 {at}, {text.load(text.pointer(entry, ADDEND), 64)}"))
 

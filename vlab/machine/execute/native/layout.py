@@ -52,6 +52,7 @@ FIELDS = (
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
     "undecoded", "leaving", "across",  # handlers: of a slot that holds nothing yet; that leaves to Python; `across`
+    "row",  # of the decoder's table: what was decoded last
     "lone",  # a slot of its own, for an instruction that lies in two pages
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
     "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
@@ -114,12 +115,15 @@ CODE_MEMORY, CODE_HELD = SLOT * (END_SLOT + 1), SLOT * (END_SLOT + 1) + 8
 SHORT_BUCKETS = 1 << 8  # those of compressed instructions come behind the others
 BUCKETS = SHORT_BUCKETS + (1 << 5)
 DECODER_CSRS = 4 * BUCKETS
-DECODER_ROWS = DECODER_CSRS + 4 * 4096
+DECODER_PAIRS = DECODER_CSRS + 4 * 4096  # the handlers of two instructions: by rs1, by rs2, by neither
+PAIR_SIZE = 24
 ROW_MASK, ROW_MATCH, ROW_NONZERO = 0, 8, 16  # which bits are fixed, and how; of which some must be 1
 ROW_HANDLER, ROW_LAST, ROW_NEAR = 24, 32, 40  # its handler; that at the end of a line; that of a near jump
+ROW_QUIET = 96  # that of one that writes no register
 ROW_SIGN, ROW_FIELDS = 48, 56  # the sign bit of its immediate; the fields that are always the same
 ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
-ROW_PIECES = 80
+ROW_FIRST, ROW_SECOND = 80, 88  # its place in the table of pairs as their first, and second; 0: none
+ROW_PIECES = 104
 
 # Why it stopped
 LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)

@@ -2,6 +2,7 @@
 
     buckets  4 bytes each: where the list of those rows begins that an instruction with these bits may be
     csrs     4 bytes a number: where native code finds that CSR; NO_CSR where it doesn't know it
+    pairs    8 bytes a handler, by the second instruction's number, by the first one's
     rows     8 bytes a number, from ROW_MASK on; then the pieces of its operands
     lists    4 bytes a row: where it is; 0 ends it
 
@@ -14,15 +15,16 @@ from functools import cache, lru_cache
 
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.decoding import ALWAYS, NO_CSR, RD_SHIFT, RS2_SHIFT
-from vlab.machine.execute.native.handlers import handler_name, jumps, jumps_near, native
+from vlab.machine.execute.native.handlers import handler_name, jumps, jumps_near, links, native
 from vlab.machine.execute.native.layout import (
     BUCKETS,
     DECODER_CSRS,
-    DECODER_ROWS,
+    DECODER_PAIRS,
     IMM,
     RS1,
     SHORT_BUCKETS,
 )
+from vlab.machine.execute.native.pairs import FIRSTS, PAIRS, SECONDS, WAYS
 from vlab.riscv.instructions import ROWS, Piece, Row
 
 _CSR_NUMBERS = 4096
@@ -40,7 +42,9 @@ def decoder_table(made: Native, lacking: frozenset[str], csrs: tuple[tuple[int, 
 
     `csrs` are the places of those that native code knows, by number.
     """
-    rows, at, handlers = b"", DECODER_ROWS, made.handlers
+    handlers = made.handlers
+    pairs = _pairs(handlers)
+    rows, at = b"", DECODER_PAIRS + len(pairs)
     places: dict[str, int] = {}
     for row in ROWS.values():
         places[row.name] = at + len(rows)
@@ -55,8 +59,17 @@ def decoder_table(made: Native, lacking: frozenset[str], csrs: tuple[tuple[int, 
     known = (here.get(number, NO_CSR) for number in range(_CSR_NUMBERS))
     head = struct.pack(f"<{BUCKETS}I", *starts) + struct.pack(f"<{_CSR_NUMBERS}I", *known)
     assert BUCKETS * 4 == DECODER_CSRS
-    assert len(head) == DECODER_ROWS
-    return bytearray(head + rows + lists)
+    assert len(head) == DECODER_PAIRS
+    return bytearray(head + pairs + rows + lists)
+
+
+def _pairs(handlers: Mapping[str, int]) -> bytes:
+    """The table of pairs. Of an instruction that begins none, or ends none, the number is 0."""
+    table = [0] * (len(WAYS) * (len(FIRSTS) + 1) * (len(SECONDS) + 1))
+    for pair in PAIRS:
+        number = (FIRSTS.index(pair.first) + 1) * (len(SECONDS) + 1) + SECONDS.index(pair.second) + 1
+        table[len(WAYS) * number + WAYS.index(pair.by)] = handlers[pair.name]
+    return struct.pack(f"<{len(table)}Q", *table)
 
 
 @cache
@@ -70,17 +83,20 @@ def _possible(bits: tuple[int, ...], bucket: int, size: int) -> list[Row]:
 def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     """One row of the table; one that native code can't do has no handler."""
     name, base = handler_name(row.base, row.size), ROWS[row.base]
-    handler = last = near = sign = 0
+    handler = last = near = quiet = sign = 0
     if known and native(base):
         handler = handlers[name]
         last = 0 if jumps(base) else handlers[f"{name}.last"]
         near = handlers[f"{name}.near"] if jumps_near(base) else 0
+        quiet = handlers[f"{name}.quiet"] if links(base) else near
     if row.signed and row.width("imm"):
         sign = 1 << row.width("imm") - 1
     (nonzero,) = row.nonzero or (ALWAYS,)
     fields = sum(bits << _PLACES[operand] for operand, bits in row.implied)
     given = ("rs2" in base.operands, "csr" in base.operands)
-    numbers = (row.mask, row.match, nonzero, handler, last, near, sign, fields, *given)
+    first = (FIRSTS.index(row.name) + 1) * (len(SECONDS) + 1) if row.name in FIRSTS else 0
+    second = SECONDS.index(row.name) + 1 if row.name in SECONDS else 0
+    numbers = (row.mask, row.match, nonzero, handler, last, near, sign, fields, *given, first, second, quiet)
     pieces = [_piece(piece) for piece in row.pieces if piece.operand in _PLACES]
     return struct.pack(f"<{len(numbers)}Q", *numbers) + b"".join(pieces) + bytes(8)
 
