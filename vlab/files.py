@@ -27,6 +27,15 @@ def folder(name: str) -> Path:
     return _PACKAGE / f"_{name}" if installed() else checkout() / name
 
 
+def cache_folder() -> Path | None:
+    """Where this user keeps what can be made again; it needn't exist yet. None for a user without a home."""
+    try:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return Path(root) / "vlab"
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees half of it: either the old content stands there, or the new."""
     with replacing(path) as file:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.kernels import WAYS, started
-from tests.benchmarks.measuring import seconds, table, this_python
+from tests.benchmarks.measuring import seconds, table, this_engine, this_python
 from vlab import guests
 from vlab.operations.equivalence import SMALL
 
@@ -101,7 +101,7 @@ def report(*, quick: bool = False) -> str:
     levels = [f"exits, level {level}" for level in range(1, deepest + 1)]
     wrong = list(exceptions(runs))
     return table(
-        f"Exits a level, and the whole run over the one on the bare machine ({this_python()})",
+        f"Exits a level, and the whole run over the one on the bare machine ({this_python()}, {this_engine()})",
         ["guest, and its techniques from outside", "depth", *levels, "steps over bare", "time over bare"],
         rows,
         wrong

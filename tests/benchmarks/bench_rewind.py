@@ -5,12 +5,13 @@ from statistics import median
 from typing import NamedTuple
 
 from tests.benchmarks.bench_interpreter import source
-from tests.benchmarks.measuring import seconds, table, this_python
+from tests.benchmarks.measuring import seconds, table, this_engine, this_python
 from vlab.machine import Machine
 from vlab.machine.history import History, checkpoint_of
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import assemble
 
+AIM = 10  # ms
 _A0, _A1 = 10, 11
 
 
@@ -39,9 +40,9 @@ class Measured(NamedTuple):
     checkpoints: int
 
 
-def measure(kind: type[History], instructions: int, steps: int) -> Measured:
+def measure(kind: type[History], instructions: int, steps: int, engine: str | None = None) -> Measured:
     """Run so far, go so many single steps back, then jump to places all over the past, a step back at each."""
-    machine = Machine(assemble(source("sieve")), memory="1M")
+    machine = Machine(assemble(source("sieve")), memory="1M", engine=engine)
     machine.history = kind(machine)
     machine.hart.x[_A0], machine.hart.x[_A1] = RAM_BASE + (1 << 19), instructions
     run = seconds(partial(machine.run, instructions))
@@ -65,9 +66,10 @@ def report(*, quick: bool = False) -> str:
             found = measure(kind, instructions, steps)
             told = f"{found.back:.2f} ms", f"{found.jump:.2f} ms", f"{found.run:.1f} s"
             rows.append((f"{instructions:,} instructions, {name}", *told, found.checkpoints))
+    what = "the median of a step back at the end, and of one after a jump into the past"
     return table(
-        f"Rewinding: the median of a step back at the end, and of one after a jump into the past ({this_python()})",
+        f"Rewinding: {what} ({this_python()}, {this_engine()})",
         ["checkpoints", "a step back", "after a jump", "the run", "how many"],
         rows,
-        ["The aim: 10 ms after 50 million instructions on the native engine."],
+        [f"The aim: {AIM} ms after 50 million instructions on the native engine."],
     )

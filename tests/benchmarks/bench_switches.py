@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import Any, ClassVar
 
 from tests.benchmarks.kernels import WAYS, kernel, started
-from tests.benchmarks.measuring import Spread, in_turns, seconds, spread, table, this_python
+from tests.benchmarks.measuring import Spread, in_turns, seconds, spread, table, this_engine, this_python
 from vlab.machine import GATE, Computer, Machine
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Mode, assemble
@@ -143,7 +143,7 @@ def report(*, quick: bool = False) -> str:
     ]
     head = ["what", *ways]
     return table(
-        f"One act of a guest's kernel, in empty foreign calls ({this_python()})",
+        f"One act of a guest's kernel, in empty foreign calls ({this_python()}, {this_engine()})",
         head,
         [[*row, *[""] * (len(head) - len(row))] for row in rows],
         [

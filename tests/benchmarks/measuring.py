@@ -8,6 +8,8 @@ from statistics import median
 from time import process_time
 from typing import NamedTuple, TypeVar
 
+from vlab.machine.execute import PACES, chosen_engine
+
 T = TypeVar("T")
 
 
@@ -57,6 +59,16 @@ def seconds(act: Callable[[], object]) -> float:
 def this_python() -> str:
     """Which Python ran all this."""
     return f"{platform.python_implementation()} {platform.python_version()}"
+
+
+def this_engine() -> str:
+    """Which engine runs a machine for which none is named: VLAB_ENGINE chooses another."""
+    return f"engine {chosen_engine(None)}"
+
+
+def pace() -> int:
+    """How many instructions that engine runs while the interpreter runs one, about: so much longer it must run."""
+    return PACES[chosen_engine(None)]
 
 
 def table(

@@ -7,6 +7,7 @@ import pytest
 
 from tests.benchmarks import (
     __main__,
+    bench_boots,
     bench_browser,
     bench_cold,
     bench_compute,
@@ -23,6 +24,7 @@ from tests.benchmarks import (
 from tests.benchmarks.kernels import WAYS
 from tests.benchmarks.measuring import geometric_mean, in_turns, spread, table
 from tests.benchmarks.peers import Lap, Naive, Vlab
+from vlab.guests import linux
 from vlab.machine import Machine
 from vlab.machine.history import History
 from vlab.riscv import Cause, assemble
@@ -232,7 +234,7 @@ def test_report_on_computing_has_a_row_for_each_guest():
 def test_a_guest_that_does_not_run_is_not_measured(monkeypatch):
     monkeypatch.setattr(bench_compute, "source", lambda _loop: "_start: csrr t0, sscratch\n j _start\n")
     with pytest.raises(ValueError, match="ran less than half of the time"):
-        bench_compute.measure(("trap-and-emulate",), ("hash",), steps=1000, repetitions=1)
+        bench_compute.measure(("trap-and-emulate",), ("hash",), steps=100, repetitions=1)
 
 
 # --- One exit
@@ -286,11 +288,18 @@ def test_report_on_rewinding_has_a_row_for_each_length_and_kind():
 
 
 def test_a_step_back_costs_the_same_however_long_the_run_was():
-    short, long = (bench_rewind.measure(History, length, 9) for length in (200_000, 2_000_000))
-    even = bench_rewind.measure(bench_rewind.Even, 2_000_000, 9)
+    lengths, engine = (200_000, 2_000_000), "interpreter"
+    short, long = (bench_rewind.measure(History, length, 9, engine) for length in lengths)
+    even = bench_rewind.measure(bench_rewind.Even, 2_000_000, 9, engine)
     assert long.back < 4 * short.back
     assert long.back < even.back
     assert long.checkpoints < 2 * short.checkpoints + 40
+
+
+@pytest.mark.slow
+def test_a_step_back_after_50_million_instructions_reaches_its_aim():
+    pytest.importorskip("llvmlite")
+    assert bench_rewind.measure(History, 50_000_000, 15, "native").back < bench_rewind.AIM
 
 
 # --- Timelines
@@ -362,6 +371,45 @@ def test_native_engine_and_its_peers_give_the_same_answers():
     assert [line.split()[0] for line in lines[3:11]] == [*bench_native.LOOPS, "geometric"]
 
 
+# --- Boots
+
+
+@pytest.mark.requires("qemu", "opensbi", "u-boot")
+def test_report_on_boots_has_a_row_for_each_way():
+    lines = bench_boots.report(quick=True).splitlines()
+    assert [line.split("  ")[0] for line in lines[3:6]] == ["QEMU", "QEMU -icount", "bare"]
+
+
+@pytest.mark.requires("qemu", "opensbi")
+def test_a_boot_that_does_not_come_to_its_end_is_found_out(tmp_path):
+    image = tmp_path / "image"
+    image.write_bytes(assemble("li t0, 0x100000\n li t1, 0x5555\n sw t1, 0(t0)\n j .").segments[0][1])
+    boot = bench_boots.Boot(image, "", "no such words", False)
+    for run in (bench_boots.on_qemu, lambda boot: bench_boots.on_vlab(boot, "bare")):
+        with pytest.raises(ValueError, match=r"did not say 'no such words'.*MEDELEG"):
+            run(boot)
+
+
+@pytest.mark.slow
+@pytest.mark.requires("qemu", "opensbi", *(tool.name for tool in linux.NEEDS))
+def test_linux_boots_within_a_few_times_of_its_aims():
+    """What takes five times as long as is aimed at, and under hardware assistance twenty times, is broken."""
+    pytest.importorskip("llvmlite")
+    measured = bench_boots.measure(bench_boots.tiny_linux(), tuple(bench_boots.AIMS), 3)
+    for way, (peer, aim) in bench_boots.AIMS.items():
+        most = aim * (20 if way == "hardware-assisted" else 5)
+        assert bench_boots.over(measured, way, peer, wall=False).lowest <= most, way
+
+
+@pytest.mark.slow
+@pytest.mark.requires(*(tool.name for tool in linux.NEEDS))
+def test_causes_are_all_those_of_linux():
+    found = bench_boots.causes()
+    assert next(iter(found)) == "privileged instruction"
+    assert 40_000 < sum(count for count, _cost in found.values()) < 50_000
+    assert all(0 < cost < 0.01 for _count, cost in found.values())
+
+
 @pytest.mark.requires("qemu")
 def test_engines_and_peers_agree_on_code_that_runs_once():
     pytest.importorskip("llvmlite")
@@ -425,7 +473,7 @@ def test_spread_mean_and_table():
 def test_a_measurement_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(
         SystemExit,
-        match=r"no measurement speed\. There are: browser, cold, compute, exits, interpreter, native, "
+        match=r"no measurement speed\. There are: boots, browser, cold, compute, exits, interpreter, native, "
         "rewind, snapshot, switches, timeline, walks",
     ):
         __main__.main(["exits", "speed"])

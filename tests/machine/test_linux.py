@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.linux.kernel import NEEDS, kernel
 from vlab.course.doctor import TOOLS
+from vlab.guests import linux as built
 from vlab.hypervisor import Hypervisor
 from vlab.machine import Machine, Sbi
 
+NEEDS = [tool.name for tool in built.NEEDS]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.requires("opensbi", *NEEDS)]
 MEMORY = 64 << 20
 SAYS = ("Linux version", "Run /init", "init: hello from user mode", "child: hello", "the child exited with 7")
@@ -18,7 +19,7 @@ OPENSBI = Path(TOOLS["opensbi"].commands[0])
 
 @pytest.fixture(scope="module")
 def linux():
-    return kernel().read_bytes()
+    return built.image().read_bytes()
 
 
 def started(computer, image, start, console="ttyS0"):
@@ -36,6 +37,13 @@ def ended(computer):
     assert [words for words in SAYS if words not in computer.console] == [], computer.console[-1000:]
     assert computer.status == 0
     return computer.console, computer.time, computer.hart.retired
+
+
+def in_vm(image, technique, start="sbi", engine=None):
+    """It has run in a virtual machine: what it did; and the exits."""
+    machine = Machine(memory=Hypervisor.memory_for(MEMORY), extensions="CH", engine=engine)
+    vm = Hypervisor(machine).create_vm(memory=MEMORY, technique=technique)
+    return ended(started(vm, image, start)), vm.exits
 
 
 _bare: dict[tuple[str, str], tuple[str, int, int]] = {}
@@ -76,9 +84,18 @@ def test_with_other_tables(linux, extensions):
 @pytest.mark.parametrize("start", ["sbi", "opensbi"])
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_in_a_virtual_machine_it_says_the_same_at_the_same_time(linux, bare, technique, start):
-    machine = Machine(memory=Hypervisor.memory_for(MEMORY), extensions="CH")
-    vm = Hypervisor(machine).create_vm(memory=MEMORY, technique=technique)
-    assert ended(started(vm, linux, start)) == bare("CH", start)
+    assert in_vm(linux, technique, start)[0] == bare("CH", start)
+
+
+def test_on_the_interpreter_it_does_the_same(linux, bare):
+    machine = Machine(memory=MEMORY, extensions="CH", engine="interpreter")
+    assert ended(started(machine, linux, "sbi")) == bare("CH", "sbi")
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_on_the_interpreter_a_virtual_machine_does_the_same_with_the_same_exits(linux, technique):
+    pytest.importorskip("llvmlite")
+    assert in_vm(linux, technique, engine="interpreter") == in_vm(linux, technique, engine="native")
 
 
 def test_two_deep(linux, bare):
@@ -87,3 +104,4 @@ def test_two_deep(linux, bare):
     below = Hypervisor(machine).create_vm(memory=outer)
     vm = Hypervisor(below).create_vm(memory=MEMORY)
     assert ended(started(vm, linux, "sbi")) == bare("CH", "sbi")
+    assert vm.exits == in_vm(linux, "trap-and-emulate")[1], "whatever lies below it"

@@ -1,11 +1,13 @@
 """What `vlab run` starts: which computer, how many hypervisors deep, and the program that is put into it."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlab.cli.parser import suggestion
+from vlab.cli.running import is_terminal
 from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
@@ -138,18 +140,23 @@ def read_program(name: str, memory: tuple[int, int], base: int, notes: list[str]
     it needs, so it gets compressed instructions. `notes` are as in `load_image`.
     """
     from vlab import guests
+    from vlab.guests import linux
     from vlab.machine.loading import is_elf, load_image, read_file
     from vlab.riscv import assemble
 
     path = Path(name)
     if not path.is_file() and name in guests.names():
         return _placed(guests.load(name), memory, name)
+    if is_linux(name):
+        program = load_image(linux_image(), base=base, memory=memory, notes=notes)
+        return replace(program, extensions="C")
     if not path.exists():
+        known = (*guests.names(), linux.NAME)
         raise VlabError(
             _("There is no such file, and no guest of this name."),
             where=name,
-            mend=suggestion(name, guests.names()).rstrip()
-            or _("The guests are: {names}.").format(names=", ".join(guests.names())),
+            mend=suggestion(name, known).rstrip()
+            or _("The guests are: {names}.").format(names=", ".join(known)),
         )
     if path.suffix not in (".s", ".S"):
         program = load_image(path, base=base, memory=memory, notes=notes)
@@ -160,6 +167,27 @@ def read_program(name: str, memory: tuple[int, int], base: int, notes: list[str]
         what = _("This isn't text in UTF-8: byte {place} can't be read.").format(place=error.start)
         raise VlabError(what, where=name) from None
     return _placed(assemble(source, filename=name, base=base), memory, name)
+
+
+def is_linux(name: str) -> bool:
+    """Whether this is the Linux that is built here, and not a file of this name."""
+    from vlab.guests import linux
+
+    return name == linux.NAME and not Path(name).is_file()
+
+
+def linux_image() -> Path:
+    """Linux's image; while it is built, a bar on the reader's terminal."""
+    from tqdm import tqdm
+
+    from vlab.guests import linux
+
+    if (there := linux.built()) is not None:
+        return there
+    hidden = not is_terminal(sys.stderr)
+    title = _("Linux is built, once")
+    with tqdm(disable=hidden, desc=title, total=linux.STEPS, unit=_(" files"), leave=False) as progress:
+        return linux.image(progress.update)
 
 
 def _placed(program: "Program", memory: tuple[int, int], name: str) -> "Program":

@@ -11,6 +11,7 @@ from vlab.cli.computers import (
     build,
     chosen_shadows,
     chosen_techniques,
+    is_linux,
     read_device_tree,
     read_program,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from vlab.riscv import Program
 
 DEFAULT_LIMIT = 1_000_000_000
+_MAGIC, _MAGIC_AT = b"RSC\x05", 56  # what a raw image of Linux has there
 AT_LIMIT, ENDLESS, INTERRUPTED = 124, 125, 130
 
 
@@ -61,7 +63,8 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
             "an ELF file; an assembly file (*.s), which is assembled first; any other file, as a raw image "
             "for 0x80000000; or the name of one of vlab's guests, such as hello or kernel. It starts in "
             "M mode, a0 = hart, a1 = device tree. For an ELF file that says so, and for raw images, the "
-            "processor has compressed instructions"
+            "processor has compressed instructions. `linux` is Linux, with --sbi if there is no --bios; it is built "
+            "once, of the distribution's source"
         ),
     )
     _add_start(parser)
@@ -220,6 +223,8 @@ def main(args: Namespace) -> int:
     shadows = chosen_shadows(args.shadow, len(techniques))
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
     check_apart(results, [name for name in (args.image, args.bios, args.dtb, args.disk) if name is not None])
+    if args.bios is None and is_linux(args.image):
+        args.sbi = True  # it is no program for M mode
     images = _read(args)
     extensions = "".join(sorted({*images.image.extensions, *(images.firmware or images.image).extensions}))
     machine, computers = build(args.memory, techniques, shadows, args.quirk, extensions, args.engine)
@@ -338,7 +343,7 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
     if said := ending(run, end, program):
-        _say("\n".join(filter(None, (said, _mend(guest, end)))))
+        _say("\n".join(filter(None, (said, _mend(guest, end, program)))))
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:
@@ -350,18 +355,25 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     return AT_LIMIT if end is End.LIMIT else ENDLESS
 
 
-def _mend(guest: "Computer", end: End) -> str:
+def _mend(guest: "Computer", end: End, program: "Program") -> str:
     """What the reader can do about such an end; nothing if that isn't known."""
     from vlab.hypervisor import VirtualMachine
 
     if end is End.LIMIT:
         return _("--max-instructions sets another limit.")
+    if end is End.ENDLESS and not guest.residents and _is_linux_kernel(guest, program.entry):
+        return _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
     if isinstance(guest, VirtualMachine) and guest.exits["missing instruction"]:
         return _(
             "Name another technique. This one is for guests that are built for it, as in Python "
             '`guests.load("kernel", PARAVIRTUAL=1)` is.'
         )
     return ""
+
+
+def _is_linux_kernel(guest: "Computer", entry: int) -> bool:
+    place = entry + _MAGIC_AT
+    return guest.memory.holds(place, len(_MAGIC)) and guest.memory.peek(place, len(_MAGIC)) == _MAGIC
 
 
 def _say(message: str) -> None:

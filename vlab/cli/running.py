@@ -59,23 +59,26 @@ class Run:
 
     def go(self) -> End:
         """Run to an end."""
-        from tqdm import tqdm
+        try:
+            # A bar would run into what the guest prints, where both go to one terminal.
+            if not is_terminal(sys.stderr) or is_terminal(sys.stdout):
+                return self._go(lambda steps: None)
+            from tqdm import tqdm
 
-        # A bar would run into what the guest prints, where both go to one terminal.
-        hidden = not is_terminal(sys.stderr) or is_terminal(sys.stdout)
-        with tqdm(disable=hidden, unit=_(" instructions"), unit_scale=True, leave=False) as progress:
-            try:
-                return self._go(progress)
-            except KeyboardInterrupt:
-                return End.INTERRUPTED
+            with tqdm(unit=_(" instructions"), unit_scale=True, leave=False) as progress:
+                return self._go(progress.update)
+        except KeyboardInterrupt:
+            return End.INTERRUPTED
 
-    def _go(self, progress: Any) -> End:
+    def _go(self, progress: Callable[[int], object]) -> End:
         from vlab.machine import Stop
 
+        # To be asked after each trap takes time: it is for those who wait for a text.
+        until = None if self._expected is None else self._over
         while (left := self.limit - self.machine.steps) > 0:
             before = self.machine.steps
-            stop = self.machine.run(min(left, _CHUNK), until=self._over)
-            progress.update(self.machine.steps - before)
+            stop = self.machine.run(min(left, _CHUNK), until=until)
+            progress(self.machine.steps - before)
             if self._over():
                 return End.EXPECTED if self._found else End.OFF
             asleep = stop is Stop.ASLEEP

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from vlab import files
 from vlab.course import packages
+from vlab.guests import linux
+from vlab.guests.tools import Tool
 from vlab.language import LANGUAGES, VlabError, _
 from vlab.machine.execute import chosen_engine, lacking
 
@@ -36,32 +38,6 @@ class Finding:
     mend: str = ""
 
 
-@dataclass(frozen=True)
-class Tool:
-    """What only the project's own tests need of the host: a program by its commands, any of which will do, or files."""
-
-    name: str
-    commands: tuple[str, ...]
-    package: str
-
-    def path(self) -> str | None:
-        """Where it is, or None."""
-        return next(filter(None, map(_where, self.commands)), None)
-
-    def mend(self) -> str:
-        """How to get it, as far as it is known for this host."""
-        if shutil.which("apt-get"):
-            return _("apt-get install {package}").format(package=self.package)
-        return _("install a package that has `{command}`").format(command=self.commands[0])
-
-
-def _where(command: str) -> str | None:
-    """Where a command is; a file is where its path says, in which `*` stands for anything."""
-    if not command.startswith("/"):
-        return shutil.which(command)
-    return next((str(path) for path in sorted(Path("/").glob(command[1:])) if path.is_file()), None)
-
-
 TOOLS = {
     tool.name: tool
     for tool in (
@@ -71,13 +47,8 @@ TOOLS = {
         Tool("qemu", ("qemu-system-riscv64",), "qemu-system-misc"),
         Tool("dtc", ("dtc",), "device-tree-compiler"),
         Tool("gdb", ("gdb-multiarch", "riscv64-unknown-elf-gdb"), "gdb-multiarch"),
-        Tool("make", ("make",), "make"),
         Tool("opensbi", ("/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin",), "opensbi"),
-        Tool("linux", ("/usr/src/linux-source-*.tar.xz", "/usr/src/linux-source-*.tar.bz2"), "linux-source"),
-        Tool("linux-gcc", ("riscv64-linux-gnu-gcc",), "gcc-riscv64-linux-gnu"),
-        Tool("bc", ("bc",), "bc"),
-        Tool("bison", ("bison",), "bison"),
-        Tool("flex", ("flex",), "flex"),
+        *linux.NEEDS,
         Tool("u-boot", ("/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",), "u-boot-qemu"),
     )
 }
@@ -197,6 +168,8 @@ def _tool(tool: Tool) -> Finding:
     if path := tool.path():
         return Finding(tool.name, "ok", _first_line(path, "--version"))
     needed = _("{mend} (only for the project's tests)").format(mend=tool.mend())
+    if tool in linux.NEEDS:
+        needed = _("{mend} (only to build Linux, as a guest)").format(mend=tool.mend())
     return Finding(tool.name, "absent", _("not found"), needed)
 
 

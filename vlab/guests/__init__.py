@@ -7,6 +7,8 @@
 with one guest in it (`inside`), `arm` an emulator of another processor (`emulated`). `paravirtual` rings the bell of
 another such guest, by hypercalls; `driverdomain` serves its disk to others, which ask for it as `frontend` does;
 `kernel` with the switch PARAVIRTUAL is built for them too. The others go wrong on purpose.
+
+`vlab.guests.linux` is a real one: it is built of its distribution's source where that is installed.
 """
 
 import re
@@ -29,13 +31,15 @@ _FIRST = dict.fromkeys(
     ("driverdomain", "frontend"), ("paravirtual/1_hypercalls.s",)
 )  # that come before its own
 _LIBRARIES = {"PARAVIRTUAL": ("paravirtual/1_hypercalls.s",)}  # chapters that come first if the switch is on
+_BUILT = {"linux"}  # not assembled here: built of what others wrote
 _CONSTANT = re.compile(r"\.ifndef (\w+)\n\s*\.equ \1, (\w+)")
 _CONDITION = re.compile(r"\s*\.(if\w*|elseif|else|endif)\b *(\w*)")
 
 
 def names() -> tuple[str, ...]:
     """The guests there are."""
-    return tuple(sorted({path.relative_to(_HERE).parts[0].removesuffix(".s") for path in _HERE.rglob("*.s")}))
+    found = {path.relative_to(_HERE).parts[0].removesuffix(".s") for path in _HERE.rglob("*.s")}
+    return tuple(sorted(found - _BUILT))
 
 
 def files(name: str, **switched: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ from vlab.operations.equivalence import EquivalenceRow, EquivalenceTable, Level,
 from vlab.operations.failover import Epoch, Failure, Protected, Watchdog
 from vlab.operations.farm import Farm, Inventory, Move, Server
 from vlab.operations.isolation import Cell, IsolationMatrix, Verdict, probe_isolation
+from vlab.operations.linux import LinuxBoot, boot_linux
 from vlab.operations.migration import Cable, Migration, Round, migrate
 from vlab.operations.snapshots import Saved, Snapshots
 from vlab.operations.together import Together
@@ -25,6 +26,7 @@ __all__ = [
     "Kind",
     "Level",
     "Likeness",
+    "LinuxBoot",
     "Migration",
     "Move",
     "Pair",
@@ -36,6 +38,7 @@ __all__ = [
     "Together",
     "Verdict",
     "Watchdog",
+    "boot_linux",
     "classify",
     "compare_all",
     "migrate",

@@ -34,6 +34,7 @@ from vlab.operations import (
     Together,
 )
 from vlab.operations.costs import Costs, ParameterSet, WalkCounts
+from vlab.operations.linux import LinuxBoot
 from vlab.paging import PageTable, Walk, Walks
 from vlab.riscv import Csr, Program
 from vlab.views.addresses.chain import chain_picture, walk_picture
@@ -57,6 +58,7 @@ from vlab.views.operations.costs import costs_picture
 from vlab.views.operations.equivalence import equivalence_html, row_html
 from vlab.views.operations.exits import Exits, exits_picture
 from vlab.views.operations.farm import farm_picture, inventory_picture
+from vlab.views.operations.linux import linux_bundle
 from vlab.views.operations.migration import migration_picture
 from vlab.views.operations.published import parameters_picture, walk_counts_picture
 from vlab.views.runs.ladder import ladder_picture
@@ -150,6 +152,7 @@ def _bundle(thing: Any) -> Bundle:
 for _kind in _DRAWN:
     renders(_kind)(silicon_bundle if _kind in SHOWN else _bundle)
 renders(Capture)(capture_bundle)
+renders(LinuxBoot)(linux_bundle)
 
 
 @renders(Program)

@@ -1,0 +1,133 @@
+"""Linux as a guest: built once of what the host has, found in the cache, and a lack told with its mend."""
+
+import io
+import os
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from vlab import VlabError, guests
+from vlab.guests import linux, tools
+
+# A tree that builds as Linux's does: three targets, a line for each file.
+MAKEFILE = """
+tinyconfig: ; @mkdir -p $(O); echo '# tiny' > $(O)/.config
+olddefconfig: ; @cp $(O)/.config $(O)/used
+Image:
+	@echo '  CC      a.o'
+	@echo '  LD      vmlinux'
+	@mkdir -p $(O)/arch/riscv/boot
+	@cat $(O)/used > $(O)/arch/riscv/boot/Image
+	@echo "by $$KBUILD_BUILD_USER $(ARCH) [$$MAKEFLAGS_OF_READER]" >> $(O)/arch/riscv/boot/Image
+"""
+COMMAND = """#!/bin/sh
+while [ "$1" != -o ]; do shift; done
+echo made > "$2"
+"""
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A host with a source that builds quickly, an assembler that says yes to everything, and an empty cache."""
+
+    def make(makefile: str = MAKEFILE) -> Path:
+        archive = tmp_path / "linux-source-9.tar.xz"
+        with tarfile.open(archive, "w:xz") as packed:
+            entry = tarfile.TarInfo("linux-9/Makefile")
+            entry.size = len(makefile)
+            packed.addfile(entry, io.BytesIO(makefile.encode()))
+        commands = tmp_path / "bin"
+        commands.mkdir(exist_ok=True)
+        for name in ("as", "ld", "gcc"):
+            command = commands / f"riscv64-linux-gnu-{name}"
+            command.write_text(COMMAND)
+            command.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        source = linux.NEEDS[0]
+        needs = (tools.Tool("linux", (str(archive),), source.package), tools.Tool("make", ("make",), "make"))
+        monkeypatch.setattr(linux, "NEEDS", needs)
+        return tmp_path
+
+    return make
+
+
+def test_it_is_no_guest_that_is_assembled():
+    assert linux.NAME not in guests.names()
+    with pytest.raises(VlabError, match="no guest 'linux'"):
+        guests.load("linux")
+
+
+@pytest.mark.requires("make")
+def test_it_is_built_once_and_then_found(host, monkeypatch):
+    monkeypatch.setenv("MAKEFLAGS_OF_READER", "-j")
+    cache = host() / "cache" / "vlab"
+    assert linux.built() is None
+    steps: list[None] = []
+    path = linux.image(lambda: steps.append(None))
+    assert len(steps) == 2
+    assert path == linux.built() == linux.image(lambda: pytest.fail("built again"))
+    assert sorted(cache.iterdir()) == [path], "nothing else is left behind"
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    *config, by = path.read_text().splitlines()
+    assert config[0] == "# tiny"
+    assert "CONFIG_MMU=y" in config
+    assert config[-1].startswith("CONFIG_INITRAMFS_SOURCE=")
+    assert by == "by vlab riscv []", "the reader's environment is not the build's"
+
+
+@pytest.mark.requires("make")
+def test_an_image_outlives_its_source_and_a_new_source_is_another(host):
+    place = host()
+    old = linux.image()
+    (place / "linux-source-9.tar.xz").rename(place / "gone")
+    assert linux.image() == old
+    (place / "linux-source-9.tar.xz").write_bytes((place / "gone").read_bytes() + b"\0")
+    assert linux.built() is None
+
+
+@pytest.mark.requires("make")
+def test_a_build_that_fails_shows_the_last_that_it_said(host):
+    place = host("Makefile:\n\ntinyconfig:\n\t@echo 'no rule for this'; exit 3\n")
+    with pytest.raises(VlabError, match="`make` failed with status 2") as caught:
+        linux.image()
+    assert "no rule for this" in caught.value.mend
+    assert list((place / "cache" / "vlab").iterdir()) == []
+
+
+def test_what_the_host_lacks_is_named_with_its_packages(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(tools, "_where", lambda command: command if command in ("make", "bc") else None)
+    monkeypatch.setattr("shutil.which", lambda command: command)
+    with pytest.raises(VlabError, match=r"this host has no linux, linux-gcc, bison, flex\.") as caught:
+        linux.image()
+    assert caught.value.mend == "Once: apt-get install linux-source gcc-riscv64-linux-gnu bison flex"
+    monkeypatch.setattr("shutil.which", lambda command: None)
+    with pytest.raises(VlabError) as caught:
+        linux.image()
+    assert (
+        "install packages that have" in caught.value.mend and "`riscv64-linux-gnu-gcc`" in caught.value.mend
+    )
+
+
+def test_nobody_without_a_home_gets_one(monkeypatch):
+    def no_home() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert linux.built() is None
+    monkeypatch.setattr(tools, "_where", lambda command: command)
+    with pytest.raises(VlabError, match="no folder to keep Linux in") as caught:
+        linux.image()
+    assert "XDG_CACHE_HOME" in caught.value.mend
+
+
+@pytest.mark.requires("make")
+def test_a_folder_that_can_not_be_written_is_said(host, tmp_path):
+    host()
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(VlabError, match="Linux can't be built"):
+        linux.image()

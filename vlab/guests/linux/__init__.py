@@ -1,0 +1,149 @@
+"""Linux, unmodified: built once on this host from its distribution's kernel source, and kept in the user's cache.
+
+`config` is what it has beyond the kernel's own `make tinyconfig`, and `init.s` its only program. It is entered in
+S mode at 0x80200000, above the calls of the SBI: `Sbi(machine).load(linux.image())`, or as the next stage of OpenSBI.
+It needs 16 MiB of memory and compressed instructions: `Machine(memory="16M", extensions="C")`.
+"""
+
+import os
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vlab.files import cache_folder
+from vlab.guests.tools import Tool, mend
+from vlab.language import VlabError, _
+
+NAME = "linux"
+NEEDS = (
+    Tool("linux", ("/usr/src/linux-source-*.tar.xz", "/usr/src/linux-source-*.tar.bz2"), "linux-source"),
+    Tool("linux-gcc", ("riscv64-linux-gnu-gcc",), "gcc-riscv64-linux-gnu"),
+    Tool("make", ("make",), "make"),
+    Tool("bc", ("bc",), "bc"),
+    Tool("bison", ("bison",), "bison"),
+    Tool("flex", ("flex",), "flex"),
+)
+STEPS = 980  # about so many files are compiled and linked
+_HERE = Path(__file__).parent
+_CROSS = "riscv64-linux-gnu-"
+_LAST = 20  # lines of what failed, to show
+_INITRAMFS = "dir /dev 755 0 0\nnod /dev/console 600 0 0 c 5 1\nfile /init {init} 755 0 0\n"
+_SAME = {  # so that what is built says nothing of who built it, where, nor when
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan 1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "vlab",
+    "KBUILD_BUILD_HOST": "vlab",
+    "LC_ALL": "C",
+}
+
+
+def image(step: Callable[[], object] = lambda: None) -> Path:
+    """The kernel's raw image, its program in it; built, which takes some minutes, where it isn't in the cache yet.
+
+    `step` is called after each file that was compiled, about `STEPS` times.
+
+    Raises:
+        VlabError: where this host lacks something to build it with, or the build fails.
+    """
+    if (there := built()) is not None:
+        return there
+    if lacking := [tool for tool in NEEDS if tool.path() is None]:
+        raise VlabError(
+            _("Linux can't be built here: this host has no {tools}.").format(
+                tools=", ".join(tool.name for tool in lacking)
+            ),
+            mend=_("Once: {mend}").format(mend=mend(lacking)),
+        )
+    path = _path()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=path.parent, prefix="linux-", suffix=".part") as folder:
+            return _build(Path(folder), step).replace(path)
+    except OSError as error:
+        raise VlabError(
+            _("Linux can't be built: {reason}.").format(reason=error.strerror or error),
+            where=str(error.filename or path.parent),
+        ) from None
+
+
+def built() -> Path | None:
+    """The image, where it is in the cache."""
+    path = _path() if cache_folder() is not None else None
+    return path if path is not None and path.is_file() else None
+
+
+def _path() -> Path:
+    """Where the image is in the cache, or will be: one for each recipe and each source. VlabError without a home."""
+    folder = cache_folder()
+    if folder is None:
+        raise VlabError(_("There is no folder to keep Linux in."), mend=_("Set XDG_CACHE_HOME to one."))
+    recipe = _digest(*((_HERE / name).read_bytes() for name in ("config", "init.s")))
+    if (archive := NEEDS[0].path()) is not None:
+        source = Path(archive)
+        return folder / f"linux-{recipe}-{_digest(source.name.encode(), str(source.stat().st_size).encode())}"
+    # A host that has no source any more may have an image of it.
+    return max(folder.glob(f"linux-{recipe}-*[0-9a-f]"), default=folder / f"linux-{recipe}")
+
+
+def _digest(*parts: bytes) -> str:
+    return sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _build(folder: Path, step: Callable[[], object]) -> Path:
+    """The image, made of the source in a folder for nothing else."""
+    _run(["tar", "xf", NEEDS[0].path() or "", "-C", folder], folder)
+    (tree,) = folder.iterdir()
+    init, made = folder / "init", folder / "made"
+    options = "-march=rv64imac", "-mabi=lp64", "-mno-relax"
+    _run([f"{_CROSS}as", *options, "-o", folder / "init.o", _HERE / "init.s"], folder)
+    _run([f"{_CROSS}ld", "--no-relax", "-s", "-o", init, folder / "init.o"], folder)
+    os.utime(init, (0, 0))  # its time goes into the image
+    (folder / "initramfs").write_text(_INITRAMFS.format(init=init), encoding="utf-8")
+    make: list[str | Path] = ["make", "-C", tree, f"O={made}", "ARCH=riscv", f"CROSS_COMPILE={_CROSS}"]
+    _run([*make, "tinyconfig"], folder)
+    with (made / ".config").open("a", encoding="utf-8") as config:
+        config.write((_HERE / "config").read_text(encoding="utf-8"))
+        config.write(f'CONFIG_INITRAMFS_SOURCE="{folder / "initramfs"}"\n')
+    _run([*make, "olddefconfig"], folder)
+    _run([*make, f"-j{os.cpu_count() or 1}", "Image"], folder, step)
+    return made / "arch" / "riscv" / "boot" / "Image"
+
+
+def _run(command: Sequence[str | Path], folder: Path, step: Callable[[], object] = lambda: None) -> None:
+    """Run a command; VlabError, with the last that it said, if it fails."""
+    words = [str(word) for word in command]
+    # What the reader's environment says to other builds, such as MAKEFLAGS, is not for this one.
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    with subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment | _SAME,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as running:
+        try:
+            said = deque(_told(running, step), maxlen=_LAST)
+        except BaseException:
+            running.terminate()
+            raise
+    if running.returncode:
+        raise VlabError(
+            _("Linux can't be built: `{command}` failed with status {status}.").format(
+                command=" ".join(words[:1]), status=running.returncode
+            ),
+            mend=_("The last that it said: {said}").format(said="\n" + "".join(said)),
+        )
+
+
+def _told(running: "subprocess.Popen[str]", step: Callable[[], object]) -> Iterator[str]:
+    """What a command says, line by line; `make` says a line for each file, two blanks before it."""
+    assert running.stdout is not None
+    for line in running.stdout:
+        if line.startswith("  "):
+            step()
+        yield line

@@ -1,0 +1,32 @@
+"""A boot of Linux: its console; and on a live page, where that comes from."""
+
+from typing import Any
+
+from vlab.display import Bundle
+from vlab.operations.linux import LinuxBoot
+from vlab.views.drawing.svg import escape
+from vlab.views.live.live import live_bundle
+
+_TALL = "max-height:22em;overflow:auto"
+
+
+def linux_html(boot: LinuxBoot, *, details: bool) -> str:
+    """What it printed, between what it is and, with `details`, whether it ran just now or was recorded."""
+    sentences = [repr(boot)] + [boot.source] * details
+    first, *others = (f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    # Who has no mouse scrolls with the keyboard, and for that must be able to go there.
+    console = f'<pre tabindex="0" style="{_TALL}">{escape(boot.console)}</pre>'
+    return "".join((first, console, *others))
+
+
+def linux_bundle(boot: LinuxBoot) -> Bundle:
+    """What a notebook gets: the same whether it ran or was recorded; a widget, which none stores, tells which."""
+    asked_for = not boot.live and not boot.why
+    still: Bundle = {"text/html": linux_html(boot, details=asked_for)}, {}
+    return still if asked_for else live_bundle(still, lambda: _page(boot))
+
+
+def _page(boot: LinuxBoot) -> Any:
+    from ipywidgets import HTML
+
+    return HTML(linux_html(boot, details=True))
