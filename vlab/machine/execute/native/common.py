@@ -73,6 +73,11 @@ def _seek() -> str:
     code = text.value(f"load ptr, ptr {text.pointer(entry, 8)}, align 8")
     enter(text, text.pointer(code, offset))
     text.place(missed)
+    attempts, over = text.label(), text.label()
+    text.branch(text.value("icmp sgt i64 %count, 0"), attempts, over, likely=True)
+    text.place(over)  # what isn't attempted isn't fetched: the TLB stays as it is
+    _stop_at(text, pc, str(LIMIT))
+    text.place(attempts)
     text.store(_field(text, "code_page"), 64, "-1")  # no page of code is in the way of a fetch
     state = text.value("ptrtoint ptr %s to i64")
     why = text.value(f"call {routine('refill', [state, context, pc, str(X)])}")
@@ -82,11 +87,15 @@ def _seek() -> str:
     tail(text, "@seek", "%slot")
     text.place(leaving)
     none = text.value(f"icmp eq i64 {why}, 0")
-    reason = text.value(f"select i1 {none}, i64 {LEAVE}, i64 {CODE}")
+    _stop_at(text, pc, text.value(f"select i1 {none}, i64 {LEAVE}, i64 {CODE}"))
+    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
+
+
+def _stop_at(text: Text, pc: str, reason: str) -> None:
+    """Stop before what stands at `pc`."""
     for name, value in (("pc", pc), ("count", "%count"), ("reason", reason)):
         text.store(_field(text, name), 64, value)
     text.line("ret void")
-    return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
 
 
 def _page_end() -> str:
