@@ -119,6 +119,8 @@ LEFT_OUT: tuple[Left, ...] = (
          lambda step: step.csr.startswith("pmpaddr") and step.sets(-1 << 54, step.csr)),
     Left("mie has bits of extensions that aren't there",
          lambda step: step.sets(~_INTERRUPTS, "mie")),
+    Left("medeleg has causes of the hypervisor extension without it, and the ecall from M",
+         lambda step: step.sets(0xF00C00, "medeleg")),
     Left("mideleg has bits of the hypervisor extension without it",
          lambda step: step.sets(~_SUPERVISOR, "mideleg")),
 )  # fmt: skip
