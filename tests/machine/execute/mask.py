@@ -11,7 +11,8 @@ from typing import NamedTuple
 from vlab.machine import Machine
 from vlab.riscv import CSRS, Cause, Instruction, Mode
 
-_MPRV, _VS = CSRS["mstatus"]["MPRV"].mask, 3 << 9
+_MPRV, _MPP, _VS = CSRS["mstatus"]["MPRV"].mask, CSRS["mstatus"]["MPP"].mask, 3 << 9
+_SUM, _WIDTHS, _GUEST, _RESERVED_MODE = CSRS["mstatus"]["SUM"].mask, 0xF << 32, 3 << 38, 2 << 11
 _SUPERVISOR = 0x222  # the interrupts of S mode
 _ACCESS_FAULTS = (Cause.INSTRUCTION_ACCESS_FAULT, Cause.LOAD_ACCESS_FAULT, Cause.STORE_ACCESS_FAULT)
 # Bytes that are accessed, by the beginning of a name; of a compressed one, of what follows "c.".
@@ -26,16 +27,29 @@ class Step(NamedTuple):
     machine: Machine
     instruction: Instruction | None  # none where none can be fetched, or the word is illegal
     operand: int  # of an instruction that writes a CSR
+    mode: Mode
     status: int  # mstatus
     trapped: bool
     ready: list[int]  # for each interrupt that was taken before it, all that could have been
+    address: int  # that it loads from or stores to, if it does
     marks: bool  # whether PMP lets A and D be set in all page tables
+    marked: bool  # a page table isn't what it was
     stale: bool  # a page table isn't what it was, and not only by new marks
 
     @property
     def name(self) -> str:
         """Of the instruction; "" without one."""
         return "" if self.instruction is None else self.instruction.row.name
+
+    @property
+    def accesses(self) -> bool:
+        """Whether it loads or stores."""
+        return self.instruction is not None and "(rs1)" in self.instruction.row.syntax
+
+    @property
+    def lowered(self) -> bool:
+        """Whether M mode's loads and stores were those of a lower mode."""
+        return self.mode == Mode.M and bool(self.status & _MPRV) and self.status & _MPP != _MPP
 
     @property
     def csr(self) -> str:
@@ -88,8 +102,6 @@ TOLD: tuple[Told, ...] = (
          lambda step: step.cause == Cause.INSTRUCTION_MISALIGNED),
     Told("a misaligned access is cut into aligned ones, and it gives the address of one of these", "tval",
          lambda step: step.cause in _ACCESS_FAULTS and step.value % _SIZES.get(step.name.split(".")[-1][:2], 1) > 0),
-    Told("an AMO loads before it stores, so that its faults are a load's", "cause",
-         lambda step: step.name.startswith("amo") and step.trapped),
 )  # fmt: skip
 
 LEFT_OUT: tuple[Left, ...] = (
@@ -99,10 +111,18 @@ LEFT_OUT: tuple[Left, ...] = (
          lambda step: step.name == "wfi" and not step.trapped),
     Left("a counter that may be read: QEMU's go by the host's clock, or count an ecall as retired",
          lambda step: step.csr in _COUNTERS and not step.trapped),
+    Left("under MPRV the TLB doesn't tell what M fetches from what it loads and stores as a lower mode, and a page fault "
+         "may be an access fault",
+         lambda step: step.lowered and (step.trapped or step.accesses and step.machine.memory.holds(step.address))),
+    Left("under SUM the TLB lets S fetch from a user's page from which it has loaded",
+         lambda step: step.cause == Cause.INSTRUCTION_PAGE_FAULT and step.mode == Mode.S
+         and bool(step.status & _SUM)),
+    Left("an AMO loads before it stores: it faults as a load does, and leaves the load's marks",
+         lambda step: step.name.startswith("amo") and step.trapped),
     Left("an AMO to the very entry that translates it loses the D that this sets",
          lambda step: step.name.startswith("amo") and step.stale),
     Left("an sc of what isn't reserved fails there before it asks whether it may store",
-         lambda step: step.name.startswith("sc.") and step.trapped),
+         lambda step: step.name.startswith("sc.") and (step.trapped or step.marked)),
     Left("a walk sets A and D without asking PMP",
          lambda step: step.cause in _ACCESS_FAULTS and not step.marks),
     Left("MPRV stays set on a return to a mode below M (it is cleared since version 1.12 of the privileged ISA)",
@@ -111,14 +131,21 @@ LEFT_OUT: tuple[Left, ...] = (
          lambda step: step.sets(2, "mtvec", "stvec")),
     Left("mepc and sepc keep bits that no address of an instruction has",
          lambda step: step.sets(step.machine.hart.parcel - 1, "mepc", "sepc")),
-    Left("mstatus.VS may be set without vectors",
-         lambda step: step.sets(_VS, "mstatus", "sstatus")),
+    Left("mstatus has VS, MPV and GVA without their extensions, and UXL and SXL are not fixed",
+         lambda step: step.sets(_VS | _WIDTHS | _GUEST, "mstatus", "sstatus")),
+    Left("MPP may name the mode that isn't",
+         lambda step: step.sets(_RESERVED_MODE, "mstatus") and step.machine.hart.csr["mstatus"] & _MPP != _MPP),
+    Left("satp takes Sv48 and Sv57",
+         lambda step: step.sets(7 << 60, "satp")),
+    Left("csrrs and csrrc of a read-only CSR are legal there if the register holds 0, whichever it is",
+         lambda step: step.trapped and step.csr in _COUNTERS and step.name in ("csrrs", "csrrc")
+         and step.operand == 0),
     Left("of mcounteren and scounteren the bits of counters that aren't there may be set",
          lambda step: step.sets(~7, "mcounteren", "scounteren")),
     Left("pmpaddr has more bits than physical addresses",
          lambda step: step.csr.startswith("pmpaddr") and step.sets(-1 << 54, step.csr)),
-    Left("mie has bits of extensions that aren't there",
-         lambda step: step.sets(~_INTERRUPTS, "mie")),
+    Left("mie and mip have bits of extensions that aren't there",
+         lambda step: step.sets(~_INTERRUPTS, "mie", "mip")),
     Left("medeleg has causes of the hypervisor extension without it, and the ecall from M",
          lambda step: step.sets(0xF00C00, "medeleg")),
     Left("mideleg has bits of the hypervisor extension without it",

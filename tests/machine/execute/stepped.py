@@ -12,16 +12,14 @@ from types import TracebackType
 
 from vlab.machine import Machine
 from vlab.machine.memory import RAM_BASE
-from vlab.riscv import CSRS
+from vlab.riscv import CSRS, Mode
 
-RAM_SIZE = 64 << 12
-PAGE = 4096
 _PIECE = 1024  # bytes of memory a packet; QEMU takes 4,096 hexadecimal digits
 _SECONDS = 60
 # Only what our machine has. Timers and counters run by the host's clock there: no Sstc, no performance counters.
 _WITHOUT = "f d h v zba zbb zbc zbs sstc svinval svnapot svpbmt xventanacondops Zihintpause sscofpmf"
 _CPU = "rv64,pmu-num=0," + ",".join(f"{name}=false" for name in _WITHOUT.split())
-_REGISTERS = 33  # x0 to x31, and pc
+_MODE = 33  # its number, after x0 to x31 and pc
 _MTIMECMP = 0x0200_4000  # its alarm is put off for ever
 _SINGLE_STEP = 1  # and neither NOIRQ (2) nor NOTIMER (4): interrupts that software sets are taken
 
@@ -34,23 +32,24 @@ STATE = (
 
 
 class Qemu:
-    """A QEMU of the `virt` board, with or without compressed instructions, halted at its reset vector."""
+    """A QEMU of the `virt` board with so much memory, with "C" or without, halted at its reset vector."""
 
-    def __init__(self, *, compressed: bool):
+    def __init__(self, extensions: str, size: int):
+        self.size = size
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         memory, stub = folder / "ram", folder / "stub"
-        memory.write_bytes(bytes(RAM_SIZE))
+        memory.write_bytes(bytes(size))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(stub))
         self._listener.listen()
         self._listener.settimeout(_SECONDS)
         command = shutil.which("qemu-system-riscv64") or "qemu-system-riscv64"
-        ram = f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={memory},share=on"
+        ram = f"memory-backend-file,id=ram,size={size},mem-path={memory},share=on"
         self._process = subprocess.Popen(
             [
-                *(command, "-machine", "virt,memory-backend=ram", "-object", ram, "-m", f"{RAM_SIZE}B"),
-                *("-cpu", f"{_CPU},c={str(compressed).lower()}", "-bios", "none", "-S"),
+                *(command, "-machine", "virt,memory-backend=ram", "-object", ram, "-m", f"{size}B"),
+                *("-cpu", f"{_CPU},c={str('C' in extensions).lower()}", "-bios", "none", "-S"),
                 *("-display", "none", "-serial", "none", "-monitor", "none"),
                 *("-chardev", f"socket,id=stub,path={stub}", "-gdb", "chardev:stub"),
             ],
@@ -60,7 +59,7 @@ class Qemu:
         self._socket.settimeout(_SECONDS)
         self._left = b""
         with memory.open("r+b") as file:
-            self.ram = mmap.mmap(file.fileno(), RAM_SIZE)
+            self.ram = mmap.mmap(file.fileno(), size)
         self.ask(f"Qqemu.sstep={_SINGLE_STEP:x}", "Qqemu.PhyMemMode:1", f"M{_MTIMECMP:x},8:{'f' * 16}")
         self._first = self._first_csr()
 
@@ -115,20 +114,18 @@ class Qemu:
 
     def become(self, machine: Machine) -> None:
         """Be in the state of a machine whose memory is as large. What its TLB holds is not part of it."""
-        requests = [f"P{self._number(name):x}={_hex(machine.hart.csr[name])}" for name in (*STATE, *PMP)]
-        requests += [f"P{_REGISTERS:x}={_hex(machine.hart.mode)}"]
-        requests += ["G" + "".join(map(_hex, (*machine.hart.x[:32], machine.hart.pc)))]
-        requests += self._changes(machine.memory.peek(RAM_BASE, RAM_SIZE))
-        answers = self.ask(*requests)
-        assert set(answers) == {"OK"}, [
-            pair for pair in zip(requests, answers, strict=True) if "OK" not in pair
-        ]
+        csrs = [f"P{self._number(name):x}={_hex(machine.hart.csr[name])}" for name in (*STATE, *PMP)]
+        registers = "G" + "".join(map(_hex, (*machine.hart.x[:32], machine.hart.pc)))
+        contents = self._changes(machine.memory.peek(RAM_BASE, self.size))
+        requests = [_mode(Mode.M), *csrs, _mode(machine.hart.mode), registers, *contents]
+        answers = zip(requests, self.ask(*requests), strict=True)
+        assert not (refused := [pair for pair in answers if pair[1] != "OK"]), refused
 
     def _changes(self, wanted: bytes) -> list[str]:
         """The packets that make its memory so: a write past the stub would not be seen by translated code."""
         if self.ram[:] == wanted:
             return []
-        pieces = range(0, RAM_SIZE, _PIECE)
+        pieces = range(0, self.size, _PIECE)
         changed = (at for at in pieces if self.ram[at : at + _PIECE] != wanted[at : at + _PIECE])
         return [f"M{RAM_BASE + at:x},{_PIECE:x}:{wanted[at : at + _PIECE].hex()}" for at in changed]
 
@@ -150,21 +147,26 @@ class Qemu:
     def state(self) -> dict[str, int]:
         """Registers, pc, mode, CSRs."""
         names = [*STATE, *PMP]
-        registers, mode, *csrs = self.ask("g", f"p{_REGISTERS:x}", *(f"p{self._number(n):x}" for n in names))
-        values = [_number(registers[at : at + 16]) for at in range(0, 16 * _REGISTERS, 16)]
+        registers, mode = self.ask("g", f"p{_MODE:x}")
+        # A mode below M may not read all of them.
+        _ok, *csrs = self.ask(_mode(Mode.M), *(f"p{self._number(name):x}" for name in names))
+        self.ask(f"P{_MODE:x}={mode}")
+        values = [_value(registers[at : at + 16]) for at in range(0, 16 * _MODE, 16)]
         found = {f"x{number}": value for number, value in enumerate(values[:32])}
-        return (
-            found
-            | {"pc": values[32], "mode": _number(mode)}
-            | dict(zip(names, map(_number, csrs), strict=True))
-        )
+        found |= {"pc": values[32], "mode": _value(mode)}
+        return found | dict(zip(names, map(_value, csrs), strict=True))
+
+
+def _mode(mode: Mode) -> str:
+    """The packet that puts the hart into a mode."""
+    return f"P{_MODE:x}={_hex(mode)}"
 
 
 def _hex(value: int) -> str:
     return int(value).to_bytes(8, "little").hex()
 
 
-def _number(text: str) -> int:
+def _value(text: str) -> int:
     return int.from_bytes(bytes.fromhex(text), "little")
 
 
