@@ -111,9 +111,8 @@ LEFT_OUT: tuple[Left, ...] = (
          lambda step: step.name == "wfi" and not step.trapped),
     Left("a counter that may be read: QEMU's go by the host's clock, or count an ecall as retired",
          lambda step: step.csr in _COUNTERS and not step.trapped),
-    Left("under MPRV the TLB doesn't tell what M fetches from what it loads and stores as a lower mode, and a page fault "
-         "may be an access fault",
-         lambda step: step.lowered and (step.trapped or step.accesses and step.machine.memory.holds(step.address))),
+    Left("under MPRV the TLB doesn't tell what M fetches from what it loads as a lower mode; a page fault may be another",
+         lambda step: step.lowered and (step.trapped or (step.accesses and step.machine.memory.holds(step.address)))),
     Left("under SUM the TLB lets S fetch from a user's page from which it has loaded",
          lambda step: step.cause == Cause.INSTRUCTION_PAGE_FAULT and step.mode == Mode.S
          and bool(step.status & _SUM)),
