@@ -33,8 +33,10 @@ OPEN = 0x1F << 8  # entry 9: all that is left
 STATUS = {
     name: CSRS["mstatus"][name].mask for name in "SIE MIE SPIE MPIE SPP MPRV SUM MXR TVM TW TSR".split()
 }
-WRITTEN = ("mstatus sstatus sstatus mscratch sscratch mepc sepc mcause scause mtval stval mtvec stvec medeleg mideleg "
-           "mie sie mip sip mcounteren scounteren satp cycle time instret misa mhartid pmpaddr9").split()  # fmt: skip
+WRITTEN = (
+    "mstatus sstatus sstatus mscratch sscratch mepc sepc mcause scause mtval stval mtvec stvec medeleg mideleg mie sie "
+    "mip sip mcounteren scounteren satp satp satp cycle time instret misa mhartid pmpaddr9"
+).split()
 BASES, VALUES, USEFUL, RESULTS = range(1, 6), range(6, 12), range(12, 18), (0, 2, *range(6, 12))
 ROWS_BY_KIND = {
     "memory": [row for row in ROWS.values() if "(rs1)" in row.syntax and row.extension == "I"],

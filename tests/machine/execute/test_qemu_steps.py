@@ -9,7 +9,6 @@ from tests.machine.execute.mask import LEFT_OUT, TOLD, Step
 from tests.machine.execute.states import RAM_SIZE, TABLES, Build, random_machine
 from tests.machine.execute.stepped import Qemu, state
 from vlab.machine import Machine
-from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.pmp import W
 from vlab.riscv import Mode
@@ -64,7 +63,6 @@ class Plan:
             status=old["mstatus"],
             trapped=hart.unretired != untold,
             ready=ready,
-            address=rs1 + values.get("imm", 0) & MASK,
             marks=marks,
             marked=before != after,
             stale=stale,
