@@ -21,6 +21,7 @@ NOTIFY, SIZE, QUEUES = (
     8,
     (1, 2, 2),
 )  # a register, descriptors of a queue, queues of the disk, the card, the console
+FEATURES = (0, 0x20, 0)
 # Registers of a virtio device that a driver writes, and of the others whatever has a meaning.
 REGISTERS = (
     0x14,
@@ -95,7 +96,7 @@ def _ring(slot: int, queue: int) -> int:
 
 def _set_up(luck: Random, slot: int) -> list[tuple[int, int, int]]:
     """What a driver writes to set up a device."""
-    features = luck.choice([0, 0x20, 0x20, 0x30])
+    features = luck.choice([FEATURES[slot]] * 5 + [0, 0x30])
     writes = [(0x70, 0), (0x70, 3), (0x24, 1), (0x20, 1), (0x24, 0), (0x20, features), (0x70, 11)]
     for queue in range(QUEUES[slot]):
         ring = _ring(slot, queue)

@@ -134,8 +134,8 @@ LEFT_OUT: tuple[Left, ...] = (
          lambda step: step.sets(_VS | _WIDTHS | _GUEST, "mstatus", "sstatus")),
     Left("MPP may name the mode that isn't",
          lambda step: step.sets(_RESERVED_MODE, "mstatus") and step.machine.hart.csr["mstatus"] & _MPP != _MPP),
-    Left("satp takes Sv48 and Sv57",
-         lambda step: step.sets(7 << 60, "satp")),
+    Left("satp takes Sv48 and Sv57, and an ASID",
+         lambda step: step.sets(7 << 60 | 0xFFFF << 44, "satp")),
     Left("csrrs and csrrc of a read-only CSR are legal there if the register holds 0, whichever it is",
          lambda step: step.trapped and step.name in ("csrrs", "csrrc") and step.csr in _READ_ONLY
          and step.operand == 0),

@@ -21,6 +21,9 @@ FRAMES = 12  # of code and data; then come the tables, and the handlers
 ROOT, MIDDLE, LOW, HANDLER = (RAM_BASE + number * PAGE for number in (16, 17, 18, 19))
 S_HANDLER = HANDLER + 0x400
 TABLES = (ROOT, MIDDLE, LOW)
+HOST_ROOT, HOST_MIDDLE, HOST_LOW = (
+    RAM_BASE + number * PAGE for number in (20, 24, 25)
+)  # of the second stage
 VIRTUAL = 1 << 30  # where the tables map 16 pages to any frames; RAM itself is mapped where it is, for S
 FAR = ONES + 1 - (1 << 30)  # the same pages at the other end
 # Whatever isn't RAM is closed to all modes, and stays so: another board has other things there.
@@ -41,6 +44,7 @@ BASES, VALUES, USEFUL, RESULTS = range(1, 6), range(6, 12), range(12, 18), (0, 2
 ROWS_BY_KIND = {
     "memory": [row for row in ROWS.values() if "(rs1)" in row.syntax and row.extension == "I"],
     "atomic": [row for row in ROWS.values() if row.extension == "A"],
+    "reserving": [ROWS[name] for name in ("lr.w", "lr.d", "sc.w", "sc.d")],
     "csr": [row for row in ROWS.values() if row.extension == "Zicsr"],
     "system": [ROWS[name] for name in ("ecall", "ebreak", "sret", "mret", "wfi", "sfence.vma", "fence.i")],
     "short": [row for row in ROWS.values() if row.extension == "C"],
@@ -49,13 +53,10 @@ ROWS_BY_KIND = {
 
 
 def handler(letter: str) -> bytes:
-    """Go on behind what trapped. Vectored interrupts clear all that software set, and go on where it was."""
+    """Go on behind what trapped; interrupts of a vector end themselves."""
     entries = "\n".join(f"j {'skip' if number == 0 else 'clear'}" for number in range(16))
-    source = (
-        f"{entries}\nskip: csrr x31, {letter}epc\n addi x31, x31, 4\n csrw {letter}epc, x31\n"
-        f" csrr x30, {letter}cause\n {letter}ret\nclear: csrw {letter}ip, zero\n {letter}ret"
-    )
-    return assemble(source).segments[0][1]
+    skip = f"csrr x31, {letter}epc\n addi x31, x31, 4\n csrw {letter}epc, x31\n {letter}ret"
+    return assemble(f"{entries}\nskip: {skip}\nclear: csrw {letter}ip, zero\n {letter}ret").segments[0][1]
 
 
 HANDLERS = {"m": handler("m"), "s": handler("s")}
@@ -65,20 +66,31 @@ def place(luck: Random) -> int:
     """Where something may be: physical, virtual, or nowhere; at an edge or not."""
     base = luck.choice([RAM_BASE, RAM_BASE, VIRTUAL, VIRTUAL, VIRTUAL, FAR, 0])
     page = luck.randrange(FRAMES + 2) if luck.random() < 0.9 else luck.randrange(70)
-    offset = luck.choice([0, 8 * luck.randrange(512), 8 * luck.randrange(512), 4092, luck.randrange(4096)])
+    offset = luck.choice(
+        [0, 2048, *(8 * luck.randrange(512) for _time in range(4)), 4092, luck.randrange(4096)]
+    )
     return base + page * PAGE + offset & ONES
+
+
+def status(luck: Random) -> int:
+    """A value of mstatus. MPRV is rare: what comes after it can rarely be compared with anybody."""
+    often = {"MPRV": 0.08, "TVM": 0.25, "TW": 0.25, "TSR": 0.15}
+    bits = sum(mask for name, mask in STATUS.items() if luck.random() < often.get(name, 0.4))
+    return bits | luck.choice([0, 1, 3]) << 11
 
 
 def useful(luck: Random) -> int:
     """What is often written to a CSR."""
-    status = sum(mask for mask in STATUS.values() if luck.random() < 0.3) | luck.choice([0, 1, 3]) << 11
-    number = luck.choice([status, status, place(luck) & -4, 0x222, 0xB3FF, 2, HANDLER | 1, S_HANDLER | 1, 0])
+    number = luck.choice(
+        [status(luck), status(luck), place(luck) & -4, 0x222, 0xB3FF, 2, HANDLER | 1, S_HANDLER | 1, 0]
+    )
     return luck.choice([number, number, make_satp(ROOT), luck.getrandbits(64)])
 
 
 def word(luck: Random, compressed: bool) -> bytes:
     """An instruction, mostly on registers that lead somewhere."""
-    kinds, weights = ["memory", "atomic", "csr", "system", "any", "short"], [9, 2, 5, 2, 5, 7 * compressed]
+    kinds = ["memory", "atomic", "reserving", "csr", "system", "any", "short"]
+    weights = [9, 0.6, 0.8, 5, 2, 5, 7 * compressed]
     row = luck.choice(ROWS_BY_KIND[luck.choices(kinds, weights)[0]])
     if luck.random() < 0.02:
         return luck.randbytes(4)
@@ -129,19 +141,44 @@ def csrs(luck: Random, paged: bool) -> dict[str, int]:
     values = {
         "mtvec": HANDLER | luck.choice([0, 1]), "stvec": S_HANDLER | luck.choice([0, 1]),
         "mepc": place(luck) & -4, "sepc": place(luck) & -4,
-        "mstatus": sum(mask for mask in STATUS.values() if luck.random() < 0.4) | luck.choice([0, 1, 3]) << 11,
+        "mstatus": status(luck),
         "medeleg": luck.choice([0, 0xB3FF, luck.getrandbits(16) & 0xB3FF]), "mideleg": luck.choice([0, 0x222]),
         "mie": luck.choice([0, 0, 0x2, 0x222]), "mip": luck.choice([0, 0, 0x2, 0x20, 0x200]),
         "mcounteren": luck.choice([0, 7]), "satp": make_satp(ROOT) if paged else 0,
-        "pmpaddr9": (1 << 54) - 1, "pmpcfg2": luck.choice([OPEN] * 9 + [0x1B << 8, 0]),
+        "pmpaddr9": (1 << 54) - 1, "pmpcfg2": luck.choice([OPEN] * 30 + [0x1B << 8, 0]),
     }  # fmt: skip
-    if luck.random() < 0.3:  # two regions of RAM before it, with edges on pages and inside them
+    if luck.random() < 0.2:  # two regions of RAM before it, with edges on pages and inside them
         config = 0
         for entry, edge in enumerate(sorted(luck.choices(range(FRAMES * 64), k=3)), 3):
             values[f"pmpaddr{entry}"] = RAM_BASE + edge * 64 >> 2
             config |= (entry > 3 and 8 | luck.choice([0, 1, 3, 4, 5, 7])) << 8 * entry
         values["pmpcfg0"] = CLOSED["pmpcfg0"] | config
     return values
+
+
+def host_tables(luck: Random) -> dict[int, int]:
+    """Entries of the second stage: all pages where they are, mostly with all rights."""
+    entries = {HOST_ROOT + 16: HOST_MIDDLE >> 2 | 1, HOST_MIDDLE: HOST_LOW >> 2 | 1}
+    for page in range(RAM_SIZE // PAGE):
+        flags = luck.choice([0xDF] * 12 + [0x5F, 0x1F, 0x9F, 0xDB, 0xD7, 0xD9, 0xCF, luck.getrandbits(8)])
+        entries[HOST_LOW + 8 * page] = RAM_BASE + page * PAGE >> 2 | flags
+    return entries
+
+
+def become_guest(luck: Random, machine: Machine) -> None:
+    """Go on with V = 1, if the mode is S or U: under the tables, through the second stage, or one of them, or none."""
+    hart = machine.hart
+    for at, entry in host_tables(luck).items():
+        machine.memory.poke(at, entry.to_bytes(8, "little"))
+    status = luck.choice([0, STATUS["SUM"], STATUS["MXR"], STATUS["SUM"] | STATUS["MXR"]])
+    values = {
+        "hgatp": luck.choice([0, *[make_satp(HOST_ROOT)] * 3]), "vsatp": hart.csr["satp"], "vsstatus": status,
+        "vstvec": hart.csr["stvec"], "vsepc": hart.pc, "hedeleg": luck.choice([0, 0xB1FF]),
+        "hstatus": luck.getrandbits(64), "hcounteren": luck.choice([0, 7]),
+    }  # fmt: skip
+    for name, value in values.items():
+        hart.csr.write(hart.csr.registers.by_name[name], value)
+    hart.virtual = hart.mode != Mode.M
 
 
 def random_machine(seed: object, extensions: str) -> Build:
@@ -168,7 +205,7 @@ def random_machine(seed: object, extensions: str) -> Build:
         built = Machine(program, memory=RAM_SIZE, extensions=extensions, engine=engine)
         memory, hart = built.memory, built.hart
         memory.poke(RAM_BASE, bytes(range(256)) * (FRAMES * PAGE // 256))
-        memory.poke(RAM_BASE + frame * PAGE + offset, code)
+        memory.poke(RAM_BASE + frame * PAGE + offset, code * max(1, (PAGE - offset) // len(code)))
         for at, entry in entries.items():
             memory.poke(at, entry.to_bytes(8, "little"))
         memory.poke(HANDLER, HANDLERS["m"])
@@ -177,6 +214,8 @@ def random_machine(seed: object, extensions: str) -> Build:
             hart.csr.write(CSRS[name], value)
         hart.mode, hart.pc = mode, pc
         hart.x[1:32] = x
+        if "H" in extensions:
+            become_guest(Random(repr(seed)), built)
         hart.mmu.flush("test")
         hart.mmu.select()
         return built

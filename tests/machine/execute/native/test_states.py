@@ -16,14 +16,14 @@ def alike(seeds):
         luck = Random(seed)
         build = random_machine(seed, luck.choice(EXTENSIONS))
         native, reference = build("native"), build("interpreter")
-        for _stop in range(4):
-            steps = luck.choice([1, 7, 8, 9, 40, 300])
+        for _stop in range(6):
+            steps = luck.choice([1, 8, 9, 10, 11, luck.randrange(8, 40), 300])
             assert native.run(steps) is reference.run(steps), seed
             assert native.snapshot() == reference.snapshot(), seed
 
 
 def test_random_states():
-    alike(range(250))
+    alike(range(400))
 
 
 @pytest.mark.slow
