@@ -100,7 +100,9 @@ def _set_up(luck: Random, slot: int) -> list[tuple[int, int, int]]:
     writes = [(0x70, 0), (0x70, 3), (0x24, 1), (0x20, 1), (0x24, 0), (0x20, features), (0x70, 11)]
     for queue in range(QUEUES[slot]):
         ring = _ring(slot, queue)
-        places = [(0x80, ring), (0x84, 0), (0x90, ring + 0x400), (0x94, 0), (0xA0, ring + 0x800), (0xA4, 0)]
+        above = [luck.choice([0] * 30 + [1, 1 << 31]) for _place in range(3)]
+        places = [(0x80, ring), (0x84, above[0]), (0x90, ring + 0x400), (0x94, above[1])]
+        places += [(0xA0, ring + 0x800), (0xA4, above[2])]
         writes += [(0x30, queue), (0x38, luck.choice([SIZE] * 7 + [1, 256])), *places, (0x44, 1)]
     return [(SLOTS + 0x1000 * slot + place, value, WORD) for place, value in [*writes, (0x70, 15)]]
 
@@ -124,14 +126,20 @@ def _chain(luck: Random, slot: int, queue: int, offered: int) -> list[tuple[int,
     accesses += [(DATA + 8, luck.choice([0, 1, 31, 32, luck.getrandbits(64)]), DOUBLE)]
     pieces = _request(luck, slot, queue)
     for number, (address, size, flags) in enumerate(pieces, head):
-        if luck.random() < 0.1:
-            address = luck.choice([ring, ring + 0x400, ring + 0x800, RAM_BASE, luck.getrandbits(64)])
-            size, flags = (
-                luck.choice([0, 1, 4096, luck.getrandbits(32)]),
-                luck.choice([3, luck.getrandbits(16)]),
-            )
+        match luck.randrange(20):
+            case 0:
+                address = luck.choice(
+                    [ring, ring + 0x400, ring + 0x800, RAM_BASE + MEMORY - 8, luck.getrandbits(64)]
+                )
+            case 1:
+                size = luck.choice([0, 1, 4096, luck.getrandbits(32)])
+            case 2:
+                flags = luck.choice([2, 3, luck.getrandbits(16)])
         flags |= number - head < len(pieces) - 1
-        fields = size | flags << 32 | number + 1 << 48
+        following = number + 1
+        if luck.random() < 0.03:
+            flags, following = flags | 1, luck.choice([head, number, luck.getrandbits(16)])
+        fields = size | flags << 32 | following << 48
         accesses += [
             (ring + 16 * number, address, DOUBLE),
             (ring + 16 * number + 8, fields & (1 << 64) - 1, DOUBLE),
@@ -183,15 +191,3 @@ def outside(luck: Random, machine: Machine) -> None:
     """Something comes from outside."""
     data = luck.randbytes(luck.choice([0, 1, 14, 60, 1514, 2000]))
     machine.give(luck.choice(["net", "virtio-console", machine.uart.name]), data)
-
-
-def weight(part: Any) -> int:
-    """How much there is of plain data, in bytes or numbers."""
-    match part:
-        case dict():
-            return sum(map(weight, part.values())) + len(part)
-        case list() | tuple():
-            return sum(map(weight, part)) + len(part)
-        case bytes() | str():
-            return len(part)
-    return 1

@@ -31,6 +31,7 @@ class Step(NamedTuple):
     mode: Mode
     status: int  # mstatus
     trapped: bool
+    reserved: int  # bytes that were
     ready: list[int]  # for each interrupt that was taken before it, all that could have been
     marks: bool  # whether PMP lets A and D be set in all page tables
     marked: bool  # a page table isn't what it was
@@ -122,6 +123,8 @@ LEFT_OUT: tuple[Left, ...] = (
          lambda step: step.name.startswith("amo") and step.stale),
     Left("an sc of what isn't reserved fails there before it asks whether it may store",
          lambda step: step.name.startswith("sc.") and (step.trapped or step.marked)),
+    Left("an sc may succeed there on what an lr of another size has reserved",
+         lambda step: step.name.startswith("sc.") and step.reserved not in (0, 4 << step.name.endswith("d"))),
     Left("a walk sets A and D without asking PMP",
          lambda step: step.cause in _ACCESS_FAULTS and not step.marks),
     Left("MPRV stays set on a return to a mode below M (it is cleared since version 1.12 of the privileged ISA)",

@@ -52,6 +52,7 @@ class Plan:
         old = dict(hart.csr.values)
         before = [machine.memory.peek(table, PAGE) for table in TABLES]
         instruction, mode, untold = hart.instruction_at(hart.pc), hart.mode, hart.unretired
+        held = machine.reservation
         values = {} if instruction is None else instruction.values
         rs1 = hart.x[values.get("rs1", 0)]
         marks = all(hart.csr.pmp.allowed(table, PAGE, Mode.S) & W for table in TABLES)
@@ -65,6 +66,7 @@ class Plan:
             mode=mode,
             status=old["mstatus"],
             trapped=hart.unretired != untold,
+            reserved=held[1] if held else 0,
             ready=ready,
             marks=marks,
             marked=before != after,
