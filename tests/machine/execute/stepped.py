@@ -31,6 +31,18 @@ STATE = (
 ).split()
 
 
+_COMMAND = shutil.which("qemu-system-riscv64") or "qemu-system-riscv64"
+
+
+def version() -> str:
+    """Which QEMU this host has, as in "7.2"; "" for none."""
+    if shutil.which(_COMMAND) is None:
+        return ""
+    said = subprocess.run([_COMMAND, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"version (\d+\.\d+)", said)
+    return found[1] if found else ""
+
+
 class Qemu:
     """A QEMU of the `virt` board with so much memory, with "C" or without, halted at its reset vector."""
 
@@ -44,11 +56,10 @@ class Qemu:
         self._listener.bind(str(stub))
         self._listener.listen()
         self._listener.settimeout(_SECONDS)
-        command = shutil.which("qemu-system-riscv64") or "qemu-system-riscv64"
         ram = f"memory-backend-file,id=ram,size={size},mem-path={memory},share=on"
         self._process = subprocess.Popen(
             [
-                *(command, "-machine", "virt,memory-backend=ram", "-object", ram, "-m", f"{size}B"),
+                *(_COMMAND, "-machine", "virt,memory-backend=ram", "-object", ram, "-m", f"{size}B"),
                 *("-cpu", f"{_CPU},c={str('C' in extensions).lower()}", "-bios", "none", "-S"),
                 *("-display", "none", "-serial", "none", "-monitor", "none"),
                 *("-chardev", f"socket,id=stub,path={stub}", "-gdb", "chardev:stub"),
