@@ -94,6 +94,10 @@ def word(luck: Random, compressed: bool) -> bytes:
     row = luck.choice(ROWS_BY_KIND[luck.choices(kinds, weights)[0]])
     if luck.random() < 0.02:
         return luck.randbytes(4)
+    if row.name.startswith("sc."):  # behind the lr that makes it one that stores
+        registers, size = {"rd": 0, "rs1": luck.choice(BASES), "rs2": luck.choice(VALUES)}, row.name[-1]
+        pair = encode(ROWS[f"lr.{size}"], registers), encode(row, registers | {"rd": luck.choice(RESULTS)})
+        return b"".join(word.to_bytes(4, "little") for word in pair)
     values = {operand: luck.getrandbits(row.width(operand)) for operand in row.operands}
     if row.size == 4:
         values |= {name: value for name, value in operands(luck, row).items() if name in values}
@@ -126,7 +130,7 @@ def tables(luck: Random) -> dict[int, int]:
         MIDDLE: LOW >> 2 | 1,
     }
     for index in range(16):
-        frame = RAM_BASE // PAGE + luck.randrange(FRAMES)
+        frame = RAM_BASE // PAGE + luck.choice([*range(FRAMES)] * 3 + [16, 17, 18])  # the tables among them
         flags = luck.choice(
             [0xCF, 0xDF, 0xDF, 0x0F, 0x1F, 0xD9, 0x59, 0x53, 0xD7, 0xC9, luck.getrandbits(8) | 1]
         )
@@ -143,7 +147,7 @@ def csrs(luck: Random, paged: bool) -> dict[str, int]:
         "mepc": place(luck) & -4, "sepc": place(luck) & -4,
         "mstatus": status(luck),
         "medeleg": luck.choice([0, 0xB3FF, luck.getrandbits(16) & 0xB3FF]), "mideleg": luck.choice([0, 0x222]),
-        "mie": luck.choice([0, 0, 0x2, 0x222]), "mip": luck.choice([0, 0, 0x2, 0x20, 0x200]),
+        "mie": luck.choice([0, 0, 0x2, 0x222]), "mip": luck.choice([0, 0, 0, 0x2, 0x20, 0x200, 0x222]),
         "mcounteren": luck.choice([0, 7]), "satp": make_satp(ROOT) if paged else 0,
         "pmpaddr9": (1 << 54) - 1, "pmpcfg2": luck.choice([OPEN] * 30 + [0x1B << 8, 0]),
     }  # fmt: skip
