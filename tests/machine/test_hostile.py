@@ -7,8 +7,9 @@ import pytest
 from tests.machine import traffic
 from tests.machine.test_loading import RAM, elf, segment
 from tests.parts import device_in
+from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Machine
+from vlab.machine import Computer, Machine, Sbi, sbi
 from vlab.machine.devices.virtio import console, net
 from vlab.machine.devicetree import device_tree
 from vlab.riscv import assemble
@@ -59,6 +60,72 @@ def test_traffic_without_end_is_not_remembered_without_end(monkeypatch):
             (len(device_in(machine, "virtio-console").output), len(device_in(machine, "net").waiting))
         )
     assert tuple(map(max, *ends)) == (MOST_OUTPUT, MOST_WAITING)
+
+
+# Calls
+
+CALLS = """
+        la t0, trap
+        csrw stvec, t0
+        la s0, table
+        li s1, {count}
+next:   ld a7, 0(s0)
+        ld a6, 8(s0)
+        ld a0, 16(s0)
+        ld a1, 24(s0)
+        ld a2, 32(s0)
+        ld a3, 40(s0)
+        ecall
+        csrw sie, zero
+        addi s0, s0, 48
+        addi s1, s1, -1
+        bnez s1, next
+        j .
+        .balign 4
+trap:   csrw sie, zero
+        sret
+        .balign 8
+table:
+"""
+
+
+def calls_survive(seed, depth):
+    """Any calls of the SBI, on both engines, or in a virtual machine."""
+    luck = Random(seed)
+    extensions = [
+        *range(9),
+        0x10,
+        sbi.TIME,
+        sbi.CONSOLE,
+        sbi.CONSOLE,
+        sbi.RESET,
+        sbi.IPI,
+        sbi.FENCES,
+        sbi.FENCES,
+    ]
+    numbers = [0, 1, 2, 3, 10, 4097, RAM, RAM + 0x2000, RAM + (1 << 20) - 3, 1 << 63, (1 << 64) - 1]
+    count = luck.randrange(5, 30)
+    table = ""
+    for _call in range(count):
+        function = luck.choice([0, 0, 1, 2, 3, luck.randrange(9), luck.getrandbits(64)])
+        arguments = [luck.choice([*numbers, luck.getrandbits(64)]) for _argument in range(4)]
+        extension = luck.choice([*extensions, luck.getrandbits(64)])
+        table += f"        .dword {', '.join(map(str, (extension, function, *arguments)))}\n"
+    program = assemble(CALLS.format(count=count) + table)
+    ends = []
+    for engine in ENGINES:
+        machine = Machine(memory="4M", engine=engine)
+        computer: Computer = Hypervisor(machine).create_vm(memory="1M") if depth else machine
+        Sbi(computer).load(program)
+        computer.type("typed")
+        machine.run(200_000)
+        ends.append((machine.snapshot(), computer.console))
+    assert ends[0] == ends[1], seed
+
+
+def test_random_calls():
+    for seed in range(60):
+        calls_survive(seed, depth=seed % 4 == 0)
 
 
 # Files

@@ -144,7 +144,7 @@ def compared(qemus: dict[str, Qemu], seeds: range) -> int:
 
 
 def test_programs_in_any_state_stopped_anywhere(qemus):
-    assert compared(qemus, range(600)) > 600 * 15
+    assert compared(qemus, range(400)) > 400 * 15
 
 
 @pytest.mark.slow
