@@ -64,6 +64,7 @@ def built(words, registers):
     machine = Machine(Program(((RAM_BASE, image),), RAM_BASE), memory=SIZE + 4096)
     machine.hart.csr.values["mtvec"] = HANDLER
     machine.hart.x[1:32] = registers
+    vars(machine.bus)["find"] = lambda address: None  # the naive interpreter's computer has no devices
     naive = Naive(RAM_BASE, bytearray(machine.memory.peek(RAM_BASE, SIZE + 4096)), RAM_BASE, HANDLER)
     naive.x[1:] = registers
     return machine, naive

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.machine.execute.states import random_machine
 from tests.operations.debugging.client import Client, packet
 from tests.operations.debugging.test_debugger import PROGRAM, system
 from vlab import guests
@@ -17,11 +19,12 @@ from vlab.course.doctor import TOOLS
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Machine
-from vlab.operations.debugging import Debugger, registers, serve
+from vlab.machine.memory import RAM_BASE
+from vlab.operations.debugging import Debugger, debugger, registers, serve
 from vlab.operations.debugging.packets import LONGEST, Packets, unescaped
 from vlab.operations.debugging.packets import packet as made
 from vlab.operations.debugging.registers import FIRST_CSR, PC, PRIV
-from vlab.operations.debugging.stub import Stub
+from vlab.operations.debugging.stub import _ACTS, Stub
 from vlab.paging import PageTable
 from vlab.riscv import assemble
 
@@ -281,6 +284,42 @@ def test_no_packet_raises(packets, paged):
         answer = stub.answer(command + (rest.hex().encode() if paged else rest))
         assert isinstance(answer, bytes)
         assert len(answer) <= LONGEST + 64
+
+
+def any_packet(luck):
+    """Any command with numbers that may mean something, or anything."""
+    numbers = [
+        0,
+        1,
+        4,
+        8,
+        200,
+        RAM_BASE,
+        RAM_BASE + luck.randrange(1 << 18),
+        luck.getrandbits(64),
+        (1 << 64) - 1,
+    ]
+    first, second = luck.choice(numbers), luck.choice(numbers)
+    monitor = luck.choice(["exits", "step", f"goto {luck.randrange(900)}", f"who {first:x}", "who"])
+    forms = [
+        luck.randbytes(luck.randrange(12)),
+        b"%x,%x" % (first, second),
+        b"%x=%016x" % (luck.randrange(6000), luck.getrandbits(64)),
+        b"%x,4:%s" % (first, luck.randbytes(4).hex().encode()),
+        b"%d,%x,%x" % (luck.randrange(6), first, second),
+        monitor.encode().hex().encode(),
+    ]
+    return luck.choice(list(_ACTS)) + luck.choice(forms)
+
+
+def test_no_packet_raises_whatever_the_machine_is(monkeypatch):
+    monkeypatch.setattr(debugger, "CHUNK", 1000)  # steps after which whoever says "go on" stops it
+    for seed in range(30):
+        luck = Random(seed)
+        build = random_machine(seed, luck.choice(["", "C", "CH"]))
+        answering = Stub(Debugger(build(luck.choice(["native", "interpreter"])), lambda: True))
+        for _packet in range(15):
+            assert len(answering.answer(any_packet(luck))) <= LONGEST + 64
 
 
 @settings(max_examples=10)

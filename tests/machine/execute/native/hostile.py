@@ -36,7 +36,7 @@ def contents(luck: random.Random) -> bytes:
 def built(engine: str, seed: int) -> Machine:
     """The same machine for an engine each."""
     luck = random.Random(seed)
-    extensions = luck.choice(["", "C"])
+    extensions = luck.choice(["", "C", "H", "CH", "C_svade", "CH_sv48"])
     program = Program(((RAM_BASE, b"\0"),), RAM_BASE)
     machine = Machine(program, memory=SIZE, extensions=extensions, engine=engine)
     machine.memory.poke(RAM_BASE, contents(luck))
@@ -53,10 +53,19 @@ def built(engine: str, seed: int) -> Machine:
         hart.csr.write(CSRS[name], luck.choice(places[:40]) & ~3)
     for name in ("medeleg", "mideleg", "mie", "mcounteren", "mstatus"):
         hart.csr.write(CSRS[name], luck.getrandbits(64))
+    mode = luck.choice(list(Mode))
+    if "H" in extensions:
+        for name in ("hstatus", "hedeleg", "hideleg", "hcounteren", "vsstatus", "vstvec", "vsepc"):
+            hart.csr.write(
+                hart.csr.registers.by_name[name], luck.choice([0, luck.getrandbits(64), places[0] & ~3])
+            )
+        for name in ("hgatp", "vsatp"):
+            hart.csr.write(hart.csr.registers.by_name[name], luck.choice([0, make_satp(ROOT)]))
+        hart.virtual = mode != Mode.M and luck.random() < 0.7
     hart.csr.write(CSRS["pmpaddr0"], (1 << 54) - 1)
     hart.csr.write(CSRS["pmpcfg0"], luck.choice([0x1F, 0x1F, luck.getrandbits(16)]))
     hart.csr.write(CSRS["satp"], luck.choice([0, make_satp(ROOT)]))
-    hart.mode, hart.pc = luck.choice(list(Mode)), luck.choice(places[:40]) & ~3
+    hart.mode, hart.pc = mode, luck.choice(places[:40]) & ~3
     hart.mmu.flush("test")
     hart.mmu.select()
     return machine

@@ -462,3 +462,11 @@ def test_it_stops_where_a_limit_says():
     for limit in range(1, 40):
         assert machines[0].run(limit) is machines[1].run(limit) is Stop.LIMIT
         assert (machines[0].steps, machines[0].hart.pc) == (machines[1].steps, machines[1].hart.pc)
+
+
+@pytest.mark.parametrize("last", ["sfence.vma", "j there"])
+def test_what_is_not_attempted_is_not_fetched(last):
+    """Neither the page behind a fence nor the one that a jump leads to: the TLB is not asked for it yet."""
+    nops = " nop\n" * 20
+    machines = both(f"1:{nops} {last}\n j 1b\n .balign 4096\nthere: j 1b")
+    run_alike(machines, 21, 22, 21)
