@@ -28,7 +28,8 @@ def build(folder: Path, *, compressed: bool = True, old: bool = False) -> Path:
     chapters = sorted(HERE.glob("*.[cS]"))
     chapters.remove(HERE / "user.c")
     made = folder / f"kernel{compressed:d}{old:d}.elf"
-    options = [*_march(compressed), "-O1", "-I", HERE, "-T", HERE / "kernel.ld", *["-DOLD_TIMER"] * old]
+    timer = ["-DOLD_TIMER"] if old else []
+    options = [*_march(compressed), "-O1", "-I", str(HERE), "-T", str(HERE / "kernel.ld"), *timer]
     make(*COMPILER, *options, "-o", made, *chapters)
     return made
 
@@ -38,7 +39,9 @@ def disk(folder: Path, *, compressed: bool = True) -> bytes:
     made = folder / f"user{compressed:d}.elf"
     make(*COMPILER, *_march(compressed), "-Os", "-T", HERE / "user.ld", "-o", made, HERE / "user.c")
     with made.open("rb") as file:
-        program = ELFFile(file).get_section_by_name(".all").data()
+        section = ELFFile(file).get_section_by_name(".all")
+        assert section is not None
+        program = section.data()
     size = -(-len(program) // BLOCK)
     files = [(name, 2, len(program), size) for name in PROGRAMS]
     files.append(("readme", 2 + size, len(README), 2))

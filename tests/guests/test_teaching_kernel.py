@@ -6,6 +6,7 @@ import select
 import subprocess
 from functools import cache, partial
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -146,10 +147,11 @@ def test_it_says_what_it_says_on_qemu(kind, made, tmp_path):
         machine.run(MOST, until=lambda said=said: PROMPT in one.uart.output[said:])
         one.type(line)
     assert machine.run(MOST) is Stop.OFF
-    assert one.console == on_qemu(*made[kind], tmp_path)
+    kernel, blocks = made[kind]
+    assert one.console == on_qemu(kernel, blocks, tmp_path)
 
 
-def on_qemu(kernel, blocks, folder):
+def on_qemu(kernel: Path, blocks: bytes, folder: Path) -> str:
     """What the kernel says there, each line typed when it asks for one."""
     image = folder / "disk.img"
     image.write_bytes(blocks)
