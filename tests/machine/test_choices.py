@@ -209,6 +209,14 @@ def virtio_rules():
     assert cause(m, "lbu a1, 0(a0)", a0=0x1000_1000) == Cause.LOAD_ACCESS_FAULT
 
 
+def inhibit():
+    m = machine(mcountinhibit=MASK)
+    assert m.hart.csr["mcountinhibit"] == 0
+    before = m.hart.csr["mcycle"], m.hart.csr["minstret"]
+    m.run(3)
+    assert (m.hart.csr["mcycle"], m.hart.csr["minstret"]) == (before[0] + 3, before[1] + 3)
+
+
 def dma_and_lr():
     driver = Driver()
     driver.machine.reservation = (BUFFER, 8)
@@ -242,6 +250,7 @@ TESTS = {
     "what a virtio driver must not do": virtio_rules,
     "virtio drivers without VERSION_1": virtio_versions,
     "DMA and lr": dma_and_lr,
+    "mcountinhibit": inhibit,
     "vectored traps": vectored,
     "compressed instructions": compressed,
     **H_TESTS,

@@ -55,6 +55,7 @@ CHOICES: tuple[Choice, ...] = (
     ),
     Choice("virtio drivers without VERSION_1", "served all the same; by a network card refused"),
     Choice("DMA and lr", "a device's write to reserved bytes makes the sc fail"),
+    Choice("mcountinhibit", "read-only zero: counters always count"),
     Choice("vectored traps", "supported: MODE 0 and 1; other modes leave MODE as it was"),
     Choice(
         "compressed instructions",
