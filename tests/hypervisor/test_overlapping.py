@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.hypervisor.towers import difference, end, tower
-from vlab.hypervisor import BinaryTranslation
+from vlab.hypervisor import BinaryTranslation, Hypervisor
 from vlab.machine import Machine, Stop
-from vlab.riscv import Mode, Program, assemble
+from vlab.riscv import Mode, Program, assemble, disassemble
 
 EXTENSIONS, RAM, PAGE = "C", 0x8000_0000, 4096
 BODY, ENTRIES, LOG = RAM + PAGE, RAM + 3 * PAGE, RAM + 4 * PAGE
@@ -146,3 +146,76 @@ def test_a_number_stands_only_where_its_half_is_no_instruction(number, kind):
     technique = tower(made, 1, technique="binary-translation", extensions=EXTENSIONS).run().vms[0].technique
     assert isinstance(technique, BinaryTranslation)
     assert technique.code(BODY, 1, Mode.M)[0].kind == kind
+
+
+_DEVICE = """
+    li   s0, 6
+    li   s1, 0x10000000
+    li   t1, 100
+    li   a0, 0x41
+    li   s2, 0
+1:  addi a4, t1, 1
+    sb   a0, 0(s1)
+    add  s2, s2, a4
+    c.addi s0, -1
+    bnez s0, 1b
+    li   t0, 0x100000
+    li   t1, 0x5555
+    sw   t1, 0(t0)
+    c.j  .
+"""
+
+
+def test_what_comes_before_a_store_that_becomes_a_call_out():
+    """Half of the addition may begin another instruction, which goes on in the store."""
+    made = assemble(_DEVICE)
+    assert same(made)
+    built = tower(made, 1, technique="binary-translation", extensions=EXTENSIONS).run()
+    assert built.guest.hart.x[18] == 6 * 101
+    technique = built.vms[0].technique
+    assert isinstance(technique, BinaryTranslation)
+    loop = next(row for row in technique.code(RAM, 20, Mode.M) if row.guest_text == "addi a4, t1, 1")
+    assert loop.kind == "call-out"
+
+
+_QUIRKY = """
+    la   t0, body
+    la   ra, back
+    c.jr t0
+back:
+    csrr s2, sstatus
+    la   t0, body + 2
+    la   ra, over
+    li   a0, 2
+    c.jr t0
+over:
+    csrr s3, sstatus
+    li   t0, 0x100000
+    li   t1, 0x5555
+    sw   t1, 0(t0)
+    c.j  .
+    .balign 4
+body:
+    .half {low}, {middle}, {high}
+    c.nop
+    c.jr ra
+"""
+
+
+def test_on_a_machine_where_what_is_sensitive_does_not_trap():
+    """`csrs sstatus, a0` from the midst of an addition on: in user mode it does nothing there, and says nothing."""
+    word = 0x1005_2073  # csrs sstatus, a0
+    low, middle, high = 0x0713, word & 0xFFFF, word >> 16
+    assert disassemble(middle << 16 | low).startswith("addi a4, ")
+    made = assemble(_QUIRKY.format(low=low, middle=middle, high=high))
+    bare, machine = (
+        Machine(memory=size, extensions=EXTENSIONS, quirks="silent-sstatus")
+        for size in (1 << 20, Hypervisor.memory_for(1 << 20))
+    )
+    vm = Hypervisor(machine).create_vm(memory=1 << 20, technique="binary-translation")
+    for one in (bare, vm):
+        one.load(made)
+    bare.run(10_000)
+    machine.run(10_000)
+    assert (vm.hart.x[18] & 2, vm.hart.x[19] & 2) == (bare.hart.x[18] & 2, bare.hart.x[19] & 2) == (0, 2)
+    assert bare.status == vm.status == 0

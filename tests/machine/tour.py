@@ -18,7 +18,7 @@ NONE = 0xEE  # what stands where nothing was written down
 IN_S = 1 << 32  # the trap went to S mode
 INTERRUPT = 1 << 63
 MISALIGNED_LOAD, LOAD_ACCESS, MISALIGNED_STORE, STORE_ACCESS = 4, 5, 6, 7
-FETCH_ACCESS, ILLEGAL, ECALL_U, ECALL_S, ECALL_M = 1, 2, 8, 9, 11
+FETCH_ACCESS, ILLEGAL, BREAKPOINT, ECALL_U, ECALL_S, ECALL_M = 1, 2, 3, 8, 9, 11
 FETCH_PAGE, LOAD_PAGE, STORE_PAGE = 12, 13, 15
 ROW = 32  # bytes
 
@@ -143,7 +143,8 @@ def _traps() -> Iterator[Probe]:
     yield Probe("a fence of others in S with TVM", "S", TVM, "fence.i; li a0, 1", value=1)
     back = "la t0, 1f; csrw sepc, t0; li a0, 1; sret; li a0, 2; 1: nop"
     yield Probe("sret in S", "S", "", back, value=1)
-    yield Probe("sret in S with TSR", "S", TSR, "sret", ILLEGAL)
+    refused = back.replace("1: nop", "li a0, 4; 1: nop")
+    yield Probe("sret in S with TSR", "S", TSR, refused, ILLEGAL, value=4)
     yield Probe(
         "sret in M with TSR",
         "M",
@@ -151,13 +152,13 @@ def _traps() -> Iterator[Probe]:
         "sret; 1: li a0, 5; li a7, 77; ebreak",
         value=5,
     )
-    yield Probe("sret in U", "U", "", "sret", ILLEGAL)
-    yield Probe("mret in S", "S", "", "mret", ILLEGAL)
-    yield Probe("mret in U", "U", "", "mret", ILLEGAL)
+    for mode, name in (("U", "sret"), ("S", "mret"), ("U", "mret")):
+        yield Probe(f"{name} in {mode}", mode, "", f"{name}; li a0, 4", ILLEGAL, value=4)
     for mode, cause in (("U", ECALL_U), ("S", ECALL_S), ("M", ECALL_M)):
         yield Probe(f"ecall in {mode}", mode, "", "li a7, 0; ecall", cause)
         sent = cause if mode == "M" else cause | IN_S
         yield Probe(f"ecall in {mode}, delegated", mode, _csr("medeleg", 1 << cause), "li a7, 0; ecall", sent)
+    yield Probe("a breakpoint in M, delegated", "M", _csr("medeleg", 8), "ebreak", BREAKPOINT)
     yield Probe(
         "an illegal instruction in U, delegated",
         "U",
@@ -239,6 +240,8 @@ def _interrupts() -> Iterator[Probe]:
     yield Probe(
         "without STCE it never rings", "M", "csrw stimecmp, zero; li t0, 32; csrc mip, t0", stip, value=0
     )
+    lost = f"{STCE}; li t0, 32; csrs mip, t0; li t0, -1; csrw stimecmp, t0; csrw menvcfg, zero"
+    yield Probe("what M writes to STIP meanwhile is lost", "M", lost, stip, value=0)
     yield Probe("without STCE STIP is M's", "M", "li t0, 32; csrs mip, t0", stip, value=1)
     rung = f"{alarm}; {_csr('mideleg', 0x20)}; {_csr('mie', 0x20)}; csrsi stvec, 1"
     yield Probe("its interrupt", "S", rung, "csrsi sstatus, 2; nop", INTERRUPT | 5 | IN_S, vector=5)
