@@ -1,7 +1,8 @@
 """A kernel of the kind that operating-system courses use, in C, and a disk for it: built by GNU's compiler.
 
-It starts in M mode and opens the PMP, delegates everything, and goes to S mode by `mret`. Its timer is the CLINT's,
-which M mode passes on as a software interrupt (`old=True`), or `stimecmp`. Its disk is virtio of the modern kind, of
+It starts in M mode and opens the PMP, delegates everything, and goes to S mode by `mret`. Its timer is `stimecmp`, and
+each byte that it sends waits for an interrupt; or (`old=True`) the timer is the CLINT's, which M mode passes on as a
+software interrupt, and bytes are sent from a ring. Its disk is virtio of the modern kind, of
 whose features it looks at the first word alone; its page tables have no accessed and no dirty bits, and it takes no
 fault for them. It has processes, system calls, files on the disk, and a shell that answers what is typed.
 """
@@ -28,8 +29,8 @@ def build(folder: Path, *, compressed: bool = True, old: bool = False) -> Path:
     chapters = sorted(HERE.glob("*.[cS]"))
     chapters.remove(HERE / "user.c")
     made = folder / f"kernel{compressed:d}{old:d}.elf"
-    timer = ["-DOLD_TIMER"] if old else []
-    options = [*_march(compressed), "-O1", "-I", str(HERE), "-T", str(HERE / "kernel.ld"), *timer]
+    kind = ["-DOLD"] if old else []
+    options = [*_march(compressed), "-O1", "-I", str(HERE), "-T", str(HERE / "kernel.ld"), *kind]
     make(*COMPILER, *options, "-o", made, *chapters)
     return made
 

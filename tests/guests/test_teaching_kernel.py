@@ -23,6 +23,9 @@ pytestmark = pytest.mark.requires("gcc")
 KINDS = list(product((True, False), (True, False)))  # compressed, old
 TECHNIQUES = ("trap-and-emulate", "binary-translation", "hardware-assisted")
 SHORT = "ls\nsave note Twice.\ncat note\nwrong csr\noff\n"
+WITHIN = TYPED.replace("cat readme\n", "").replace(
+    "lx\x7fs\n", ""
+)  # less to say, of which each byte is exits
 MOST = 500_000_000
 PROMPT = b"$ "
 ALONE = "".join(line + "\n" for line in TYPED.splitlines() if "race" not in line)  # what no timer decides
@@ -68,7 +71,7 @@ def bare(made):
 def alike(made, bare):
     """Whether it ends in VMs of these techniques, one in the other, as on the bare machine."""
 
-    def same(kind, techniques, typed=TYPED, engine=None):
+    def same(kind, techniques, typed=WITHIN, engine=None):
         extensions = "H" if "hardware-assisted" in techniques else ""
         one = ran(made, kind, techniques, typed, engine, extensions)
         return difference(end(one), end(bare(kind, typed, extensions))) == []

@@ -1,11 +1,11 @@
-/* The serial port: bytes go out when it says that it is empty, lines come in byte by byte. */
+/* The serial port: bytes go out when it says by an interrupt that it is empty, lines come in byte by byte. */
 #include "kernel.h"
 
 enum { DATA, ENABLE, FIFO, LINE_CONTROL, LINE_STATUS = 5, RECEIVED = 1, EMPTY = 0x20 };
 #define PORT(n) REGISTER(u8, UART, n)
 
-static char sending[32], line[INPUT];
-static u32 put_at, sent, typed, complete, taken; /* of `sending`: written, sent; of `line`: typed, whole, read */
+static char line[INPUT];
+static u32 typed, complete, taken; /* of it */
 
 void console_begin(void) {
     PORT(ENABLE) = 0;
@@ -41,21 +41,45 @@ void say_hex(u64 number) {
     digits(number, 16);
 }
 
+#ifdef OLD
+static char waiting[32];
+static u32 written, sent; /* of it */
+
 static void send_more(void) {
-    while (sent != put_at && PORT(LINE_STATUS) & EMPTY)
-        PORT(DATA) = sending[sent++ % sizeof sending];
+    while (sent != written && PORT(LINE_STATUS) & EMPTY)
+        PORT(DATA) = waiting[sent++ % sizeof waiting];
     wake(&sent);
 }
+
+static void send_byte(char byte) {
+    while (written - sent == sizeof waiting)
+        sleep_on(&sent);
+    waiting[written++ % sizeof waiting] = byte;
+    send_more();
+}
+#else
+static int sending;
+
+static void send_more(void) {
+    if (PORT(LINE_STATUS) & EMPTY) {
+        sending = 0;
+        wake(&sending);
+    }
+}
+
+static void send_byte(char byte) {
+    while (sending)
+        sleep_on(&sending);
+    PORT(DATA) = byte;
+    sending = 1;
+}
+#endif
 
 /* What a process writes: it waits while there is no room. */
 void send(const char *bytes, u64 size) {
     int before = quiet();
-    for (u64 n = 0; n < size; n++) {
-        while (put_at - sent == sizeof sending)
-            sleep_on(&sent);
-        sending[put_at++ % sizeof sending] = bytes[n];
-        send_more();
-    }
+    for (u64 n = 0; n < size; n++)
+        send_byte(bytes[n]);
     loud(before);
 }
 

@@ -47,7 +47,7 @@ kernel_trap_entry:
     addi sp, sp, 144
     sret
 
-#ifdef OLD_TIMER
+#ifdef OLD
 # The timer's interrupt is M mode's. It sets the next one, and passes this one on as a software interrupt.
 # mscratch leads to: room for three registers, where the alarm is, and how far the next one.
 

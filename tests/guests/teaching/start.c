@@ -3,7 +3,7 @@
 
 static void run(void);
 
-#ifdef OLD_TIMER
+#ifdef OLD
 u64 timer_notes[5];
 void machine_timer(void);
 

@@ -48,7 +48,7 @@ static int interrupted(void) {
     case SOFTWARE: /* from the timer in M mode */
         clear_csr(sip, 1 << SOFTWARE);
         break;
-#ifndef OLD_TIMER
+#ifndef OLD
     case TIMER:
         write_csr(0x14d, read_csr(time) + TICK);
         break;
