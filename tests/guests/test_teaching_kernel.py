@@ -13,6 +13,7 @@ import pytest
 from tests.guests.gnu import BOARD
 from tests.guests.teaching_kernel import BLOCK, README, TYPED, build, disk
 from tests.hypervisor.towers import difference, end
+from vlab import cli
 from vlab.hypervisor import nested
 from vlab.machine import Machine, Stop
 from vlab.machine.devices.virtio.block import VirtioBlock
@@ -181,3 +182,18 @@ def test_it_sets_no_accessed_bits_itself(made):
     machine.run(1000)
     assert one.console == "\nteaching kernel, hart 0\n"
     assert one.hart.csr["scause"] in (Cause.INSTRUCTION_ACCESS_FAULT, Cause.INSTRUCTION_PAGE_FAULT)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [[], ["--technique", "binary-translation"], ["--depth", "2"], ["--technique", "hardware-assisted"]],
+)
+def test_by_the_command_line(where, made, bare, tmp_path, capsysbinary):
+    kernel, blocks = made[True, False]
+    image = tmp_path / "disk.img"
+    image.write_bytes(blocks)
+    typed = SHORT.replace("\n", r"\n")
+    assert (
+        cli.main(["run", str(kernel), "--disk", str(image), "--memory", "1M", "--input", typed, *where]) == 0
+    )
+    assert capsysbinary.readouterr().out.decode() == bare((True, False), SHORT).console
