@@ -36,14 +36,14 @@ def paths(name: str, **switched: int) -> list[Path]:
 def build_files(folder: Path, sources: Iterable[Path], **constants: int) -> Path:
     """The ELF file that GNU tools make of some assembly files, read as one."""
     symbols = [word for name, value in constants.items() for word in ("--defsym", f"{name}={value}")]
-    _make(*ASSEMBLER, *symbols, "-o", folder / "guest.o", *sources)
-    _make(*LINKER, LAYOUT, "-o", folder / "guest.elf", folder / "guest.o")
+    make(*ASSEMBLER, *symbols, "-o", folder / "guest.o", *sources)
+    make(*LINKER, LAYOUT, "-o", folder / "guest.elf", folder / "guest.o")
     return folder / "guest.elf"
 
 
 def compile_c(folder: Path, source: Path, *options: str) -> Path:
     """The ELF file of a C program that needs no operating system."""
-    _make(*COMPILER, *options, LAYOUT, "-o", folder / "program.elf", source)
+    make(*COMPILER, *options, LAYOUT, "-o", folder / "program.elf", source)
     return folder / "program.elf"
 
 
@@ -53,7 +53,7 @@ def boot(elf: Path, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def _make(*command: str | Path) -> None:
+def make(*command: str | Path) -> None:
     done = _run(*command)
     assert not done.returncode, done.stderr
 

@@ -13,7 +13,7 @@ from vlab.machine.memory import PAGE, RAM_BASE, Memory
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import R, W, X
 from vlab.machine.snapshot import Checker
-from vlab.paging import parse_satp
+from vlab.paging import PageTable, parse_satp
 from vlab.riscv import Access, Mode
 
 GUEST_FRAMES = [0x80000 + n for n in (3, 9, 4, 11)]
@@ -104,6 +104,34 @@ def test_a_large_page_is_dropped_with_all_its_parts(setting):
     ]
 
 
+def test_a_frame_is_dropped_wherever_it_is_shown_and_others_are_not_asked(setting, monkeypatch):
+    for page in range(5, 25):
+        setting.fill(USER, page * PAGE, page % 2)
+    setting.fill(KERNEL, 0x5000, 3)
+    setting.fill(UNPAGED, 0x7000, 3)
+    setting.fill(KERNEL, 0x6000, 3)
+    setting.shadows.drop_page("before", 0x6000)
+    find, asked = PageTable.find, set()
+
+    def seen(table, at):
+        asked.add(at)
+        return find(table, at)
+
+    monkeypatch.setattr(PageTable, "find", seen)
+    setting.shadows.drop_frame("why", GUEST_FRAMES[3])
+    assert setting.told[1:] == [("why", 2, None)]
+    assert asked == {0x5000, 0x7000}
+    assert [setting.reached(view, 0x5000) is None for view in (KERNEL, USER)] == [True, False]
+
+
+def test_a_page_that_leads_elsewhere_now_stays(setting):
+    """As part of a larger page of the guest's: it hasn't fenced the small one."""
+    setting.fill(USER, 0x201000, 0)
+    setting.fill(USER, 0x201000, 1, span=LARGE)
+    setting.shadows.drop_frame("why", GUEST_FRAMES[0])
+    assert setting.reached(USER, 0x201000) == GUEST_FRAMES[1] * PAGE
+
+
 def test_dropping_what_is_not_there_tells_nobody(setting):
     setting.shadows.drop_page("why", 0x5000)
     setting.shadows.drop_all("why")
@@ -152,13 +180,18 @@ def test_an_entry_that_leads_elsewhere_is_never_written(setting):
 fills = st.tuples(st.sampled_from((USER, KERNEL, UNPAGED)), st.integers(0, 20), st.integers(0, 3))
 
 
-@given(st.lists(fills | st.integers(0, 20), max_size=30))
+@given(st.lists(fills | st.integers(0, 20) | st.sampled_from(GUEST_FRAMES), max_size=30))
 @settings(max_examples=60)
 def test_it_never_has_more_than_was_filled_and_not_dropped(story):
-    setting = Setting([0x80000 + n for n in range(12, 32)])
+    frames = [0x80000 + n for n in range(12, 32)]
+    setting = Setting(frames)
     model: dict[Any, tuple[int, int, int]] = {}
     for act in story:
-        if isinstance(act, int):
+        if act in GUEST_FRAMES:
+            setting.shadows.restore(Checker(setting.shadows.state()), frames)  # the same ones, found again
+            setting.shadows.drop_frame("", act)
+            model = {key: value for key, value in model.items() if value[0] != act * PAGE}
+        elif isinstance(act, int):
             gva = act << 18
             setting.shadows.drop_page("", gva)
             model = {

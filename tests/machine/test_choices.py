@@ -5,7 +5,7 @@ from tests.machine.programs import MASK, cause, do, machine, mode, paged, regist
 from tests.machine.test_virtio import BUFFER, Driver, lie
 from vlab.machine import Machine
 from vlab.machine.choices import CHOICES, TLB_ENTRIES, tlb_index
-from vlab.machine.devices import VirtioConsole
+from vlab.machine.devices import VirtioConsole, VirtioNet
 from vlab.machine.devices.virtio.transport import VERSION_1
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Cause, Mode
@@ -176,6 +176,21 @@ def virtio():
     assert lie("indirect").broken
 
 
+def virtio_versions():
+    driver = Driver(start=False)
+    driver.start(features=0)
+    driver.print(b"served")
+    assert driver.console.text == "served"
+    card = Machine().attach(VirtioNet())
+    for status in (1, 3, 11):
+        card.store(0x70, 4, status)
+    assert card.load(0x70, 4) == 3
+    card.store(0x24, 4, 1)
+    card.store(0x20, 4, 1)
+    card.store(0x70, 4, 11)
+    assert card.load(0x70, 4) == 11
+
+
 def virtio_requests():
     driver = Driver()
     driver.print(b"at once")
@@ -192,6 +207,14 @@ def virtio_rules():
     m = machine()
     m.attach(VirtioConsole())
     assert cause(m, "lbu a1, 0(a0)", a0=0x1000_1000) == Cause.LOAD_ACCESS_FAULT
+
+
+def inhibit():
+    m = machine(mcountinhibit=MASK)
+    assert m.hart.csr["mcountinhibit"] == 0
+    before = m.hart.csr["mcycle"], m.hart.csr["minstret"]
+    m.run(3)
+    assert (m.hart.csr["mcycle"], m.hart.csr["minstret"]) == (before[0] + 3, before[1] + 3)
 
 
 def dma_and_lr():
@@ -225,7 +248,9 @@ TESTS = {
     "virtio": virtio,
     "virtio requests": virtio_requests,
     "what a virtio driver must not do": virtio_rules,
+    "virtio drivers without VERSION_1": virtio_versions,
     "DMA and lr": dma_and_lr,
+    "mcountinhibit": inhibit,
     "vectored traps": vectored,
     "compressed instructions": compressed,
     **H_TESTS,

@@ -66,7 +66,8 @@ def test_it_starts_a_kernel_in_s_mode_with_its_tree():
         (0x10, 3, 0x4442434E, (0, 1)),
         (0x10, 3, 0x735049, (0, 1)),
         (0x10, 3, 0x52464E43, (0, 1)),
-        (0x10, 3, 0x48534D, (0, 0)),
+        (0x10, 3, 0x48534D, (0, 1)),
+        (0x10, 3, 0x504D55, (0, 0)),
         *((0x10, 3, old, (0, 1)) for old in range(9)),
         (0x10, 7, 0, (-2, 0)),
         (0x735049, 0, 2, (-3, 0)),
@@ -75,10 +76,49 @@ def test_it_starts_a_kernel_in_s_mode_with_its_tree():
         (0x52464E43, 0, 6, (-3, 0)),
         (0x54494D45, 1, 0, (-2, 0)),
         (0x53525354, 0, 3, (-3, 0)),
+        (0x48534D, 0, 0, (-6, 0)),
+        (0x48534D, 0, 1, (-3, 0)),
+        (0x48534D, 1, 0, (-1, 0)),
+        (0x48534D, 2, 0, (0, 0)),
+        (0x48534D, 2, 1, (-3, 0)),
+        (0x48534D, 3, 1, (-3, 0)),
+        (0x48534D, 3, 1 << 31, (-2, 0)),
+        (0x48534D, 4, 0, (-2, 0)),
     ],
 )
 def test_answers(extension, function, a0, expected):
     assert call(extension, function, a0)[:2] == expected
+
+
+_SUSPEND = """
+    rdtime s0
+    li   a7, 0x54494D45
+    li   a6, 0
+    li   s1, 50000
+    add  a0, s0, s1
+    ecall
+    li   t0, 32
+    csrw sie, t0
+    li   a0, 77
+    li   a7, 0x48534D
+    li   a6, 3
+    li   a0, 0
+    ecall
+    rdtime s2
+    sub  s2, s2, s0
+    csrr s3, sip
+1:  wfi
+    j    1b
+"""
+
+
+@pytest.mark.parametrize("depth", range(3))
+def test_a_suspended_hart_sleeps_until_an_interrupt_is_pending(depth):
+    machine, computer = started(assemble(_SUSPEND), depth)
+    machine.run(1000 if not depth else 30_000)
+    assert computer.hart.x[10] == 0
+    assert 50_000 <= computer.hart.x[18] < 50_010
+    assert computer.hart.x[19] == 32
 
 
 def test_old_calls_put_and_get_characters_and_power_off():

@@ -90,7 +90,7 @@ def driver():
 
 def test_a_driver_finds_a_console():
     driver = Driver(start=False)
-    assert [driver.get(at) for at in (0, 4, 8)] == [0x7472_6976, 2, 3]
+    assert [driver.get(at) for at in (0, 4, 8, 12)] == [0x7472_6976, 2, 3, 0x554D_4551]
     assert driver.get(0x10) == 0
     driver.set(0x14, 1)
     assert driver.get(0x10) == 1  # feature 32: version 1
@@ -102,7 +102,7 @@ def test_a_driver_finds_a_console():
     assert driver.get(0xB0) == driver.get(0xB4) == 0xFFFF_FFFF
 
 
-@pytest.mark.parametrize(("features", "agreed"), [(1, True), (0, False), (3, False)])
+@pytest.mark.parametrize(("features", "agreed"), [(1, True), (0, True), (2, False), (3, False)])
 def test_features_must_be_ones_that_are_offered(features, agreed):
     driver = Driver(start=False)
     driver.start(features)

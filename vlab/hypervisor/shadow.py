@@ -28,6 +28,7 @@ _FLAGS = tuple(
     | (Flags.U | Flags.A | Flags.D)
     for rights in range(8)
 )
+_NOWHERE = -1  # where an entry leads that somebody else has written over
 _SPANS = tuple(SV48.page_size(level) for level in range(SV48.levels))  # the sizes of a guest's pages
 
 
@@ -56,10 +57,13 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Shadow:
-    """The shadow of one view. `filled` has, by the guest's page (start, size), its parts that are filled."""
+    """The shadow of one view.
+
+    `filled` has, by the guest's page (start, size), its parts that are filled, and to which frames they lead.
+    """
 
     table: PageTable
-    filled: dict[tuple[int, int], set[int]] = field(default_factory=dict)
+    filled: dict[tuple[int, int], dict[int, int]] = field(default_factory=dict)
 
     @property
     def entries(self) -> int:
@@ -97,6 +101,8 @@ class ShadowTables(ABC):
     def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: FramePool, guest: Guest):
         self._host, self._memory, self._frames, self._guest = host, memory, frames, guest
         self.shadows: dict[View, Shadow] = {}
+        # By frame of the host's: the entries that lead there.
+        self._leading: dict[int, set[tuple[Place, int]]] = {}
         self.hidden: frozenset[int] = frozenset()  # frames of the technique's own, which `show` may enter
 
     def __repr__(self) -> str:
@@ -170,10 +176,21 @@ class ShadowTables(ABC):
             # No frame is left; or, in a VM whose memory somebody else has written, the tables are in ruins.
             self.drop_all("no frame left")
             self._shadow(place.view).table.map(page, hpa, flags)
-        pages = self.shadows[place.view].filled.setdefault((place.start, place.span), set())
-        before = page in pages
-        pages.add(page)
+        parts = self.shadows[place.view].filled.setdefault((place.start, place.span), {})
+        before = self._unnote(parts, place, page)
+        parts[page] = hpa // PAGE
+        self._leading.setdefault(hpa // PAGE, set()).add((place, page))
         return before
+
+    def _unnote(self, parts: dict[int, int], place: Place, page: int) -> bool:
+        """One of the parts of a place is filled no more; says if it was."""
+        frame = parts.pop(page, None)
+        if frame is None:
+            return False
+        self._leading[frame].remove((place, page))
+        if not self._leading[frame]:
+            del self._leading[frame]
+        return True
 
     def drop_page(self, reason: str, gva: int) -> None:
         """Take the guest's page at `gva` out of every shadow, with all parts of it if it is a large one."""
@@ -185,26 +202,30 @@ class ShadowTables(ABC):
         pages: list[int] = []
         for place in places:
             shadow = self.shadows[place.view]
-            for page in sorted(shadow.filled.pop((place.start, place.span), ())):
+            parts = shadow.filled.pop((place.start, place.span), {})
+            for page in sorted(parts):
                 shadow.table.unmap(page)
+                self._unnote(parts, place, page)
                 pages.append(page)
         self._tell(reason, pages)
 
     def drop_parts(self, reason: str, parts: Iterable[tuple[Place, int]]) -> None:
         """Take single 4 KiB parts of the guest's pages out of their shadows."""
         pages: list[int] = []
-        for (view, start, span), page in parts:
-            shadow = self.shadows[view]
+        for place, page in parts:
+            shadow = self.shadows[place.view]
             shadow.table.unmap(page)
-            shadow.filled[start, span].discard(page)
+            self._unnote(shadow.filled[place.start, place.span], place, page)
             pages.append(page)
         self._tell(reason, pages)
 
     def drop_frame(self, reason: str, frame: int) -> None:
         """Take all entries that lead to this frame of the host's out of their shadows."""
-        entries = list(self._entries())
+        parts = sorted(self._leading.get(frame, ()))
+        found = ((self.shadows[place.view].table.find(part), place, part) for place, part in parts)
         self.drop_parts(
-            reason, [(place, part) for place, part, entry in entries if entry.physical // PAGE == frame]
+            reason,
+            [(place, part) for entry, place, part in found if entry and entry.physical // PAGE == frame],
         )
 
     def protect(self, reason: str) -> None:
@@ -231,7 +252,7 @@ class ShadowTables(ABC):
     def drop_all(self, reason: str) -> None:
         """Drop all shadows."""
         entries = sum(shadow.entries for shadow in self.shadows.values())
-        dropped, self.shadows = self.shadows, {}
+        dropped, self.shadows, self._leading = self.shadows, {}, {}
         for shadow in dropped.values():
             for address, size in shadow.table.tables.items():
                 self._frames.release(address, size)
@@ -275,7 +296,11 @@ class ShadowTables(ABC):
         places = [*free, *(frame for _view, shadow in found for frame in shadow.frames)]
         if sorted(places) != sorted(frames) or any(address % PAGE for address in tables):
             raise state.bad(_("The shadow tables are not where they can be."))
-        self.shadows, self._frames.free = dict(found), free
+        self.shadows, self._frames.free, self._leading = dict(found), free, {}
+        for view, shadow in found:
+            for page, filled in shadow.filled.items():
+                for part, frame in filled.items():
+                    self._leading.setdefault(frame, set()).add((Place(view, *page), part))
 
     def _restored(self, row: Checker) -> tuple[View, Shadow]:
         key = row.key()
@@ -288,7 +313,10 @@ class ShadowTables(ABC):
             if len(parts) != 3:
                 raise page.bad(_("This is no page of a shadow."))
             start, span = Checker(page.state[:2], page.where).all_numbers(2)
-            shadow.filled[start, span] = set(_numbers(parts[2]))
+            entries = {part: shadow.table.find(part) for part in _numbers(parts[2])}
+            shadow.filled[start, span] = {
+                part: _NOWHERE if entry is None else entry.physical // PAGE for part, entry in entries.items()
+            }
         return view, shadow
 
 

@@ -53,7 +53,9 @@ CHOICES: tuple[Choice, ...] = (
         "what a virtio driver must not do",
         "DEVICE_NEEDS_RESET; for a register's wrong width, an access fault",
     ),
+    Choice("virtio drivers without VERSION_1", "served all the same; by a network card refused"),
     Choice("DMA and lr", "a device's write to reserved bytes makes the sc fail"),
+    Choice("mcountinhibit", "read-only zero: counters always count"),
     Choice("vectored traps", "supported: MODE 0 and 1; other modes leave MODE as it was"),
     Choice(
         "compressed instructions",

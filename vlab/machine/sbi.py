@@ -7,6 +7,7 @@ With it a kernel starts in S mode, and needs to know nothing of what is below: `
     0x54494D45    time                0: set the alarm
     0x735049      IPI                 0: raise the software interrupt
     0x52464E43    RFENCE              0: fence.i, 1 and 2: sfence.vma, of an address range
+    0x48534D      harts               0: start, 1: stop, 2: which state, 3: suspend
     0x4442434E    debug console       0: write bytes, 1: read bytes, 2: write a byte
     0x53525354    system reset        0: power off, or start again
     0 to 8        the calls of SBI 0.1: alarm, put a character, get one, clear an IPI, send one, fence.i,
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from vlab.machine.computer import Computer
 
 BASE, TIME, CONSOLE, RESET = 0x10, 0x5449_4D45, 0x4442_434E, 0x5352_5354
-IPI, FENCES = 0x73_5049, 0x5246_4E43
+IPI, FENCES, HARTS = 0x73_5049, 0x5246_4E43, 0x48_534D
 _OLD_OFF = 8
+_NOT_RETENTIVE = 1 << 31  # the kind of suspending that forgets the registers
 _ALL_HARTS = WORD - 1  # in place of the first hart that a mask is about
 _VERSION = 2 << 24  # 2.0
 _IMPLEMENTATION = 0x76_6C_61_62  # of our own
-OK, FAILED, NOT_SUPPORTED, BAD_PARAMETER, BAD_ADDRESS = 0, -1, -2, -3, -5
+OK, FAILED, NOT_SUPPORTED, BAD_PARAMETER, BAD_ADDRESS, ALREADY_AVAILABLE = 0, -1, -2, -3, -5, -6
 _SSIP = 1 << Interrupt.SSI
 MOST = 4096  # bytes that one call writes or reads; it says how many, and the kernel calls again
 _PASS, _REBOOT, _FAIL = 0x5555, 0x7777, 0x1_3333
@@ -126,6 +128,8 @@ class Sbi(Drawn):
                 start, size = arguments[2:]
                 mask, first = arguments[:2]
                 return self._for_harts(mask, first, lambda: self._fence(start, size)), 0
+            case (0x48_534D, _):
+                return self._hart(function, arguments[0]), 0
             case (0x4442_434E, 0):
                 return self._console(arguments[:3], self._put_bytes)
             case (0x4442_434E, 1):
@@ -138,7 +142,7 @@ class Sbi(Drawn):
         return self._old(extension, arguments[0]), 0
 
     def _base(self, function: int, argument: int) -> tuple[int, int]:
-        known = {BASE, TIME, CONSOLE, RESET, IPI, FENCES, *range(_OLD_OFF + 1)}
+        known = {BASE, TIME, CONSOLE, RESET, IPI, FENCES, HARTS, *range(_OLD_OFF + 1)}
         answers = [_VERSION, _IMPLEMENTATION, 1, int(argument in known), 0, 0, 0]
         return (OK, answers[function]) if function < len(answers) else (NOT_SUPPORTED, 0)
 
@@ -172,6 +176,27 @@ class Sbi(Drawn):
             return BAD_PARAMETER
         if mask:
             deed()
+        return OK
+
+    def _hart(self, function: int, argument: int) -> int:
+        """Start, stop, look at or suspend a hart: there is one, which is started, and nobody could start it again."""
+        there = OK if argument == 0 else BAD_PARAMETER
+        match function:
+            case 0:
+                return there or ALREADY_AVAILABLE
+            case 1:
+                return FAILED
+            case 2:
+                return there
+            case 3:
+                return self._suspend(argument & 0xFFFF_FFFF)
+        return NOT_SUPPORTED
+
+    def _suspend(self, kind: int) -> int:
+        """Sleep until an interrupt is pending, and go on with everything as it was: the default kind (0)."""
+        if kind != 0:
+            return NOT_SUPPORTED if kind == _NOT_RETENTIVE else BAD_PARAMETER
+        self.computer.issue("wfi")
         return OK
 
     def _interrupt(self) -> None:

@@ -19,7 +19,7 @@ from vlab import guests
 from vlab.events import Exit, Translation
 from vlab.guests.inside import inside
 from vlab.hypervisor import BinaryTranslation, CallOutsOnly, Hypervisor, TrapAndEmulate
-from vlab.hypervisor.techniques.translation_cache import CALL_OUT, IN_LINE, harmless, translated
+from vlab.hypervisor.techniques.translated_words import CALL_OUT, IN_LINE, harmless, translated
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.snapshot import computer_state

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.machine.execute.states import random_machine
 from tests.operations.debugging.client import Client, packet
-from tests.operations.debugging.test_debugger import PROGRAM, system
+from tests.operations.debugging.test_debugger import KINDS, PROGRAM, system
 from vlab import guests
 from vlab.course.doctor import TOOLS
 from vlab.hypervisor import Hypervisor
@@ -26,7 +26,7 @@ from vlab.operations.debugging.packets import packet as made
 from vlab.operations.debugging.registers import FIRST_CSR, PC, PRIV
 from vlab.operations.debugging.stub import _ACTS, Stub
 from vlab.paging import PageTable
-from vlab.riscv import assemble
+from vlab.riscv import CSRS, assemble
 
 # --- Packets
 
@@ -141,6 +141,74 @@ def test_registers_and_memory(client):
     assert computer.memory.peek(0x80000100, 7) == b"\1\2\3\4\5#z"
     assert client.ask("M10,1:00") == "E0e"
     assert client.ask("M80000100,4:01") == client.ask("M80000100,1:zz") == client.ask("mxyz") == "E16"
+
+
+_PAGED = """
+    li   t0, -1
+    csrw pmpaddr0, t0
+    li   t0, 0x1f
+    csrw pmpcfg0, t0
+    li   t0, 8<<60 | 0x80004
+    csrw satp, t0
+    li   t0, 1<<11
+    csrw mstatus, t0
+    la   t0, 1f
+    csrw mepc, t0
+    csrwi mscratch, 5
+    csrwi sscratch, 6
+    mret
+1:  li   t1, 0x40008000
+    li   s0, 30
+2:  lw   a0, 0(t1)
+    csrr a1, sscratch
+    addi s0, s0, -1
+    bnez s0, 2b
+    j    .
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_csrs_are_written_as_software_would(kind):
+    debugger = system(kind, source=_PAGED)
+    computer = debugger.computer
+    for number, root in enumerate((0x80004000, 0x80005000)):
+        table = PageTable(computer.memory, root=root)
+        table.set(0x80000000, 0x80000000 >> 2 | 0xCF, level=2)
+        table.set(0x40000000, 0x80006000 >> 2 | 1 if number else 0x80000000 >> 2 | 0xCF, level=2)
+    computer.memory.poke(0x80006000, (0x80007000 >> 2 | 1).to_bytes(8, "little"))
+    computer.memory.poke(0x80007000 + 8 * 8, (0x80009000 >> 2 | 0xCF).to_bytes(8, "little"))
+    computer.memory.poke(0x80008000, bytes([1]))
+    computer.memory.poke(0x80009000, bytes([2]))
+    stub = Stub(debugger)
+
+    def put(name, value):
+        number = FIRST_CSR + CSRS[name].number
+        return stub.answer(b"P%x=" % number + value.to_bytes(8, "little").hex().encode())
+
+    def ran():
+        for _step in range(8):
+            stub.answer(b"s")
+        return computer.hart.x[10:12]
+
+    while computer.hart.x[11] != 6:
+        stub.answer(b"s")
+    assert ran() == [1, 6]
+    assert put("sscratch", 77) == put("satp", 8 << 60 | 0x80005) == b"OK"
+    assert ran() == [2, 77]
+    assert (
+        put("satp", 5 << 60 | 0x80004) == put("mstatus", 0x1000) == b"OK"
+    )  # neither is anything it may hold
+    assert ran() == [2, 77]
+    assert (computer.hart.csr["satp"], computer.hart.csr["mstatus"] >> 11 & 3) == (8 << 60 | 0x80005, 0)
+    assert put("mhartid", 1) == put("time", 1) == b"E01"
+    assert stub.answer(b"P%x=" % PRIV + b"00" * 8) == b"E01"
+
+
+@pytest.mark.parametrize(("extensions", "answer"), [("", b"E01"), ("C", b"OK")])
+def test_pc_is_where_an_instruction_may_begin(extensions, answer):
+    stub = Stub(Debugger(Machine(assemble("nop\n j ."), memory="64K", extensions=extensions)))
+    for address, wanted in ((0x80000004, b"OK"), (0x80000002, answer), (0x80000003, b"E01")):
+        assert stub.answer(b"P20=" + address.to_bytes(8, "little").hex().encode()) == wanted
 
 
 def test_memory_is_what_the_current_mode_sees():

@@ -8,7 +8,7 @@ from typing import Any
 from vlab.course.exercises import Case
 from vlab.course.judging import Key, Why
 from vlab.course.questions.lesson_09 import MOST, TRAP
-from vlab.hypervisor.techniques.translation_cache import CALL_OUT, translated
+from vlab.hypervisor.techniques.translated_words import CALL_OUT, translated
 from vlab.language import _
 from vlab.machine.memory import PAGE
 from vlab.paging import Flags

@@ -21,15 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vlab.events import ShadowFill, Translation
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import Place, ShadowTables
-from vlab.hypervisor.techniques.translation_cache import (
-    ACROSS,
-    CALL_OUTS,
-    NOT_REACHED,
-    CodePage,
-    Listing,
-    TranslationCache,
-    harmless,
-)
+from vlab.hypervisor.techniques.translated_words import NOT_REACHED, harmless
+from vlab.hypervisor.techniques.translation_cache import ACROSS, CodePage, Listing, TranslationCache
 from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
@@ -253,7 +246,7 @@ class BinaryTranslation(TrapAndEmulate):
         page = self.cache.pages.get((found.physical // PAGE, hart.mode))
         if page is None or self.cache.guest_word(page, hart.pc) == _WFI:
             return False
-        if self.cache.word(page, hart.pc) in CALL_OUTS and harmless(self.cache.guest_word(page, hart.pc)):
+        if self.cache.is_call_out(page, hart.pc) and harmless(self.cache.guest_word(page, hart.pc)):
             self._ahead = _AHEAD
         if self.cache.calls_out(page, hart.pc, _NEAR):
             return True

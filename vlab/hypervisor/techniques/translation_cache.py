@@ -5,87 +5,36 @@ guest's word n; the shadow shows this frame, to be executed only, at the very ad
 `auipc`, return addresses and indirect jumps are right without any table of addresses, a precise exception costs
 nothing, and one instruction takes the guest one step of its time. What a word becomes is in `translated`.
 
-With compressed instructions a word is one of 16 or 32 bits, and becomes one of the same size; one that two pages
-hold is called out. Code that is entered in the midst of another instruction may find that one's translation there:
-no compiler makes such code, and what it spoils is its own.
+With compressed instructions a word is one of 16 or 32 bits, and becomes one of the same size or a short call-out;
+one that two pages hold is called out. A guest may go to the midst of an instruction too: what its bytes are there is
+another one. So wherever one may begin, either the guest's own stands here, or what traps.
 """
 
-from ast import Call, Name, walk
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from vlab.hypervisor.guestmemory import GuestMemory
+from vlab.hypervisor.techniques.translated_words import (
+    CALL_OUT,
+    IN_LINE,
+    NOT_REACHED,
+    SHORT_CALL_OUT,
+    csr_read,
+    harmless,
+    translated,
+)
 from vlab.language import _
 from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
 from vlab.riscv import Mode, decode, disassemble
 from vlab.riscv.csrs import BY_NUMBER, CSRS
-from vlab.riscv.instructions import ROWS, Row, encode, length
-from vlab.riscv.meaning import MEMORY, PURE, meaning
+from vlab.riscv.instructions import length
 
-NOT_REACHED = (
-    0  # an illegal instruction in every mode, and for ever: the specification keeps it free for that
-)
-CALL_OUT, SHORT_CALL_OUT = ROWS["ebreak"].match, ROWS["c.ebreak"].match  # others that trap in every mode
-CALL_OUTS = (CALL_OUT, SHORT_CALL_OUT)
 ACROSS = 0xFFFF_FFFF  # what stands for a word that two pages hold: no instruction
-_HARMLESS = {
-    *PURE,
-    *MEMORY,
-    "fence",
-    "fence_i",
-}  # what an instruction may call that does the same in every mode
 _ENDS = ("jal", "jalr", "sret", "mret")  # what follows them in memory is not reached through them
-
-# The CSRs that change by exits alone, and that its mode may always read.
-_S = ("sscratch", "scause", "stval", "sepc", "sstatus", "sie", "stvec", "scounteren")
-_M = "mscratch mcause mtval mepc mstatus misa medeleg mideleg mie mtvec mcounteren menvcfg".split()
-_FIXED = "mvendorid marchid mimpid mhartid".split()
-IN_LINE = {Mode.S: _S, Mode.M: (*_S, *_M, *_FIXED)}
-_READS = ("csrrs", "csrrc", "csrrsi", "csrrci")  # with nothing to set or clear
-_SMALL = 1 << 11  # below that, a number has room in a word
-
-
-def translated(word: int, mode: Mode, values: Mapping[str, int]) -> int:
-    """What a word of code for this mode becomes: itself, the number that it would read, a call-out.
-
-    `values` holds CSRs by name: a read of one of these is in-lined, as long as its value is a small number.
-    """
-    if harmless(word):
-        return word
-    name = csr_read(word, mode)
-    value = values.get(name or "", _SMALL)
-    if value >= _SMALL:
-        return CALL_OUT
-    return encode(ROWS["addi"], {"rd": word >> 7 & 31, "rs1": 0, "imm": value})
-
-
-@lru_cache(maxsize=1 << 10)
-def csr_read(word: int, mode: Mode) -> str | None:
-    """The CSR that a word of code for this mode does no more than read, if reads of it can be in-lined."""
-    instruction = decode(word)
-    if instruction is None or instruction.name not in _READS:
-        return None
-    csr = BY_NUMBER.get(instruction["csr"])
-    source = instruction["zimm"] if instruction.name.endswith("i") else instruction["source"]
-    return csr.name if csr is not None and csr.name in IN_LINE[mode] and source == 0 else None
-
-
-@lru_cache(maxsize=1 << 14)
-def harmless(word: int) -> bool:
-    """Whether a word is an instruction that does the same in every mode: its meaning is no hart's affair."""
-    instruction = decode(word)
-    return instruction is not None and _called(instruction.row) <= _HARMLESS
-
-
-@cache
-def _called(row: Row) -> set[str]:
-    nodes = (node for statement in meaning(row) for node in walk(statement))
-    return {node.func.id for node in nodes if isinstance(node, Call) and isinstance(node.func, Name)}
 
 
 class Block(NamedTuple):
@@ -156,6 +105,7 @@ class TranslationCache:
     def __init__(self, host: PhysicalMemory, memory: GuestMemory, frames: Iterable[int], parcel: int):
         """An instruction may begin at each multiple of `parcel` bytes."""
         self._host, self._memory, self._parcel = host, memory, parcel
+        self._call_out = CALL_OUT if parcel == 4 else SHORT_CALL_OUT
         self._frames = list(frames)
         self.pages: dict[tuple[int, Mode], CodePage] = {}
         self._values: dict[str, int] = {}  # of the CSRs that are read somewhere here, as the words have them
@@ -211,15 +161,20 @@ class TranslationCache:
     def calls_out(self, page: CodePage, address: int, count: int) -> bool:
         """Whether one of so many words, as far as the page goes, is a call-out, or at another time may be one."""
         size = min(4 * count, PAGE - address % PAGE)
-        words = self._host.peek(page.frame * PAGE + address % PAGE, size)
+        words = ours = self._host.peek(page.frame * PAGE + address % PAGE, size)
+        if self._parcel < 4:
+            words = self._memory.peek(page.number * PAGE + address % PAGE, size)
         at = 0
         while count and at < size:
-            end = at + max(self._parcel, length(words[at]))
-            word = int.from_bytes(words[at:end], "little")
-            if word in CALL_OUTS or self.place(address + at) in page.reads:
+            word = int.from_bytes(ours[at : at + self._parcel], "little")
+            if word == self._call_out or self.place(address + at) in page.reads:
                 return True
-            count, at = count - 1, end
+            count, at = count - 1, at + self._size(words[at])
         return False
+
+    def is_call_out(self, page: CodePage, address: int) -> bool:
+        """Whether the word that runs is a call-out."""
+        return self._host.load(page.frame * PAGE + address % PAGE, self._parcel) == self._call_out
 
     def guest_word(self, page: CodePage, address: int) -> int:
         """The guest's own; ACROSS where it goes on in another page."""
@@ -244,8 +199,8 @@ class TranslationCache:
 
         `read` gives a CSR's value, by its name; without it no read of one is in-lined.
         """
-        at = address % PAGE
-        words: list[tuple[int, int]] = []  # the guest's, and what it becomes
+        at = start = address % PAGE
+        words: list[tuple[int, int]] = []  # where one is, and the guest's
         while at < PAGE and self._word(self._host, page.frame, at) == NOT_REACHED:
             guest = self._word(self._memory, page.number, at)
             if self._size(guest) == 2 and guest == NOT_REACHED:
@@ -253,33 +208,59 @@ class TranslationCache:
             if read is not None and (name := csr_read(guest, page.mode)):
                 page.reads[self.place(at)] = name
                 self._values.setdefault(name, read(name))
-            new = translated(guest, page.mode, self._values)
-            words.append((guest, self._put(page, guest, new, at)))
-            instruction = decode(guest)
-            if instruction is None or instruction.row.base in _ENDS:
-                break
+            self._put(page, at, guest)
+            words.append((at, guest))
             at += self._size(guest)
-        outs = sum(new in CALL_OUTS for _guest, new in words)
-        same = sum(new == guest and new not in CALL_OUTS for guest, new in words)
+            if self._ends(guest):
+                break
+        self._settle(page, start, at)
+        outs = sum(self.is_call_out(page, at) for at, _guest in words)
+        same = sum(self.word(page, at) == guest and not self.is_call_out(page, at) for at, guest in words)
         return Block(len(words), len(words) - outs - same, outs)
+
+    def _ends(self, guest: int) -> bool:
+        """Whether a word always jumps. It isn't the last one to translate if a long one may begin in its midst."""
+        instruction = decode(guest)
+        if instruction is None or instruction.row.base not in _ENDS:
+            return instruction is None
+        return self._parcel == 4 or self._size(guest) == 2 or self._size(guest >> 16) == 2
 
     def call_out(self, page: CodePage, address: int) -> None:
         """From here on this word exits before it is tried."""
-        word = self.word(page, address)
-        self._host.store(page.frame * PAGE + address % PAGE, self._size(word), self._call_out(word))
+        at = address % PAGE
+        self._host.store(page.frame * PAGE + at, self._parcel, self._call_out)
+        self._settle(page, at, at + self._parcel)
 
-    def _call_out(self, word: int) -> int:
-        return CALL_OUT if self._size(word) == 4 else SHORT_CALL_OUT
-
-    def _put(self, page: CodePage, guest: int, new: int, at: int) -> int:
-        """Write what a word becomes, or a call-out: a short one where the page has no more room. Which of both."""
-        size = self._size(guest)
+    def _put(self, page: CodePage, at: int, guest: int) -> None:
+        """Write what a word of the guest's becomes."""
+        new = translated(guest, page.mode, self._values, self._parcel)
+        size = self._size(new)
         if at + size > PAGE:
-            size, new = 2, SHORT_CALL_OUT
-        elif new == CALL_OUT:
-            new = self._call_out(guest)
+            size, new = self._parcel, self._call_out
         self._host.store(page.frame * PAGE + at, size, new)
-        return new
+
+    def _settle(self, page: CodePage, start: int, end: int) -> None:
+        """These bytes were written. Wherever an instruction that begins there would now be false, it is called out.
+
+        One that goes on there begins before them; and one that is called out is what another goes on with. So it
+        goes from the last one to the first.
+        """
+        at, first = min(end, PAGE) - 2, start - 2
+        while self._parcel == 2 and at >= max(first, 0):
+            if not self._true(page, at):
+                self._host.store(page.frame * PAGE + at, 2, SHORT_CALL_OUT)
+                first = min(first, at - 2)
+            at -= 2
+
+    def _true(self, page: CodePage, at: int) -> bool:
+        """Whether what would run from here is what the guest's word does here, or traps."""
+        now = self.word(page, at)
+        if now in (NOT_REACHED, SHORT_CALL_OUT) or (now != ACROSS and decode(now) is None):
+            return True
+        guest = self.guest_word(page, at)
+        if now == guest:
+            return now != ACROSS and harmless(now)
+        return self.place(at) in page.reads and now == translated(guest, page.mode, self._values, 2)
 
     def written(self, address: int, size: int) -> None:
         """Somebody has written to the guest's memory: what was translated from there is forgotten."""
@@ -304,9 +285,9 @@ class TranslationCache:
         for page in self.pages.values():
             for at in (self._parcel * place for place, name in page.reads.items() if name in changed):
                 guest = self.guest_word(page, at)
-                new = translated(guest, page.mode, values)
-                if new != self.word(page, at):
-                    self._put(page, guest, new, at)
+                if translated(guest, page.mode, values, self._parcel) != self.word(page, at):
+                    self._put(page, at, guest)
+                    self._settle(page, at, at + 4)
 
     def listing(self, page: CodePage, address: int, count: int) -> Listing:
         """So many words from this place on, as far as the page goes."""
@@ -314,7 +295,9 @@ class TranslationCache:
         rows: list[TranslatedWord] = []
         while at < PAGE and len(rows) < count:
             guest = self._word(self._memory, page.number, at)
-            rows.append(_listed(page.number * PAGE + at, guest, self._word(self._host, page.frame, at)))
+            now = self._word(self._host, page.frame, at)
+            called_out = self.is_call_out(page, at)
+            rows.append(_listed(page.number * PAGE + at, guest, now, called_out))
             at += self._size(guest)
         return Listing(rows)
 
@@ -376,8 +359,8 @@ def _name(row: Checker, number: int, mode: Mode) -> str:
     return csr.name
 
 
-def _listed(address: int, guest: int, now: int) -> TranslatedWord:
+def _listed(address: int, guest: int, now: int, called_out: bool) -> TranslatedWord:
     if now == NOT_REACHED:
         return TranslatedWord(address, guest, disassemble(guest, address), now, "", "not reached")
-    kind = "call-out" if now in CALL_OUTS else "same" if now == guest else "in-lined"
+    kind = "call-out" if called_out else "same" if now == guest else "in-lined"
     return TranslatedWord(address, guest, disassemble(guest, address), now, disassemble(now, address), kind)

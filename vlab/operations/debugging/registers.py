@@ -51,19 +51,24 @@ def read(computer: Computer, number: int) -> int | None:
 
 
 def write(computer: Computer, number: int, value: int) -> bool:
-    """Set a general register or pc by hand; False for others. VlabError where nothing can be done by hand now.
+    """Set a register by hand; False where there is none that takes this. VlabError where nothing can be done by hand.
 
+    pc takes an address at which an instruction may begin; a CSR what its fields may hold, as if software wrote it.
     The history begins anew: what the computer is now doesn't follow from its past.
     """
     value %= _WORD
-    if not 0 < number <= PC or (number == PC and value % computer.hart.parcel):
+    hart = computer.virtual_hart if isinstance(computer, VirtualMachine) else computer.hart
+    csr = _csrs(computer).get(number - FIRST_CSR)
+    general = 0 < number < PC or (number == PC and not value % hart.parcel)
+    if not general and (csr is None or csr.read_only):
         return False
     if isinstance(computer, VirtualMachine):
         computer.stop_by_hand(computer.hypervisor)
-        hart = computer.virtual_hart
-    else:
-        hart = computer.hart
-    if number == PC:
+    if csr is not None:
+        hart.csr.write(csr, value)
+        hart.mmu.flush("restore")
+        computer.translations_changed("restore", None)
+    elif number == PC:
         hart.pc = value
     else:
         hart.x[number] = value

@@ -33,6 +33,7 @@ class VirtioNet(VirtioDevice):
     device_id: ClassVar[int] = 1
     queues: ClassVar[int] = 2
     features: ClassVar[int] = _HAS_MAC
+    must_know_version: ClassVar[bool] = True  # without it, two of the bytes before a packet would be missing
 
     def __init__(self, mac: str | bytes = "02:00:00:00:00:01", name: str = "net"):
         self.mac = parse_mac(mac)

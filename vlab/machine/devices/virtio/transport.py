@@ -26,7 +26,8 @@ ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, NEEDS_RESET, FAILED = 1, 2, 4, 8, 6
 _KNOWN_STATUS = ACKNOWLEDGE | DRIVER | DRIVER_OK | FEATURES_OK | FAILED
 USED_BUFFER, CONFIG_CHANGED = 1, 2  # interrupt status
 
-_MAGIC, _VERSION, _VENDOR = 0x7472_6976, 2, 0x6261_6C76
+_MAGIC, _VERSION = 0x7472_6976, 2
+_VENDOR = 0x554D_4551  # QEMU's: teaching kernels want no other board's
 _CONFIG = 0x100
 _WORD = 0xFFFF_FFFF
 _PLACES = {0x80: "descriptors", 0x90: "available", 0xA0: "used"}  # low word there, high word 4 further
@@ -45,15 +46,17 @@ class VirtioDevice:
     """A virtio device without its purpose. A subclass says what it is and does:
 
     `kind` (in `vlab.machine.devices.KINDS`), `device_id`, `queues` (how many), `features` (bits beside
-    VERSION_1), `config()`, and `notified(n)`: the driver has put something into queue n. It takes requests by
-    `self.queue[n].pop()` and gives them back by `push`; outside of `notified` only within `serve`. What it
-    remembers itself goes into `own_state`, `restore_own` and `forget`.
+    VERSION_1), whether a driver without that one is refused (`must_know_version`), `config()`, and `notified(n)`: the
+    driver has put something into queue n. It takes requests by `self.queue[n].pop()` and gives them back by `push`;
+    outside of `notified` only within `serve`. What it remembers itself goes into `own_state`, `restore_own` and
+    `forget`.
     """
 
     kind: ClassVar[str]
     device_id: ClassVar[int]
     queues: ClassVar[int] = 1
     features: ClassVar[int] = 0
+    must_know_version: ClassVar[bool] = False
     size = 0x1000
     node: ClassVar[str] = "virtio"  # in a device tree
     properties: ClassVar[Mapping[str, Any]] = {"compatible": "virtio,mmio", "dma-coherent": None}
@@ -241,14 +244,19 @@ class VirtioDevice:
             self.accepted = self.accepted & ~(_WORD << shift) | value << shift
 
     def _set_status(self, value: int) -> None:
-        """The driver goes a step on (3.1.1): features must be ones that were offered before it may begin."""
+        """The driver goes a step on (3.1.1): features must be ones that were offered before it may begin.
+
+        One that doesn't accept VERSION_1 may be refused (6.2). Where it makes no difference to what both do, it isn't:
+        teaching kernels look at the first half of the features alone.
+        """
         if value == 0:
             self._clear()
             self.forget()
             return
         status = self.status | value & _KNOWN_STATUS
+        needed = VERSION_1 if self.must_know_version else 0
         if not self.status & FEATURES_OK and (
-            self.accepted & ~self.offered or not self.accepted & VERSION_1 or not status & DRIVER
+            self.accepted & ~self.offered or needed & ~self.accepted or not status & DRIVER
         ):
             status &= ~FEATURES_OK
         if not status & FEATURES_OK:
