@@ -24,8 +24,8 @@ BUDGETS = {
     # hardware assistance asks of entries and exits, with a root table of four frames. Who has lost the computer to
     # another, and who was removed, says so. Virtual machines one in the other are built in one place.
     # A host's process of a guest may have a program in user mode, to which a technique's exits go on. A guest with much
-    # memory gets more frames for its shadows. Shadow entries are found by the frame to which they lead. An exit that changes
-    # little is emulated in brief, and a series of equal exits is one turn.
+    # memory gets more frames for its shadows. Shadow entries are found by the frame to which they lead. An exit
+    # that changes little is emulated in brief, and a series of equal exits is one turn.
     "hypervisor": 1925,  # without techniques/, policies/ and architectures/
 }
 TECHNIQUE_BUDGET = 300

@@ -77,7 +77,7 @@ class Run:
         until = None if self._expected is None else self._over
         while (left := self.limit - self.machine.steps) > 0:
             before = self.machine.steps
-            stop = self.machine.run(min(left, _CHUNK), until=until)
+            stop = self.machine.run(min(left, _CHUNK), until=until, each=False)
             progress(self.machine.steps - before)
             if self._over():
                 return End.EXPECTED if self._found else End.OFF

@@ -15,6 +15,7 @@ from vlab.hypervisor.sharing import SPARE
 from vlab.hypervisor.tables import Tables, tables_of
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Resident, Snapshot
+from vlab.machine.choices import SINK
 from vlab.machine.computer import AnyDevice, standing
 from vlab.machine.expecting import expect_free, gone
 from vlab.machine.hart import Hart
@@ -110,6 +111,7 @@ class VirtualMachine(Computer):
             self._hart.x[:] = self.registers
             self._hart.pc = self._pc()
             self.technique.settle()
+        self._hart.x[SINK] = 0
         return self._hart
 
     @property

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 TLB_ENTRIES = 1024  # a context
 GATE = 1 << 62  # where a trap vector points when the software behind it is a resident, written in Python
+SINK = 32  # of a hart's registers: where its engines write x0
 
 
 def tlb_index(page: int) -> int:

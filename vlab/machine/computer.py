@@ -18,7 +18,7 @@ from vlab.events import EventSource
 from vlab.language import VlabError, _
 from vlab.machine.board import Board
 from vlab.machine.bus import Device, Receiving
-from vlab.machine.choices import GATE
+from vlab.machine.choices import GATE, SINK
 from vlab.machine.devicetree import device_tree, with_bootargs
 from vlab.machine.dma import Dma
 from vlab.machine.h_extension import HypervisorHart
@@ -145,7 +145,8 @@ class Computer(Drawn, ABC):
 
     @property
     def hart(self) -> Hart:
-        """The hart, as a debugger sees it."""
+        """The hart, as a debugger sees it: of what engines write to x0, nothing is there."""
+        self._hart.x[SINK] = 0
         return self._hart
 
     @property

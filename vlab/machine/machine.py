@@ -108,7 +108,7 @@ class Machine(Computer):
     def hart(self) -> Hart:
         """See `Computer.hart`. What native code has of it is taken back first."""
         self._settle()
-        return self._hart
+        return super().hart
 
     def _settle(self) -> None:
         if self._native is not None and self._native.lent:
@@ -175,25 +175,27 @@ class Machine(Computer):
         instructions: int | None = None,
         *,
         until: Callable[[], object] | None = None,
+        each: bool = True,
         time: int | None = None,
     ) -> Stop:
         """Run until power off, or until `instructions` more were attempted, or until `until()` is true.
 
         With `time`, also until its time is that; it is ASLEEP too where a `wfi` would last longer, and its time
-        then stays at the `wfi`. `until` is asked after each trap, each change of control and each device access,
-        and now and then between. Ctrl-C stops between two instructions, with a KeyboardInterrupt.
+        then stays at the `wfi`. `until` is asked before each instruction; if not `each`, after each trap, each return
+        from one and each device access, and now and then between, which is much faster. Ctrl-C stops between two
+        instructions, with a KeyboardInterrupt.
         """
         expect_whole(instructions, time)
         expect_asked(until)
         stop = None if instructions is None else self.steps + instructions
+        self._asked = until is not None
         before, self._horizon = self._horizon, time
         try:
-            return self._run(stop, until)
+            return self._run(stop, until, 1 if until is not None and each else self._quantum)
         finally:
             self._horizon = before
 
-    def _run(self, stop: int | None, until: Callable[[], object] | None) -> Stop:
-        self._asked = until is not None
+    def _run(self, stop: int | None, until: Callable[[], object] | None, most: int) -> Stop:
         with Interruptible() as interruptible:
             while True:
                 if self.status is not None:
@@ -206,7 +208,7 @@ class Machine(Computer):
                     return Stop.LIMIT
                 interruptible.check()
                 self.history.note()
-                if not self._advance(self._budget(stop)):
+                if not self._advance(min(most, self._budget(stop))):
                     return Stop.ASLEEP
                 if self._hart.interpreter.hit:
                     self._hart.interpreter.hit = False

@@ -121,7 +121,7 @@ class Watchdog(Drawn):
     def _run_until(self, time: int) -> Stop:
         """Run until then, and remember when the guest was switched off."""
         machine, vm, time = self._machine, self.vm, time - self._waited
-        stop = machine.run(until=lambda: vm.status is not None, time=time)
+        stop = machine.run(until=lambda: vm.status is not None, each=False, time=time)
         if vm.status is None:
             return stop
         self._off = self.now

@@ -49,7 +49,7 @@ class Together(Drawn):
         """Run them until all are off or asleep for good, for so much `time`, or until `until()` is true.
 
         One that is behind the others, because it was rewound, catches up first. `until` is asked as
-        `Machine.run` does, and Ctrl-C stops as it does there.
+        often as `Machine.run` does if not `each`, and Ctrl-C stops as it does there.
         """
         expect_whole(time)
         expect_asked(until)
@@ -82,7 +82,7 @@ class Together(Drawn):
         with Interruptible():
             for line in machine.history.lines:
                 line.bring(machine, begun)
-        stop = machine.run(until=until, time=goal)
+        stop = machine.run(until=until, each=False, time=goal)
         if stop is Stop.ASLEEP:
             self._slept[machine] = _place(machine), goal
         return stop

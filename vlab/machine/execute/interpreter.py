@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vlab.machine.choices import SINK
 from vlab.machine.execute.lowering import Operation, factory
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Context, Entry
@@ -23,7 +24,6 @@ MOST_OPERATIONS = (
 )
 _MOST_SINGLE = 4096  # those executed by themselves, as a hypervisor's emulation does
 _MOST_PLACES = 16  # where one page of code is mapped at more places, a store to it drops it from all of them
-_SINK = 32  # where writes to x0 go
 
 
 class Leave(Exception):
@@ -81,7 +81,7 @@ class Interpreter:
         hart, values = self._hart, instruction.values
         return factory(ROWS[instruction.row.base])(
             *(hart, hart.x, data.reads, data.writes, hart.memory.views),
-            values.get("rd", 0) or _SINK,
+            values.get("rd", 0) or SINK,
             *(values.get(name, 0) for name in ("rs1", "rs2", "imm", "shamt", "zimm", "csr", "source")),
             *(word, pc, pc + instruction.row.size & (1 << 64) - 1, hart.parcel - 1),
         )
@@ -97,41 +97,42 @@ class Interpreter:
         code = self._view().code
         pc = hart.pc
         try:
-            for _attempt in attempts:
-                pc = code[pc]()
-            hart.pc = pc
-        except KeyError:
-            if pc in code:
-                raise
-            hart.pc = pc
-            self._miss(pc, uncount)
+            while True:
+                try:
+                    for _attempt in attempts:
+                        pc = code[pc]()
+                    hart.pc = pc
+                    return
+                except KeyError:
+                    if pc in code:
+                        raise
+                    hart.pc = pc
+                operation = self._missed(pc, uncount)
+                if operation is None:
+                    return
+                pc = operation()
         except Leave as leave:
             hart.pc = leave.pc
         except Trap as trap:
             hart.pc = pc
             hart.trap(trap.cause, trap.value, raised=trap)
 
-    def _miss(self, pc: int, uncount: Callable[[], None]) -> None:
-        """Decode what stands at `pc`: no attempt yet, unless the fetch traps or the TLB can't keep the page."""
+    def _missed(self, pc: int, uncount: Callable[[], None]) -> Operation | None:
+        """The operation at `pc`, decoded now; None if there is a breakpoint, where nothing is attempted."""
         hart = self._hart
         if pc in self.breakpoints:
             self.hit = True
             uncount()
-            return
-        try:
-            physical = hart.fetch_address(pc)
-            word = hart.whole(pc, physical)
-            across = pc % PAGE + length(word) > PAGE  # what two pages hold, is looked for anew each time
-            if not across and self._view().fetches.holds(pc, physical, X):
-                self._keep(pc, physical, word)
-                uncount()
-            else:
-                hart.execute(word)
-        except Trap as trap:
-            hart.trap(trap.cause, trap.value, raised=trap)
+            return None
+        physical = hart.fetch_address(pc)
+        word = hart.whole(pc, physical)
+        across = pc % PAGE + length(word) > PAGE  # what two pages hold, is looked for anew each time
+        if not across and self._view().fetches.holds(pc, physical, X):
+            return self._keep(pc, physical, word)
+        return self.operation(word, pc)
 
-    def _keep(self, pc: int, physical: int, word: int) -> None:
-        """Put the operation at `pc` where the loop finds it, and others of its page decoded before."""
+    def _keep(self, pc: int, physical: int, word: int) -> Operation:
+        """Put the operation at `pc` where the loop finds it, and others of its page decoded before; the operation."""
         if self._count >= MOST_OPERATIONS:
             self._drop_all()
         view = self._view()
@@ -144,6 +145,7 @@ class Interpreter:
             self._hart.memory.hold_code(physical)
             view.code[pc] = page[pc] = self._build(word, pc, view.data)
             self._count += 1
+        return page[pc]
 
     def _view(self) -> View:
         mmu = self._hart.mmu

@@ -78,7 +78,7 @@ class Debugger:
         before, machine = self._attempted(), self.machine
         look = machine.steps + LOOK
         while self.computer.status is None:
-            if machine.run(1, until=self._off) is Stop.ASLEEP:
+            if machine.run(1, until=self._off, each=False) is Stop.ASLEEP:
                 return Halt("asleep")
             if self._attempted() > before and self._at_rest():
                 return Halt("step")
@@ -194,7 +194,7 @@ class Debugger:
         """Run to a step, or to a breakpoint, of this computer or another one: CONDITION."""
         machine = self.machine
         if not self._translated:
-            return machine.run(end - machine.steps, until=self._off)
+            return machine.run(end - machine.steps, until=self._off, each=False)
         while machine.steps < end and not self._off():
             if self.step().why == "asleep":
                 return Stop.ASLEEP

@@ -109,7 +109,7 @@ def _settle(computer: Computer, machine: Machine) -> bool:
         if runs or standing(machine) is not None:
             stop = machine.run(1)
         else:  # another guest runs
-            stop = machine.run(_PATIENCE, until=lambda: _on_the_hart(computer))
+            stop = machine.run(_PATIENCE, until=lambda: _on_the_hart(computer), each=False)
         if stop in (Stop.OFF, Stop.ASLEEP):
             return False
     return False

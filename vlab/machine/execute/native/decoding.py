@@ -6,6 +6,7 @@ reads from a table that `slots` makes of the table of instructions: who adds a r
 
 from typing import TYPE_CHECKING
 
+from vlab.machine.choices import SINK
 from vlab.machine.execute.native.layout import (
     CODE_HELD,
     CODE_MEMORY,
@@ -35,7 +36,6 @@ from vlab.machine.execute.native.layout import (
     RS1,
     SETS,
     SHORT_BUCKETS,
-    SINK,
     SLOT_SHIFT,
 )
 from vlab.machine.execute.native.routines import YES

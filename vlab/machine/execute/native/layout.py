@@ -28,7 +28,6 @@ Behind the slots stands where the page is in the host, and how many slots are fi
 from vlab.machine.mmu import Key
 
 REGISTERS = 33
-SINK = 32  # where writes to x0 go
 
 # CSRs that native code reads or writes; and those that a hart with H has besides.
 CSR_FIELDS = (
