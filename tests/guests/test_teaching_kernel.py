@@ -148,7 +148,7 @@ def test_it_says_what_it_says_on_qemu(kind, made, tmp_path):
     machine, one = computer(made, kind)
     for line in ALONE.splitlines(keepends=True):
         said = len(one.uart.output)
-        machine.run(MOST, until=lambda said=said: PROMPT in one.uart.output[said:])
+        machine.run(MOST, each=False, until=lambda said=said: PROMPT in one.uart.output[said:])
         one.type(line)
     assert machine.run(MOST) is Stop.OFF
     kernel, blocks = made[kind]
@@ -178,7 +178,7 @@ def on_qemu(kernel: Path, blocks: bytes, folder: Path) -> str:
 def test_it_sets_no_accessed_bits_itself(made):
     """So where the hardware doesn't either, its first instruction under page tables is its last."""
     machine, one = computer(made, (True, False), extensions="_svade")
-    machine.run(3_000_000, until=lambda: one.hart.csr["satp"])
+    machine.run(3_000_000, each=False, until=lambda: one.hart.csr["satp"])
     machine.run(1000)
     assert one.console == "\nteaching kernel, hart 0\n"
     assert one.hart.csr["scause"] in (Cause.INSTRUCTION_ACCESS_FAULT, Cause.INSTRUCTION_PAGE_FAULT)

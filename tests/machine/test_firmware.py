@@ -31,7 +31,7 @@ def boot(computer, firmware="fw_dynamic.bin", image="u-boot.bin"):
 def answered(computer, most=MOST):
     machine = computer.history.machine
     computer.type(TYPED)
-    machine.run(most, until=lambda: ANSWER in computer.uart.output[-200:])
+    machine.run(most, each=False, until=lambda: ANSWER in computer.uart.output[-200:])
     assert ANSWER in computer.uart.output, computer.console[-500:]
     return computer.console
 

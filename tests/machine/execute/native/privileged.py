@@ -168,7 +168,9 @@ def differ(seed: int) -> str:
             machine.events.listen(events.append, patient=seed % 4 > 0)
     for _stop in range(luck.choice([1, 2, 3, 6])):
         steps = luck.choice([luck.randrange(1, 60), luck.randrange(1, 400)])
-        ends = [machine.run(steps, until=(lambda: False) if asked else None) for machine in machines]
+        ends = [
+            machine.run(steps, each=False, until=(lambda: False) if asked else None) for machine in machines
+        ]
         for one, other in product(machines, machines[:1]):
             if one.snapshot() != other.snapshot() or len(set(ends)) > 1 or heard[0] != heard[1]:
                 return f"{seed}: {machines}"

@@ -303,7 +303,7 @@ def asked():
     for machine in both(source, extensions=""):
         write(machine, **OPEN, mcounteren=7)
         heard: list[tuple[int, int]] = []
-        machine.run(400, until=lambda m=machine, heard=heard: heard.append((m.steps, m.hart.pc)))
+        machine.run(400, each=False, until=lambda m=machine, heard=heard: heard.append((m.steps, m.hart.pc)))
         found.append((machine, heard))
     return found
 
@@ -389,7 +389,7 @@ def test_polls_of_a_device_are_told_and_asked_after():
         machine.run(100)
         machine.events.unlisten(events.append)
         asked.append(0)
-        machine.run(100, until=lambda: asked.append(asked.pop() + 1))
+        machine.run(100, each=False, until=lambda: asked.append(asked.pop() + 1))
     assert heard[0] == heard[1]
     assert sum(event.kind == "DeviceAccess" for event in heard[0]) == 33
     assert min(asked) > 30
