@@ -20,6 +20,7 @@ from vlab.machine.execute.native.keeping import keep, kept
 from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
+from vlab.machine.execute.native.words import WORDS
 
 COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 _FLOORS = ("machine", "paging", "riscv")  # that native code is made of
@@ -43,7 +44,7 @@ def source() -> tuple[str, list[str]]:
     names = [*COMMON, *rows]
     table = ", ".join(f'ptr @"{name}"' for name in names)
     table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
-    routines = map(function, WALKS + ROUTINES + PRIVILEGED + ACCESSES + DECODING)
+    routines = map(function, WALKS + ROUTINES + WORDS + PRIVILEGED + ACCESSES + DECODING)
     return "\n\n".join([common(), *routines, *rows.values(), table]), names
 
 

@@ -61,6 +61,7 @@ FIELDS = (
     "extended",  # whether the hart has H
     "virtual",  # its mode V
     "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
+    "second", "instruction",  # what a guest-page fault tells of besides, as `htval` and `htinst` have it
     "halting",  # whether somebody waits for some pc, so that a fetch that misses the TLB, or faults, is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
     "place",  # in memory, of the entry that the last walk ended at
