@@ -172,9 +172,13 @@ class TrapAndEmulate:
         if not self.unmoved and self.table() != table:
             self.shadow.switched()
         if vm.events.on:
-            after = self._registers()
-            changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
-            vm.events.emit(Emulation, vm.level, pc, word, disassemble(word, pc), str(mode), changes)
+            self._tell(word, pc, mode, before)
+
+    def _tell(self, word: int, pc: int, mode: Mode, before: dict[str, int]) -> None:
+        """Tell listeners of an instruction that was emulated, and what it changed."""
+        after = self._registers()
+        changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
+        self.vm.events.emit(Emulation, self.vm.level, pc, word, disassemble(word, pc), str(mode), changes)
 
     def _registers(self) -> dict[str, int]:
         hart = self.vm.hart
