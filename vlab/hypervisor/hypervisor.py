@@ -273,7 +273,7 @@ class Hypervisor(Inventory):
             self._load_fence()
         technique, late = vm.technique, vm.technique.late_steps
         if late:
-            technique.load()
+            technique.load_again()
         now = issue_all(_ENTERING, vm.virtual_hart.pc)[0] + _ENTRY_STEPS + late
         if late:
             technique.start(now)

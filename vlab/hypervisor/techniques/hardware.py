@@ -121,6 +121,7 @@ class HardwareAssisted(TrapAndEmulate):
                 mend=_('Build the machine with `Machine(extensions="H")`.'),
             )
         self._traps = 0  # of the host's hart, all told, when the guest's own were last counted
+        self._pending = 0  # of its interrupts, when it was last found at rest
         self._due: int | None = None  # when its hypervisor must look after it, as it was last asked
         self._fault = 0, 0  # what htval and htinst said of the last exit
         self._stale = True  # the guest fenced, or its table was edited, where no hardware has seen it
@@ -160,13 +161,27 @@ class HardwareAssisted(TrapAndEmulate):
         if not self.direct:
             super().load()
             return
-        values = self.vm.virtual_hart.csr.values
+        self._load(self.vm.virtual_hart.csr.pending())
+        self._load_table()
+        self._traps = self.vm.host.unretired
+
+    def load_again(self) -> None:
+        """See `TrapAndEmulate.load_again`."""
+        self._load(self._pending)
+        if self._stale:
+            self._load_table()
+        self._traps = self.vm.host.unretired
+
+    def _load(self, pending: int) -> None:
+        """The registers, of which `hvip` tells of what is pending."""
+        hart = self.vm.virtual_hart
+        values = hart.csr.values
         status, delegated = values["mstatus"], values["mideleg"]
         hstatus = _HSTATUS["SPV"] | _HSTATUS["VTW"]
         hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
         hstatus |= _HSTATUS["VTSR"] if status & _MSTATUS["TSR"] else 0
-        pending = self.vm.virtual_hart.csr.pending() & delegated
         held, alarm = list(_guests(values)), bool(values["menvcfg"] & STCE)
+        pending &= delegated
         if alarm:
             pending &= ~(1 << Interrupt.STI)  # that is `vstimecmp`'s
         else:
@@ -176,10 +191,7 @@ class HardwareAssisted(TrapAndEmulate):
             values["mcounteren"] & _TM,  # the other counters are the host's own
             *(values["menvcfg"], pending << 1, status & _SSTATUS, values["mie"] & delegated),
         )
-        sequence = _loading(alarm, self.vm.virtual_hart.mode)
-        self.vm.host.issue_all(sequence, *control, *held, _MSTATUS["SPP"])
-        self._load_table()
-        self._traps = self.vm.host.unretired
+        self.vm.host.issue_all(_loading(alarm, hart.mode), *control, *held, _MSTATUS["SPP"])
 
     def _load_table(self) -> None:
         host, root = self.vm.host, self.shadow.satp(G_STAGE)
@@ -323,11 +335,11 @@ class HardwareAssisted(TrapAndEmulate):
 
     def _rests(self) -> bool:
         """Whether this guest can go on as it was entered last, and nobody else may want to."""
-        vm, csr = self.vm, self.vm.virtual_hart.csr
+        vm, csr, due = self.vm, self.vm.virtual_hart.csr, self._due
         if len(vm.hypervisor.vms) > 1 or not vm.able or vm.virtual_hart.waiting:
             return False
-        due = self._due
-        return self.direct and not csr.pending() & csr.values["mie"] and self.deadline() == due
+        self._pending = csr.pending()
+        return self.direct and not self._pending & csr.values["mie"] and self.deadline() == due
 
     def _fill(self, access: Access, gpa: int) -> None:
         found = self._found(gpa)

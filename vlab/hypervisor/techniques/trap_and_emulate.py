@@ -302,6 +302,10 @@ class TrapAndEmulate:
         """Put into the real registers what the guest is to find there when it runs directly."""
         self.vm.hypervisor.load_table(self.satp())
 
+    def load_again(self) -> None:
+        """The same after an exit that was `unmoved`; called where there is something to `start`."""
+        self.load()
+
     def start(self, now: int) -> None:
         """The same, of what depends on the time: `now` is the host's when the guest begins to run."""
 

@@ -48,6 +48,7 @@ def issuing(sequence: Sequence, **names: Any) -> Issue | None:
             "time = machine.goal",
             f"machine.goal = time + {len(body)}",
             *writer.lines,
+            *writer.ends,
             *(["engine.returning = True"] if sequence.returns else []),
             f"return [{', '.join(writer.results)}]",
         ]
@@ -63,6 +64,7 @@ class _Writer:
         self._csrs = csrs
         self._attempts = 0
         self.lines: list[str] = []
+        self.ends: dict[str, None] = {}  # what is to be said once, at the end
         self.parameters: list[str] = []
         self.results: list[str] = []
         self.names: dict[str, Any] = {}
@@ -125,13 +127,15 @@ class _Writer:
             self._tell(csr)
             self.lines.append(f"{place} = csr.legal({csr.name}, {place}, {value} & {_MASK})")
         elif any(field.legal for field in csr.fields):
-            self.lines.append(f"{place} = {csr.name}.legalize({place}, {value} & {_MASK})")
+            self.lines.append(
+                f"if {place} != {value}: {place} = {csr.name}.legalize({place}, {value} & {_MASK})"
+            )
         else:
             kept = f"{place} & {~csr.writable & _MASK} | " if csr.view_of else ""
             fixed = f" | {csr.fixed}" if csr.fixed and not csr.view_of else ""
             self.lines.append(f"{place} = {kept}({value}) & {csr.writable}{fixed}")
         if name in _SHARED:
-            self.lines.append(f"state[{_CHANGED}] = 1")
+            self.ends[f"state[{_CHANGED}] = 1"] = None
         if name in _STIRRING:
             self._tell(csr)
-            self.lines.append("engine.stirred = True")
+            self.ends["engine.stirred = True"] = None
