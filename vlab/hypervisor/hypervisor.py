@@ -39,6 +39,7 @@ ALL = -1  # in place of an address: every one
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
 _STI = CSRS["sie"]["STIE"].mask
 _ILLEGAL = int(Cause.ILLEGAL_INSTRUCTION)
+_MASK = WORD - 1
 _TIMER = INTERRUPT_BIT | Interrupt.STI
 FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervisor is its own firmware
     "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
@@ -75,6 +76,10 @@ class Hypervisor(Inventory):
         self.computer = computer
         self.vms: list[VirtualMachine] = []
         self.schedule = Schedule(time_slice)
+        # How its most frequent sequences are issued.
+        self._issue_left, self._issue_entering, self._issue_enter = map(
+            computer.issuer, (_LEFT, _ENTERING, _ENTER)
+        )
         self._reset()
         if power_on:
             computer.settle(self, Mode.M, Mode.S)
@@ -140,13 +145,12 @@ class Hypervisor(Inventory):
         """Whatever brought the hart here, deal with it; then let a guest run."""
         if not self._installed:
             self._install()
-        elif self.inside is not None:
-            vm = self.inside
-            now, cause, value, pc = self.computer.issue_all(_LEFT)
-            if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now, value, pc):
+        elif (vm := self.inside) is not None:
+            now, cause, value, pc = self._issue_left()
+            if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now - 1, value, pc):
                 return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
-            if vm.technique.unmoved and not vm.events.on and self._goes_on(vm, vm.virtual_hart.x):
+            if vm.technique.unmoved and not vm.events.on and self._goes_on(vm, now - 1, vm.virtual_hart.x):
                 return
         self._enter_next()
 
@@ -155,26 +159,25 @@ class Hypervisor(Inventory):
 
         The rest of the guest's registers stay in the hart.
         """
-        technique, hart = vm.technique, vm.virtual_hart
-        brief = technique.briefs[word, pc, hart.mode]
-        if brief is None:
+        technique, hart, clock = vm.technique, vm.virtual_hart, vm.clock
+        emulate = technique.briefs[word]
+        if emulate is None or pc == GATE or not hart.mode:
             return False
-        operation, reads, writes = brief
-        registers, x, clock = self.computer.live_registers(), hart.x, vm.clock
-        x[reads] = registers[reads]
-        vm.clock, self.inside = clock + (now - 1 - vm.entered) % WORD, None
+        registers = self.computer.live_registers()
+        vm.clock, self.inside = clock + (now - vm.entered) % WORD, None
         try:
-            stays = hart.perform(operation)
+            emulate(registers)
         except Trap:
             vm.clock, self.inside = clock, vm
             return False  # and nothing has happened yet
         vm.exits[PRIVILEGED] += 1
-        self.schedule.left(vm, now - 1)
-        if not stays:  # interrupts were enabled or disabled: nobody cares while none is pending
-            stays = technique.calm and self._contexts == (hart.mmu.fetches, hart.mmu.data)
-        registers[writes] = x[writes]
-        if not stays or not self._goes_on(vm):
-            x[:] = registers
+        hart.pc, stays = pc + 4 & _MASK, True
+        if hart.changed:  # if only whether interrupts are enabled, nobody cares while none is pending
+            hart.changed, mmu = False, hart.mmu
+            stays = technique.calm and (mmu.fetches, mmu.data) == self._contexts
+        if not stays or not self._goes_on(vm, now):
+            hart.x[:] = registers
+            self.schedule.left(vm, now)
             self._enter_next()
         return True
 
@@ -190,7 +193,7 @@ class Hypervisor(Inventory):
 
     def left(self, vm: VirtualMachine) -> tuple[int, int]:
         """A guest stopped running directly: save it, and see why: the real `scause` and `stval`."""
-        return self._left(vm, *self.computer.issue_all(_LEFT))
+        return self._left(vm, *self._issue_left())
 
     def _left(self, vm: VirtualMachine, now: int, cause: int, value: int, pc: int) -> tuple[int, int]:
         registers = list(self.computer.live_registers())
@@ -242,7 +245,7 @@ class Hypervisor(Inventory):
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
         self._contexts = hart.mmu.fetches, hart.mmu.data
-        now = computer.issue_all(_ENTERING, hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
+        now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
         alarm = end if deadline is None else min(end, now + deadline - vm.time)
@@ -250,34 +253,34 @@ class Hypervisor(Inventory):
         computer.load_registers(hart.x)
         if not vm.events.on:
             self.inside = vm
-            computer.issue_all(_ENTER, alarm)
+            self._issue_enter(alarm)
             return
         computer.issue_all(_ALARM, alarm)
         self.inside = vm
         vm.events.emit(Entry, vm.level, hart.pc, str(vm.mode), vm.name)
         computer.issue(RETURN)
 
-    def _goes_on(self, vm: VirtualMachine, registers: list[int] | None = None) -> bool:
+    def _goes_on(self, vm: VirtualMachine, left: int, registers: list[int] | None = None) -> bool:
         """Let a guest run directly as it did before its exit, by which nothing changed that its entry goes by.
 
-        Only the place is another one, and the alarm; and its registers, if given. False if its turn is over, or its
-        alarm rings: then somebody has to be chosen anew.
+        It `left` at that time. Only the place is another one, and the alarm; and its registers, if given. False if
+        its turn is over, or its alarm rings: then somebody has to be chosen anew.
         """
-        deadline, clock, issue_all = self._deadline, vm.clock, self.computer.issue_all
+        deadline, clock = self._deadline, vm.clock
         if deadline is not None and clock >= deadline:
             return False
-        alarm = self.schedule.goes_on(vm)
+        alarm = self.schedule.goes_on(vm, left)
         if alarm is None:
             return False
         if self._fence is not None:
             self._load_fence()
-        now = issue_all(_ENTERING, vm.virtual_hart.pc)[0] + _ENTRY_STEPS
+        now = self._issue_entering(vm.virtual_hart.pc)[0] + _ENTRY_STEPS
         if deadline is not None and (own := now + deadline - clock) < alarm:
             alarm = own
         vm.entered, self.inside = now, vm
         if registers is not None:
             self.computer.load_registers(registers)
-        issue_all(_ENTER, alarm)
+        self._issue_enter(alarm)
         return True
 
     def set_aside(self) -> None:
