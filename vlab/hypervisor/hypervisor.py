@@ -91,9 +91,10 @@ class Hypervisor(Inventory):
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        # How the guest inside was entered: the time of its own at which it must be looked after, and its contexts.
+        # How the guest inside was entered: the time of its own at which it must be looked after, and its contexts and table.
         self._deadline: int | None = 0
         self._contexts: tuple[Context, Context] | None = None
+        self._table = 0
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -150,7 +151,7 @@ class Hypervisor(Inventory):
             if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now - 1, value, pc):
                 return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
-            if vm.technique.unmoved and not vm.events.on and self._goes_on(vm, now - 1, vm.virtual_hart.x):
+            if self._unmoved(vm) and self._goes_on(vm, now - 1, vm.virtual_hart.x):
                 return
         self._enter_next()
 
@@ -244,7 +245,7 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._contexts = hart.mmu.fetches, hart.mmu.data
+        self._contexts, self._table = (hart.mmu.fetches, hart.mmu.data), vm.technique.table()
         now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
@@ -282,6 +283,19 @@ class Hypervisor(Inventory):
             self.computer.load_registers(registers)
         self._issue_enter(alarm)
         return True
+
+    def _unmoved(self, vm: VirtualMachine) -> bool:
+        """Whether all is as it was when a guest was entered, but perhaps the time at which to look after it."""
+        technique, hart = vm.technique, vm.virtual_hart
+        if not technique.unmoved or vm.events.on or technique.stays:
+            return technique.unmoved and not vm.events.on
+        # Its last access was a device's, or to a register that decides much: others may have something to do now.
+        if len(self.vms) > 1 or hart.waiting or not vm.able:
+            return False
+        if (hart.mmu.fetches, hart.mmu.data) != self._contexts or technique.table() != self._table:
+            return False
+        self._deadline = technique.deadline()
+        return technique.is_calm()
 
     def set_aside(self) -> None:
         """A world switch: another has the hart. What the guest before has reserved waits for its next turn."""

@@ -408,7 +408,9 @@ class Hart(Drawn):
         first = self.memory.load(physical, self.parcel)
         if self.parcel == 4 or length(first) == 2:
             return first
-        return first | self.memory.load(self.fetch_address(pc + 2 & MASK), 2) << 16
+        # What else lies in the same four bytes may be fetched too: nothing can tell them apart.
+        rest = physical + 2 if not pc & 2 else self.fetch_address(pc + 2 & MASK)
+        return first | self.memory.load(rest, 2) << 16
 
     def instruction_at(self, pc: int) -> Instruction | None:
         """The instruction at a virtual address, as the TLB or the tables have it now; None if there is none.
