@@ -76,10 +76,8 @@ class Hypervisor(Inventory):
         self.computer = computer
         self.vms: list[VirtualMachine] = []
         self.schedule = Schedule(time_slice)
-        # How its most frequent sequences are issued.
-        self._issue_left, self._issue_entering, self._issue_enter = map(
-            computer.issuer, (_LEFT, _ENTERING, _ENTER)
-        )
+        issuer = computer.issuer  # of the most frequent sequences
+        self._issue_left, self._issue_entering, self._issue_enter = map(issuer, (_LEFT, _ENTERING, _ENTER))
         self._reset()
         if power_on:
             computer.settle(self, Mode.M, Mode.S)
@@ -91,10 +89,9 @@ class Hypervisor(Inventory):
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        # How the guest inside was entered: the time of its own at which it must be looked after, and its contexts and table.
+        # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its table.
         self._deadline: int | None = 0
-        self._contexts: tuple[Context, Context] | None = None
-        self._table = 0
+        self._entry: tuple[Context, Context, int] | None = None
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -174,8 +171,8 @@ class Hypervisor(Inventory):
         vm.exits[PRIVILEGED] += 1
         hart.pc, stays = pc + 4 & _MASK, True
         if hart.changed:  # if only whether interrupts are enabled, nobody cares while none is pending
-            hart.changed, mmu = False, hart.mmu
-            stays = technique.calm and (mmu.fetches, mmu.data) == self._contexts
+            hart.changed = False
+            stays = technique.calm and (hart.mmu.fetches, hart.mmu.data, technique.table()) == self._entry
         if not stays or not self._goes_on(vm, now):
             hart.x[:] = registers
             self.schedule.left(vm, now)
@@ -245,7 +242,7 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._contexts, self._table = (hart.mmu.fetches, hart.mmu.data), vm.technique.table()
+        self._entry = hart.mmu.fetches, hart.mmu.data, vm.technique.table()
         now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
@@ -287,12 +284,11 @@ class Hypervisor(Inventory):
     def _unmoved(self, vm: VirtualMachine) -> bool:
         """Whether all is as it was when a guest was entered, but perhaps the time at which to look after it."""
         technique, hart = vm.technique, vm.virtual_hart
-        if not technique.unmoved or vm.events.on or technique.stays:
+        if vm.events.on or not technique.unmoved or technique.stays:
             return technique.unmoved and not vm.events.on
         # Its last access was a device's, or to a register that decides much: others may have something to do now.
-        if len(self.vms) > 1 or hart.waiting or not vm.able:
-            return False
-        if (hart.mmu.fetches, hart.mmu.data) != self._contexts or technique.table() != self._table:
+        entry = hart.mmu.fetches, hart.mmu.data, technique.table()
+        if len(self.vms) > 1 or hart.waiting or not vm.able or entry != self._entry:
             return False
         self._deadline = technique.deadline()
         return technique.is_calm()
@@ -312,11 +308,10 @@ class Hypervisor(Inventory):
         self._load_fence()
 
     def _load_fence(self) -> None:
-        issue_all = self.computer.issue_all
         if self._fence == ALL:
-            issue_all(_FENCE)
+            self.computer.issue_all(_FENCE)
         elif self._fence is not None:
-            issue_all(_FENCE_ONE, self._fence)
+            self.computer.issue_all(_FENCE_ONE, self._fence)
         self._fence = None
 
     def fence(self, address: int | None = None) -> None:
