@@ -70,11 +70,13 @@ class GuestMemory(Watches):
 
     def load(self, address: int, size: int) -> int:
         """See `vlab.machine.memory.Memory.load`."""
-        if not self.holds(address, size):
+        at = address - self.base
+        if not 0 <= at <= self.size - size:
             raise Trap(ACCESS_FAULT[Access.LOAD], address)
-        if address % PAGE + size > PAGE:
+        offset = at % PAGE
+        if offset + size > PAGE:
             return int.from_bytes(self.peek(address, size), "little")
-        return self._host.load(self.host_address(address), size)
+        return self._host.load(self.frames[at // PAGE] * PAGE + offset, size)
 
     def store(self, address: int, size: int, value: int) -> None:
         """See `vlab.machine.memory.Memory.store`."""

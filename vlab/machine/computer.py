@@ -26,7 +26,7 @@ from vlab.machine.hart import Hart
 from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
 from vlab.machine.memory import PAGE
-from vlab.machine.sequence import Sequence
+from vlab.machine.sequence import Issue, Sequence
 from vlab.machine.snapshot import Snapshot
 from vlab.riscv import Mode, Program, assemble
 
@@ -169,6 +169,10 @@ class Computer(Drawn, ABC):
         `values` are for those that take one, in order. It is to `issue` what a block of code is to its
         instructions: it takes as many attempts, and where the mode is less than the resident believes, each traps.
         """
+
+    @abstractmethod
+    def issuer(self, sequence: Sequence) -> Issue:
+        """How this sequence is issued, for whoever does so often: a function of its values, good for ever."""
 
     @property
     @abstractmethod

@@ -21,6 +21,7 @@ STCE = CSRS["menvcfg"]["STCE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
 COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
 _TM = CSRS["mcounteren"]["TM"].mask
+_ENABLING = CSRS["mstatus"]["SIE"].mask | CSRS["mstatus"]["MIE"].mask
 
 # A write to one of these changes nothing that the hart has to look at before its next instruction.
 QUIET = frozenset(
@@ -52,6 +53,12 @@ class CsrFile(Drawn):
             csr.number: (csr.name, csr.privilege, csr.writable)
             for csr in self.registers
             if csr.name in QUIET and not any(field.legal or field.fixed for field in csr.fields)
+        }
+        # Registers that show `mstatus`: by number the lowest mode, the bits, and which of them enable interrupts.
+        self.enabling = {
+            csr.number: (csr.privilege, csr.visible, csr.writable & _ENABLING)
+            for csr in self.registers
+            if "mstatus" in (csr.name, csr.view_of)
         }
         self.reset()
 

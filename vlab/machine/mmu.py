@@ -165,7 +165,7 @@ class Mmu:
             Trap: the page fault or access fault that the access deserves, with the virtual address.
         """
         context = self.fetches if access is Access.FETCH else self.data
-        entry = context.find(address)
+        entry = context.find(address) if self._cached else None
         if entry is not None and entry.rights & NEEDED[access]:
             return entry.frame * PAGE | address % PAGE
         found = self.resolve(address, access, size)
@@ -193,7 +193,7 @@ class Mmu:
             if address >> PHYSICAL_BITS:
                 raise Trap(ACCESS_FAULT[access], address)
             return address, R | W | X, PAGE
-        place = int(key.mode), key.sum, key.mxr, self._hart.csr.values["satp"], address, access.value
+        place = key, self._hart.csr.values["satp"], address, access
         known = None if self._cached or key.virtual else self._walked.get(place)
         if known is not None and self._holds(known):
             return known.result
@@ -232,7 +232,7 @@ class Mmu:
     def _rights(self, found: Walk, key: Key) -> int:
         """What a context may do where a walk has led."""
         assert found.flags is not None
-        return rights(found.flags, key)
+        return rights(int(found.flags), key)
 
     def walk(self, address: int, access: Access, key: Key) -> Walk:
         """The walk of the page table that `satp` names, seen from a context; nothing is written."""

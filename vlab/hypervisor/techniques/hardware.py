@@ -328,7 +328,7 @@ class HardwareAssisted(TrapAndEmulate):
             self.inject(trap.cause, trap.value, trap)
             return
         hart.pc, hart.changed = pc + access.length & MASK, False
-        self.unmoved = self._rests()
+        self.unmoved = self.stays = self._rests()
         if vm.events.on:
             found = hart.instruction_at(pc)
             self._tell(told if found is None else found.word, pc, hart.mode, before)
@@ -350,7 +350,7 @@ class HardwareAssisted(TrapAndEmulate):
             self.vm.memory.open(gpa)
         self.shadow.fill(G_STAGE, gpa & -PAGE, self._granted(found), str(access))
         self.vm.hidden_attempt()
-        self.unmoved = self._rests()
+        self.unmoved = self.stays = self._rests()
 
     def entered(self, gva: int, found: Found, flags: Flags, access: str, *, before: bool) -> None:
         """See `vlab.hypervisor.shadow.Guest`."""

@@ -50,9 +50,10 @@ class TrapAndEmulate:
         self._frames = list(frames)
         self._pool = FramePool(vm.host.memory, self._table_frames)
         self.shadow = policy(vm.host.memory, vm.memory, self._pool, self)
-        # Whether an exit that was dealt with has changed nothing by which the guest was entered. Who does more at
-        # an entry than what is said here, does it at each.
-        self.unmoved = False
+        # Whether the guest has neither trapped by its last exit nor lost a shadow entry; and whether besides nothing
+        # has changed by which it was entered, or somebody has to look. Who does more at an entry than what is said
+        # here, does it at each.
+        self.unmoved = self.stays = False
         self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
         self._plain = self._as_said_here(*_AT_ENTRIES)
         plain = self._as_said_here(*_AT_ENTRIES, *_AT_EXITS) and not vm.quirks
@@ -161,15 +162,14 @@ class TrapAndEmulate:
         before = self._registers() if vm.events.on else {}
         self.unmoved = self._plain
         try:
-            stays = hart.execute(word)
-            self.unmoved = self.unmoved and stays
+            self.stays = hart.execute(word)
             if pc == GATE and word not in (_SRET, _MRET):
                 hart.pc = GATE  # issued by a resident: it stays behind its vector until it returns
         except Trap as trap:
             self.unmoved = False
             self.inject(trap.cause, trap.value, trap)
             return
-        if not self.unmoved and self.table() != table:
+        if not self.stays and self.table() != table:
             self.shadow.switched()
         if vm.events.on:
             self._tell(word, pc, mode, before)
@@ -202,7 +202,7 @@ class TrapAndEmulate:
         """Enter a guest page into the shadow; the access that exited is tried again, and then does not exit."""
         if access is Access.STORE:
             self.vm.memory.open(found.physical)
-        self.unmoved = self._plain and not self.vm.memory.shared
+        self.unmoved, self.stays = self._plain and not self.vm.memory.shared, True
         self.shadow.fill(self.view(), gva, self._granted(found), str(access))
         self.vm.hidden_attempt()
 
@@ -254,12 +254,17 @@ class TrapAndEmulate:
             return False
         if self.vm.events.on:
             tell_interrupts(hart)
-        enabled = hart.csr.values["mie"]
-        self.calm = not enabled or not hart.csr.pending() & enabled
-        cause = None if self.calm else hart.interrupt()
+        cause = None if self.is_calm() else hart.interrupt()
         if cause is not None:
             self.inject(cause)
         return True
+
+    def is_calm(self) -> bool:
+        """Whether no interrupt waits to be enabled, as things are now."""
+        csr = self.vm.virtual_hart.csr
+        enabled = csr.values["mie"]
+        self.calm = not enabled or not csr.pending() & enabled
+        return self.calm
 
     def awake(self) -> bool:
         """Let the time of a guest in a `wfi` pass; False if that will not end by itself."""

@@ -5,6 +5,8 @@ writes registers that stand in the block, or in the dictionary beside it. Of a s
 function is made, once, from the table of CSRs; for the hypervisor's arrival it is, in essence,
 
     def issue():
+        if not engine.lent:
+            return each()
         time = machine.goal
         machine.goal = time + 4
         return [time + 1 + state[timer] & MASK, state[scause], state[stval], state[sepc]]
@@ -12,17 +14,15 @@ function is made, once, from the table of CSRs; for the hypervisor's arrival it 
 It is for the mode that a resident of the machine's S mode believes to be in, and is: nothing in it may trap.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.native.layout import CSR_FIELDS, H_FIELDS, OFFSETS
-from vlab.machine.sequence import Sequence
+from vlab.machine.sequence import Issue, Sequence
 from vlab.riscv import Mode
 from vlab.riscv.csrs import Csr
 from vlab.riscv.instructions import Instruction
 
-Issue = Callable[..., list[int]]
 _MASK = (1 << 64) - 1
 _SHARED = frozenset(CSR_FIELDS + H_FIELDS)
 # By which interrupts come; of some of them `csr` needs to know now.
@@ -35,16 +35,20 @@ _TIMER, _CHANGED = OFFSETS["timer"] // 8, OFFSETS["changed"] // 8
 def issuing(sequence: Sequence, **names: Any) -> Issue | None:
     """The function of a sequence, given its values; None where something in it is not of this kind.
 
-    `names` are what it goes by: the `engine`, its `machine`, the `state` block, and the hart's `csr`. A `sret` at
-    its end is left to native code: the engine is then `returning`.
+    `names` are what it goes by: the `engine`, its `machine`, the `state` block, and the hart's `csr`; and `each`, which
+    issues them one by one while the state is not lent. A `sret` at its end is left to native code: the engine is then
+    `returning`.
     """
     body = sequence.decoded[: len(sequence.decoded) - sequence.returns]
     writer = _Writer(names["csr"])
     if not all(map(writer.instruction, body)):
         return None
+    parameters = ", ".join(writer.parameters)
     source = "\n    ".join(
         [
-            f"def issue({', '.join(writer.parameters)}):",
+            f"def issue({parameters}):",
+            "if not engine.lent:",
+            f"    return each({parameters})",
             "time = machine.goal",
             f"machine.goal = time + {len(body)}",
             *writer.lines,

@@ -126,7 +126,7 @@ ROW_FIRST, ROW_SECOND = 80, 88  # its place in the table of pairs as their first
 ROW_PIECES = 104
 
 # Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)
+LIMIT, LEAVE, CODE, REFUSED, LOOK, TURN = range(6)  # TURN: at GATE, in S mode with V = 0
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64
