@@ -7,12 +7,13 @@ guest's guest, if the guest is itself a hypervisor that uses H.
 """
 
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import G_STAGE, ShadowTables
+from vlab.hypervisor.techniques.htinst import told_of
 from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
@@ -27,7 +28,7 @@ from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Interrupt, Mode, Trap
 from vlab.riscv.csrs import H_REGISTERS
-from vlab.riscv.instructions import ROWS, decode
+from vlab.riscv.instructions import ROWS
 from vlab.riscv.privilege import GUEST_PAGE_FAULT, INTERRUPT_BIT
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
 _HSTATUS, _MSTATUS = (
     {part.name: part.mask for part in H_REGISTERS.by_name[csr].fields} for csr in ("hstatus", "mstatus")
 )
+_SPP, _CAUGHT = _MSTATUS["SPP"], _MSTATUS["TVM"] | _MSTATUS["TSR"]
+_ENTERED, _TOLD = _HSTATUS["SPV"] | _HSTATUS["VTW"], _HSTATUS["SPV"] | _HSTATUS["GVA"]
+_SSI, _STI = 1 << Interrupt.SSI, 1 << Interrupt.STI
+_M = Mode.M
 _ECALL = ROWS["ecall"].match
 _WANTED = {int(cause): access for access, cause in GUEST_PAGE_FAULT.items()}
 _ENTRY_WRITE = 0x3020  # the pseudoinstruction: the walker wants to set A or D in the guest's own table
 _TM = H_REGISTERS.by_name["hcounteren"]["TM"].mask
 _DEVICE = "device access"
-_STORES = ("sb", "sh", "sw", "sd")
-_PLAIN = ("lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", *_STORES)
 _FILLS = ("G-stage fill", "first write", "copy on write")
 # By the virtual computer's name for it, the real register that holds it while the guest runs directly.
 _HELD = {
@@ -85,28 +88,6 @@ def _saving(alarm: bool) -> Sequence:
     return Sequence(*(f"csrr a0, {csr}" for csr in read), *_CLEARED)
 
 
-class _Access(NamedTuple):
-    """A plain load or store: of so many bytes, of which the `sign` bits are all alike, by an instruction that long."""
-
-    store: bool
-    size: int
-    sign: int
-    register: int
-    length: int
-
-
-@lru_cache(1 << 10)
-def _told(instruction: int) -> _Access | None:
-    """What `htinst` tells of an access; None if that is not all of it, or it is no plain load or store."""
-    found = decode(instruction | 2) if instruction & 1 else None
-    if found is None or found.row.name not in _PLAIN or found["rs1"]:
-        return None
-    size = 1 << (instruction >> 12 & 3)
-    store, signed = found.row.name in _STORES, not instruction >> 14
-    sign = MASK & -1 << 8 * size - 1 if signed else 0
-    return _Access(store, size, sign, found["rs2" if store else "rd"], 4 if instruction & 2 else 2)
-
-
 class HardwareAssisted(TrapAndEmulate):
     """How a guest is run on a computer with the H extension."""
 
@@ -120,6 +101,14 @@ class HardwareAssisted(TrapAndEmulate):
                 where=vm.name,
                 mend=_('Build the machine with `Machine(extensions="H")`.'),
             )
+        issuer = vm.host.issuer
+        self._issue_saving = {alarm: issuer(_saving(alarm)) for alarm in (False, True)}
+        self._issue_loading = {
+            (alarm, mode): issuer(_loading(alarm, mode))
+            for alarm in (False, True)
+            for mode in (Mode.U, Mode.S)
+        }
+        self._issue_delta = issuer(_DELTA)
         self._traps = 0  # of the host's hart, all told, when the guest's own were last counted
         self._pending = 0  # of its interrupts, when it was last found at rest
         self._due: int | None = None  # when its hypervisor must look after it, as it was last asked
@@ -135,8 +124,8 @@ class HardwareAssisted(TrapAndEmulate):
         """
         hart = self.vm.virtual_hart
         values = hart.csr.values
-        told = values["hstatus"] & (_HSTATUS["SPV"] | _HSTATUS["GVA"]) or values["htval"] or values["htinst"]
-        return hart.mode != Mode.M and not hart.virtual and not told
+        told = values["hstatus"] & _TOLD or values["htval"] or values["htinst"]
+        return hart.mode != _M and not hart.virtual and not told
 
     @property
     def mode(self) -> Mode:
@@ -148,7 +137,7 @@ class HardwareAssisted(TrapAndEmulate):
 
     def _left_mode(self) -> Mode:
         """The mode that an exit has left."""
-        return Mode.S if self.vm.host.peek("mstatus") & _MSTATUS["SPP"] else Mode.U
+        return Mode.S if self.vm.host.peek("mstatus") & _SPP else Mode.U
 
     def _exited_open(self) -> bool:
         """Whether the exit was an exception: the attempt will be made again."""
@@ -177,13 +166,14 @@ class HardwareAssisted(TrapAndEmulate):
         hart = self.vm.virtual_hart
         values = hart.csr.values
         status, delegated = values["mstatus"], values["mideleg"]
-        hstatus = _HSTATUS["SPV"] | _HSTATUS["VTW"]
-        hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
-        hstatus |= _HSTATUS["VTSR"] if status & _MSTATUS["TSR"] else 0
+        hstatus = _ENTERED
+        if status & _CAUGHT:
+            hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
+            hstatus |= _HSTATUS["VTSR"] if status & _MSTATUS["TSR"] else 0
         held, alarm = list(_guests(values)), bool(values["menvcfg"] & STCE)
         pending &= delegated
         if alarm:
-            pending &= ~(1 << Interrupt.STI)  # that is `vstimecmp`'s
+            pending &= ~_STI  # that is `vstimecmp`'s
         else:
             del held[_ALARM_AT]
         control = (
@@ -191,7 +181,7 @@ class HardwareAssisted(TrapAndEmulate):
             values["mcounteren"] & _TM,  # the other counters are the host's own
             *(values["menvcfg"], pending << 1, status & _SSTATUS, values["mie"] & delegated),
         )
-        self.vm.host.issue_all(_loading(alarm, hart.mode), *control, *held, _MSTATUS["SPP"])
+        self._issue_loading[alarm, hart.mode](*control, *held, _SPP)
 
     def _load_table(self) -> None:
         host, root = self.vm.host, self.shadow.satp(G_STAGE)
@@ -207,12 +197,12 @@ class HardwareAssisted(TrapAndEmulate):
     def start(self, now: int) -> None:
         """See `TrapAndEmulate.start`: the guest's time goes on where it stood."""
         delta = (self.vm.mtime - now) % WORD if self.direct else 0
-        self.vm.host.issue_all(_DELTA, delta)
+        self._issue_delta(delta)
 
     def deadline(self) -> int | None:
         """See `TrapAndEmulate.deadline`. An alarm of its kernel's own rings in VS mode, and nobody need look."""
         values = self.vm.virtual_hart.csr.values
-        own = self.direct and values["menvcfg"] & STCE and values["mideleg"] >> Interrupt.STI & 1
+        own = self.direct and values["menvcfg"] & STCE and values["mideleg"] & _STI
         self._due = self.vm.bus.deadline(self.vm.time) if own else super().deadline()
         return self._due
 
@@ -223,7 +213,7 @@ class HardwareAssisted(TrapAndEmulate):
         if not self.direct:
             return
         mode, alarm = self._left_mode(), bool(self.vm.virtual_hart.csr.values["menvcfg"] & STCE)
-        htval, htinst, *found = self.vm.host.issue_all(_saving(alarm), 0, _MSTATUS["SPP"], 0, 0)
+        htval, htinst, *found = self._issue_saving[alarm](0, _SPP, 0, 0)
         self._fault = htval, htinst
         self._settle(found, mode, self._exited_open())
 
@@ -238,18 +228,33 @@ class HardwareAssisted(TrapAndEmulate):
         """The virtual hart as the real one has left it: what is held there, and `_OTHERS`."""
         hart = self.vm.virtual_hart
         values = hart.csr.values
+        before = hart.mode, values["mstatus"], values["satp"]
         delegated, (*held, vsstatus, vsie, hvip) = values["mideleg"], found
         values.update(zip(_HELD if values["menvcfg"] & STCE else _SILENT, held, strict=True))
         values["mstatus"] = values["mstatus"] & ~_SSTATUS | vsstatus & _SSTATUS
         values["mie"] = values["mie"] & ~(delegated & _SUPERVISORS) | vsie
-        raised = 1 << Interrupt.SSI & delegated
+        raised = _SSI & delegated
         values["mip"] = values["mip"] & ~raised | hvip >> 1 & raised
         # Its own traps were none of the hypervisor's; but the exit itself, if an exception, is counted elsewhere.
         traps = self.vm.host.unretired - exited
         hart.unretired += traps - self._traps
         self._traps = traps
         hart.mode = mode
-        hart.mmu.select()
+        if before != (mode, values["mstatus"], values["satp"]):
+            hart.mmu.select()
+
+    def exit(self, cause: int, value: int) -> str:
+        """See `TrapAndEmulate.exit`; most are for what the second stage has no entry for."""
+        if cause not in _WANTED or not self.direct:
+            return super().exit(cause, value)
+        reason = self._unmapped(self._wanted(cause), self._gpa(value))
+        if reason == _DEVICE:
+            self._access_device(value)
+        elif reason in _FILLS:
+            self._fill(self._wanted(cause), self._gpa(value))
+        else:
+            self._interpret()
+        return reason
 
     def reason(self, cause: int, value: int) -> str:
         """See `TrapAndEmulate.reason`."""
@@ -300,19 +305,13 @@ class HardwareAssisted(TrapAndEmulate):
                 self._emulate(value)
             case Cause.ECALL_FROM_VS:
                 self._emulate(_ECALL)
-            case _ if cause in _WANTED and reason in _FILLS:
-                self._fill(self._wanted(cause), self._gpa(value))
-            case _ if cause in _WANTED and reason == _DEVICE:
-                self._access_device(value)
-            case _ if cause in _WANTED:
-                self._interpret()
             case _ if not cause & INTERRUPT_BIT:
                 self.inject(cause, value)
 
     def _access_device(self, address: int) -> None:
         """Do the access to a device of which `htinst` tells, on the virtual hart; where it tells none, interpret."""
         vm, hart, told = self.vm, self.vm.virtual_hart, self._fault[1]
-        access = _told(told)
+        access = told_of(told)
         if access is None or hart.pc == GATE:
             self._interpret()
             return
