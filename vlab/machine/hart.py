@@ -409,7 +409,11 @@ class Hart(Drawn):
             word = self.memory.load(physical, 4)
             return word if length(word) == 4 or self.parcel == 4 else word & 0xFFFF
         first = self.memory.load(physical, 2)
-        return first if length(first) == 2 else first | self.memory.load(self.fetch_address(pc + 2 & MASK), 2) << 16
+        return (
+            first
+            if length(first) == 2
+            else first | self.memory.load(self.fetch_address(pc + 2 & MASK), 2) << 16
+        )
 
     def instruction_at(self, pc: int) -> Instruction | None:
         """The instruction at a virtual address, as the TLB or the tables have it now; None if there is none.
