@@ -112,7 +112,7 @@ class CsrFile(Drawn):
         if csr.name in _SPECIAL:
             match csr.name:
                 case "time":
-                    return computer.mtime
+                    return computer.clint.mtime_at(computer.time)
                 case "mcycle" | "cycle":
                     return computer.time + values["mcycle"] & ALL_ONES
                 case "minstret" | "instret":
@@ -162,9 +162,10 @@ class CsrFile(Drawn):
     def pending(self) -> int:
         """`mip` as it stands: what software set, what devices assert, and the alarm of `stimecmp`."""
         computer, values = self._hart.computer, self.values
-        pending = values["mip"] | computer.bus.lines(computer.time)
+        time = computer.time
+        pending = values["mip"] | computer.bus.lines(time)
         if values["menvcfg"] & STCE:
-            pending = pending & ~STIP | (STIP if computer.mtime >= values["stimecmp"] else 0)
+            pending = pending & ~STIP | (STIP if computer.clint.mtime_at(time) >= values["stimecmp"] else 0)
         return pending
 
     def deadline(self) -> int | None:
@@ -175,7 +176,7 @@ class CsrFile(Drawn):
         computer, values = self._hart.computer, self.values
         time = computer.time
         deadline = computer.bus.deadline(time)
-        if values["menvcfg"] & STCE and (left := values["stimecmp"] - computer.mtime) > 0:
+        if values["menvcfg"] & STCE and (left := values["stimecmp"] - computer.clint.mtime_at(time)) > 0:
             deadline = time + left if deadline is None else min(time + left, deadline)
         never = LONGEST_SLEEP if self._hart.waiting else FOR_EVER
         return None if deadline is None or deadline >= never else deadline

@@ -405,12 +405,15 @@ class Hart(Drawn):
 
     def whole(self, pc: int, physical: int) -> int:
         """The word of the instruction at `pc` that begins at `physical`; traps as the fetch of its rest deserves."""
-        first = self.memory.load(physical, self.parcel)
-        if self.parcel == 4 or length(first) == 2:
-            return first
-        # What else lies in the same four bytes may be fetched too: nothing can tell them apart.
-        rest = physical + 2 if not pc & 2 else self.fetch_address(pc + 2 & MASK)
-        return first | self.memory.load(rest, 2) << 16
+        if not pc & 2:  # what lies in the same four bytes may be fetched too: nothing can tell them apart
+            word = self.memory.load(physical, 4)
+            return word if length(word) == 4 or self.parcel == 4 else word & 0xFFFF
+        first = self.memory.load(physical, 2)
+        return (
+            first
+            if length(first) == 2
+            else first | self.memory.load(self.fetch_address(pc + 2 & MASK), 2) << 16
+        )
 
     def instruction_at(self, pc: int) -> Instruction | None:
         """The instruction at a virtual address, as the TLB or the tables have it now; None if there is none.

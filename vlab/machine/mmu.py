@@ -108,12 +108,12 @@ class Context:
 
 
 class Walked(NamedTuple):
-    """A walk that needs to be made no more while it would read the same: by this PMP, these entries of that size."""
+    """What a walk `found`, which holds while one would read the same: by this PMP, these entries of that size."""
 
     pmp: Pmp
     size: int
     read: tuple[tuple[int, int | None], ...]
-    result: tuple[int, int, int]
+    found: Found
 
 
 class Mmu:
@@ -180,33 +180,34 @@ class Mmu:
         A and D are set, unless `touch` is false: who only looks changes nothing.
         """
         key = (self.fetches if access is Access.FETCH else self.data).key
-        physical, could, span = self._look_up(key, address, access, touch)
-        pmp = self._hart.csr.pmp
-        allowed = pmp.allowed(physical, size, key.mode)
-        if not allowed & NEEDED[access]:
-            raise Trap(ACCESS_FAULT[access], address)
-        return Found(physical, could & allowed, pmp.uniform(physical & -PAGE, PAGE), span)
-
-    def _look_up(self, key: Key, address: int, access: Access, touch: bool) -> tuple[int, int, int]:
-        """The physical address, the context's rights to its page before PMP, and the page's size."""
         if not key.walked:
             if address >> PHYSICAL_BITS:
                 raise Trap(ACCESS_FAULT[access], address)
-            return address, R | W | X, PAGE
-        place = key, self._hart.csr.values["satp"], address, access
-        known = None if self._cached or key.virtual else self._walked.get(place)
+            return self._allowed(key, access, size, address, Found(address, R | W | X, True))
+        place = key, self._hart.csr.values["satp"], address, access, size
+        known = self._walked.get(place)
         if known is not None and self._holds(known):
-            return known.result
-        found = self.walk(address, access, key)
-        physical = self._settled(found, touch)
-        assert found.page_size is not None
-        result = physical, self._rights(found, key), found.page_size
-        if not self._cached and not key.virtual and not found.updates:
+            return known.found
+        walked = self.walk(address, access, key)
+        physical = self._settled(walked, touch)
+        assert walked.page_size is not None
+        reached = Found(physical, self._rights(walked, key), True, walked.page_size)
+        found = self._allowed(key, access, size, address, reached)
+        if not self._cached and not key.virtual and not walked.updates:
             if len(self._walked) >= _MOST_WALKED:
                 self._walked.clear()
-            read = tuple((step.address, step.raw) for step in found.steps)
-            self._walked[place] = Walked(self._hart.csr.pmp, found.scheme.entry_size, read, result)
-        return result
+            read = tuple((step.address, step.raw) for step in walked.steps)
+            self._walked[place] = Walked(self._hart.csr.pmp, walked.scheme.entry_size, read, found)
+        return found
+
+    def _allowed(self, key: Key, access: Access, size: int, address: int, reached: Found) -> Found:
+        """What PMP leaves of a translation; Trap where it leaves too little."""
+        pmp, physical = self._hart.csr.pmp, reached.physical
+        allowed = pmp.allowed(physical, size, key.mode)
+        if not allowed & NEEDED[access]:
+            raise Trap(ACCESS_FAULT[access], address)
+        whole = pmp.uniform(physical & -PAGE, PAGE)
+        return Found(physical, reached.rights & allowed, whole, reached.span)
 
     def _holds(self, known: Walked) -> bool:
         """Whether a walk would read again what it read then."""
