@@ -25,7 +25,8 @@ BUDGETS = {
     # another, and who was removed, says so. Virtual machines one in the other are built in one place.
     # A host's process of a guest may have a program in user mode, to which a technique's exits go on. A guest with much
     # memory gets more frames for its shadows. Shadow entries are found by the frame to which they lead. An exit
-    # that changes little is emulated in brief, and a series of equal exits is one turn. What is loaded at a brief entry, is its technique's.
+    # that changes little is emulated in brief, and a series of equal exits is one turn.
+    # What is loaded at a brief entry is its technique's.
     "hypervisor": 1935,  # without techniques/, policies/ and architectures/
 }
 TECHNIQUE_BUDGET = 300
