@@ -195,7 +195,7 @@ class NativeEngine:
     def _may_lend(self) -> bool:
         """Whether this GATE is that of a resident of S mode, which can do its work with the state where it is.
 
-        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending.
+        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending for it.
         """
         state = self._state
         if self._resident is None or state[_MODE] != _S or state[_VIRTUAL]:
@@ -203,7 +203,7 @@ class NativeEngine:
         if self._bus == -1:
             alarm = state[_AT["menvcfg"]] & STCE and state[_AT["mcounteren"]] & _TM
             trapped = state[_AT["mstatus"]] & _TVM
-            if not alarm or trapped or state[_AT["waking"]]:
+            if not alarm or trapped or self._waking():
                 self._resident = None
             self.stirred = bool(state[_AT["mie"]] & _GUESTS)
             self._bus = self._machine.bus.deadline(self._machine.time)
@@ -253,7 +253,13 @@ class NativeEngine:
         rising = csr.pending() if enabled else _MASK
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         deadline = csr.deadline()
-        return 0 if rising & enabled else _MASK if deadline is None else deadline
+        return 0 if self._waking() else _MASK if deadline is None else deadline
+
+    def _waking(self) -> int:
+        """The interrupts that are pending and enabled, but those of its guest: its return waits for none of these."""
+        state = self._state
+        lent = state[_AT["hideleg"]] & state[_AT["mideleg"]] if self._extended else 0
+        return state[_AT["waking"]] & ~lent
 
     def peek(self, name: str) -> int:
         """What a CSR of the table holds, while the state is lent."""
