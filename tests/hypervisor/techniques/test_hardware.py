@@ -68,6 +68,9 @@ class Thorough(HardwareAssisted):
     def _rests(self):
         return False
 
+    def prepare(self):
+        return super().prepare()
+
 
 PLACES = {  # of registers of devices, and what is stored there
     "uart": (0x1000_0000, "li a5, 0x37"),
@@ -77,7 +80,10 @@ PLACES = {  # of registers of devices, and what is stored there
     "alarm": (0x0200_4000, "rdtime a5; addi a5, a5, 31"),
     "far alarm": (0x0200_4000, "li a5, -1234567890123"),
     "software interrupt": (0x0200_0000, "li a5, 1"),
-    "held interrupt": (0x1000_0000, "csrci sstatus, 2; csrsi sip, 2; csrsi sie, 2; li a5, 0x55"),
+    "held interrupt": (
+        0x1000_0000,
+        "csrci sstatus, 2; csrsi sip, 2; csrsi sie, 2; rdinstret s9; li a5, 0x55",
+    ),
     "finisher": (0x0010_0000, "li a5, 0x5555"),
 }
 ACCESSES = [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import G_STAGE, ShadowTables
 from vlab.hypervisor.techniques.htinst import told_of
-from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
+from vlab.hypervisor.techniques.trap_and_emulate import AT_ENTRIES, TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
 from vlab.machine.choices import SINK
@@ -101,6 +101,7 @@ class HardwareAssisted(TrapAndEmulate):
                 where=vm.name,
                 mend=_('Build the machine with `Machine(extensions="H")`.'),
             )
+        self._plain = self._as_said_by(HardwareAssisted, AT_ENTRIES)
         issuer = vm.host.issuer
         self._issue_saving = {alarm: issuer(_saving(alarm)) for alarm in (False, True)}
         self._issue_loading = {
@@ -156,6 +157,8 @@ class HardwareAssisted(TrapAndEmulate):
 
     def load_again(self) -> None:
         """See `TrapAndEmulate.load_again`."""
+        if not self.direct:
+            return
         self._load(self._pending)
         if self._stale:
             self._load_table()
@@ -307,6 +310,13 @@ class HardwareAssisted(TrapAndEmulate):
                 self._emulate(_ECALL)
             case _ if not cause & INTERRUPT_BIT:
                 self.inject(cause, value)
+
+    def _emulate(self, word: int) -> None:
+        """See `TrapAndEmulate`: as there, where the guest runs as there before and after."""
+        direct = self.direct
+        super()._emulate(word)
+        if direct or self.direct:
+            self.unmoved = False
 
     def _access_device(self, address: int) -> None:
         """Do the access to a device of which `htinst` tells, on the virtual hart; where it tells none, interpret."""
