@@ -75,6 +75,7 @@ class Memory(Watches):
         self.ram = _allocate(size)
         whole = memoryview(self.ram)
         self.views: Mapping[int, Any] = {element: whole.cast(code) for element, code in _FORMATS.items()}
+        self._doubles = self.views[8]
         self.dirty: set[int] = set()
         self.open = bytearray(size // PAGE)  # of each page: whether an engine's stores may go straight there
         self._saved = Pages({})
@@ -103,6 +104,9 @@ class Memory(Watches):
         at = address - self.base
         if not 0 <= at <= self.size - size:
             raise Trap(ACCESS_FAULT[Access.LOAD], address)
+        if not at & 7 and size == 8:  # an entry of a page table, mostly
+            found: int = self._doubles[at >> 3]
+            return found
         return int.from_bytes(self.ram[at : at + size], "little")
 
     def store(self, address: int, size: int, value: int) -> None:

@@ -88,6 +88,10 @@ class Context:
     entries: dict[int, Entry] = field(default_factory=dict)
     reads: dict[int, int] = field(default_factory=dict)
     writes: dict[int, int] = field(default_factory=dict)
+    walked: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.walked = self.key.walked
 
     def find(self, address: int) -> Entry | None:
         """What is remembered of the page of a virtual address."""
@@ -179,12 +183,13 @@ class Mmu:
 
         A and D are set, unless `touch` is false: who only looks changes nothing.
         """
-        key = (self.fetches if access is Access.FETCH else self.data).key
-        if not key.walked:
+        context = self.fetches if access is Access.FETCH else self.data
+        key = context.key
+        if not context.walked:
             if address >> PHYSICAL_BITS:
                 raise Trap(ACCESS_FAULT[access], address)
             return self._allowed(key, access, size, address, Found(address, R | W | X, True))
-        place = key, self._hart.csr.values["satp"], address, access, size
+        place = context, self._hart.csr.values["satp"], address, access, size
         known = self._walked.get(place)
         if known is not None and self._holds(known):
             return known.found
