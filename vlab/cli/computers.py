@@ -178,12 +178,12 @@ def is_linux(name: str) -> bool:
 
 def linux_image() -> Path:
     """Linux's image; while it is built, a bar on the reader's terminal."""
-    from tqdm import tqdm
-
     from vlab.guests import linux
 
     if (there := linux.built()) is not None:
         return there
+    from tqdm import tqdm
+
     hidden = not is_terminal(sys.stderr)
     title = _("Linux is built, once")
     with tqdm(disable=hidden, desc=title, total=linux.STEPS, unit=_(" files"), leave=False) as progress:
