@@ -25,10 +25,10 @@ def test_a_memory_that_cannot_be(size):
 
 
 def test_a_host_without_so_much_memory(monkeypatch):
-    def refuse(_size):
-        raise MemoryError
+    def refuse(*_arguments, **_named):
+        raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(module, "bytearray", refuse, raising=False)
+    monkeypatch.setattr(module, "mmap", refuse)
     with pytest.raises(VlabError, match="not have so much"):
         Memory(SIZE)
 

@@ -1,4 +1,4 @@
-"""Physical memory: one bytearray behind one write port.
+"""Physical memory: one block of bytes behind one write port.
 
 Everything that writes RAM comes through `store`, `poke` or a *fast page*. A page is fast for the hart only
 while nobody wants to know of writes to it: not while it is clean (the dirty log wants to know), holds decoded
@@ -7,6 +7,7 @@ instructions (the interpreter does), or is watched. So those three cost a fast s
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from mmap import ACCESS_COPY, mmap
 from typing import Any
 
 from vlab.language import VlabError, _
@@ -86,7 +87,7 @@ class Memory(Watches):
         return _("Memory of {size} at {base:#x}").format(size=size_text(self.size), base=self.base)
 
     @property
-    def data(self) -> bytearray:
+    def data(self) -> mmap:
         """All its bytes, for whoever looks at many at once, such as `vlab.paging.walk_many`."""
         return self.ram
 
@@ -198,10 +199,11 @@ class Memory(Watches):
         self.on_slow_page()
 
 
-def _allocate(size: int) -> bytearray:
+def _allocate(size: int) -> mmap:
+    """So many zero bytes. The host gives a page of a mapping when it is first touched; a bytearray's, all at once."""
     try:
-        return bytearray(size)
-    except MemoryError:
+        return mmap(-1, size, access=ACCESS_COPY)
+    except (OSError, MemoryError):
         raise VlabError(
             _("This host does not have so much memory to give."), mend=_("Ask for less.")
         ) from None
