@@ -21,7 +21,6 @@ from vlab.machine.execute.native.layout import (
     CSR_FIELDS,
     H_FIELDS,
     LEAVE,
-    LIMIT,
     LOOK,
     OFFSETS,
     PMP_ROW,
@@ -152,9 +151,8 @@ class NativeEngine:
                 self._leave()
                 if reason == LOOK or standing(machine) is not None:
                     return  # or a trap led to a resident
-                steps = count if reason == LIMIT else 1
-                goes_on = self._steps(steps)
-                if steps == count or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
+                goes_on = self._step()
+                if count == 1 or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
                     return
                 self._enter()
                 self._begin(state[_END])

@@ -50,9 +50,10 @@ FIELDS = (
     "open",  # a byte a page of memory: stores may go straight there
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
-    "undecoded", "leaving", "across",  # handlers: of a slot that holds nothing yet; that leaves to Python; `across`
+    "undecoded", "leaving",  # handlers: of a slot that holds nothing yet; that leaves to Python
+    "across", "beyond",  # and those of these names
     "row",  # of the decoder's table: what was decoded last
-    "lone",  # a slot of its own, for an instruction that lies in two pages
+    "lone",  # a code page of no page of memory, for instructions by themselves
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
     "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
     "polled", "status",  # where a device's register is that can be read without Python, and what it holds
