@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from vlab.machine import Computer, Machine
     from vlab.riscv import Program
 
-_CHUNK = 20_000  # instructions before a first look at whether the guest gets anywhere; then it is the seldomer
+_CHUNK = (
+    20_000  # instructions before a first look at whether the guest gets anywhere; then it is the seldomer
+)
 _ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
 _JUMP_TO_ITSELF = 0x0000_006F
 

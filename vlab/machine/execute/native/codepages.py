@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.layout import (
-    ASK,
     CODE_HELD,
     CODE_MEMORY,
     CODE_PAGE,
     END_SLOT,
     LEFT,
-    OPEN_DATA,
     SLOT,
 )
 from vlab.machine.execute.native.slots import decoder_table
-from vlab.machine.memory import PAGE, Memory
+from vlab.machine.memory import ASK, OPEN_DATA, PAGE, Memory
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart

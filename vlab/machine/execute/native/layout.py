@@ -47,7 +47,7 @@ FIELDS = (
     "fetch", "data",  # contexts in use
     "refetch",  # whether the TLB has forgotten the page that is being executed
     "ram", "base", "size",  # memory: in the host, and for the guest
-    "open",  # a byte a page of memory: stores may go straight there
+    "open",  # a byte a page of memory: what stores to it may do
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
     "undecoded", "leaving",  # handlers: of a slot that holds nothing yet; that leaves to Python
@@ -132,9 +132,6 @@ LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)
 NOTE_SIZE = 64
 NOTES = 1 << 12  # most of them
 TRAP, RETURN, CSR_WRITE, TLB_FILL, TLB_FLUSH = range(5)
-
-# What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
-ASK, OPEN, OPEN_DATA = range(3)
 
 
 # The number of a context among the state's fields: its mode, and these bits. Behind them are those of V = 1.

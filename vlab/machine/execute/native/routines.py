@@ -20,8 +20,6 @@ from vlab.machine.execute.native.layout import (
     MOST_FIRST,
     NO_PAGE,
     NOTE_SIZE,
-    OPEN,
-    OPEN_DATA,
     PAGES,
     QUICK_SIZE,
     READ_TAG,
@@ -31,6 +29,7 @@ from vlab.machine.execute.native.layout import (
     TLB_FILL,
     WRITE_TAG,
 )
+from vlab.machine.memory import CLEAN, OPEN, OPEN_DATA
 from vlab.machine.pmp import R, W, X
 from vlab.riscv import Cause
 
@@ -82,7 +81,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
     if context == s.fetch and before == code and need != X:
         # The page being executed loses its place, but not before this instruction is done.
         at = (found >> RIGHTS_BITS << _OFFSET_BITS) - s.base
-        if need == W and peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN:
+        if need == W and not may_store(s, at):
             return 0
         s.refetch = 1
     slow(context, before)
@@ -137,10 +136,18 @@ def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
     if need == R:
         poke(entry + READ_TAG, 8, tag)
         return _YES
-    if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN:
+    if not may_store(s, at):
         return 0
     poke(entry + WRITE_TAG, 8, tag)
     return _YES
+
+
+def may_store(s: "State", at: int) -> int:
+    """Whether a store that is about to be made may go straight to the page of a place in memory."""
+    state = s.open + (at >> _OFFSET_BITS)
+    if peek(state, 1) == CLEAN:
+        poke(state, 1, OPEN)
+    return peek(state, 1) == OPEN
 
 
 def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
@@ -243,6 +250,7 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     unheard,
     note,
     quicken,
+    may_store,
     locate,
     locate_aligned,
     decoded,
