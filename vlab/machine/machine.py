@@ -107,10 +107,11 @@ class Machine(Computer):
     @property
     def hart(self) -> Hart:
         """See `Computer.hart`. What native code has of it is taken back first."""
-        self._settle()
+        self.take_back()
         return super().hart
 
-    def _settle(self) -> None:
+    def take_back(self) -> None:
+        """Let the hart have its state again, if native code has it."""
         if self._native is not None and self._native.lent:
             self._native.settle()
 
@@ -150,12 +151,12 @@ class Machine(Computer):
     @property
     def reservation(self) -> tuple[int, int] | None:
         """What `lr` reserved: physical address and size."""
-        self._settle()
+        self.take_back()
         return self._reserved
 
     @reservation.setter
     def reservation(self, held: tuple[int, int] | None) -> None:
-        self._settle()
+        self.take_back()
         self._reserved = held
 
     @property
@@ -237,6 +238,11 @@ class Machine(Computer):
         It does whoever is about to execute it, as often as it is asked to go on: take the address out to go past.
         """
         self._hart.interpreter.stop_at(addresses)
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """Where `run` stops: see `stop_at`."""
+        return self._hart.interpreter.breakpoints
 
     def catch_up(self) -> bool:
         """Do what happens before the next instruction: wake, take a due interrupt. False if it sleeps for good."""

@@ -4,5 +4,6 @@
 Python, as LLVM IR. `handlers`, `pairs`: one an instruction, and for two that often follow each other. `flow`,
 `common`, `routines`, `walks`: what runs between them. `privileged`, `csrs`: traps, returns, fences and CSRs.
 `building`, `keeping`: machine code from all that, kept in a cache. `codepages`, `slots`, `decoding`: instructions
-decoded into slots. `tlb`: the TLB in shared memory. `notes`: events. `engine`: the loop.
+decoded into slots. `tlb`: the TLB in shared memory. `notes`: events. `outside`: stores to
+devices. `engine`: the loop.
 """

@@ -5,6 +5,7 @@ from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
+    DEVICE,
     EXEC,
     EXEC_SIZE,
     LEAVE,
@@ -40,6 +41,7 @@ def common() -> str:
             _limit(),
             _stop("over", LIMIT),
             _stop("leave", LEAVE),
+            _stop("outside", DEVICE),
             _undecoded(),
             _across(),
             _beyond(),
@@ -156,6 +158,11 @@ def _refused() -> str:
     pc = _pc(text)
     count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
     _trap_at(text, pc, text.load(_field(text, "value"), 64), count, "0")
+    outside, leaving = text.label(), text.label()
+    text.branch(text.value(f"icmp ne i64 {text.load(_field(text, 'device'), 64)}, 0"), outside, leaving)
+    text.place(outside)
+    tail(text, "@outside", "%slot")
+    text.place(leaving)
     tail(text, "@leave", "%slot")
     return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
 

@@ -57,7 +57,8 @@ FIELDS = (
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
     "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
     "polled", "status",  # where a device's register is that can be read without Python, and what it holds
-    "value",  # a routine's result; the page of memory that wants a code page
+    "value",  # a routine's result; the page of memory that wants a code page; the address of an access
+    "device", "stored", "width", "next",  # of a store that no memory takes: where it goes, what, and what comes next
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
     "extended",  # whether the hart has H
     "virtual",  # its mode V
@@ -126,7 +127,7 @@ ROW_FIRST, ROW_SECOND = 80, 88  # its place in the table of pairs as their first
 ROW_PIECES = 104
 
 # Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)
+LIMIT, LEAVE, CODE, REFUSED, LOOK, DEVICE = range(6)
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64

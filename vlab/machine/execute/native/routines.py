@@ -153,9 +153,10 @@ def may_store(s: "State", at: int) -> int:
 def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     """Where in the host the bytes at an address are, for an access that found no tag.
 
-    0 if it is Python's; or a trap, of which `fault` is then the cause.
+    0 if it is Python's; or a trap, of which `fault` is then the cause; or a store to a `device`.
     """
     s.fault = 0
+    s.device = 0
     if (address & 4095) + size > 4096:
         return 0
     if refill(s, context, address, need) == _YES:
@@ -167,7 +168,10 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
         return 0
     physical = known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095
     at = physical - s.base
-    if need == W and at < s.size:
+    if need == W and at >= s.size:
+        s.device = physical
+        return 0
+    if need == W:
         if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or (
             decoded(s, at, size) and not forgotten(s, at, size)
         ):
@@ -179,13 +183,16 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
 
 
 def locate_aligned(s: "State", context: int, address: int, size: int, need: int) -> int:
-    """The same for an atomic, which must be aligned."""
+    """The same for an atomic, which must be aligned, and in memory."""
+    found = 0
     if address & (size - 1):
         s.fault = _LOAD_MISALIGNED
         if need == W:
             s.fault = _STORE_MISALIGNED
-        return 0
-    return locate(s, context, address, size, need)
+    else:
+        found = locate(s, context, address, size, need)
+    s.device = 0
+    return found
 
 
 def decoded(s: "State", at: int, size: int) -> int:
