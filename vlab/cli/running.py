@@ -138,9 +138,8 @@ def ending(run: Run, end: End, program: "Program") -> str:
 
 def _stopped(guest: "Computer") -> str:
     """Why the guest's hypervisor has stopped it; nothing if it has not."""
-    from vlab.hypervisor import VirtualMachine
-
-    stopped = guest.technique.stopped if isinstance(guest, VirtualMachine) else ""
+    technique = getattr(guest, "technique", None)  # a virtual machine's
+    stopped = technique.stopped if technique is not None else ""
     return _("The guest was {stopped}.").format(stopped=stopped) if stopped else ""
 
 
