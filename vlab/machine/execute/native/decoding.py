@@ -45,7 +45,7 @@ from vlab.machine.pmp import X
 if TYPE_CHECKING:
     from vlab.machine.execute.native.routines import State, peek, poke, refill, unsigned
 
-MOST_LEFT = 32  # instructions of a straight line: of the last one before a deadline, Python does them
+MOST_LEFT = 32  # instructions of a straight line
 NO_CSR = (1 << 32) - 1
 ALWAYS = 1 << 32  # a bit that every word is taken to have, for rows that ask for none
 RD_SHIFT, RS2_SHIFT = 8 * (RD - IMM), 8 * (LEFT - IMM)  # of a row's fields: rs2 waits where `left` will be
@@ -206,7 +206,17 @@ def fill_with(at: int, handler: int) -> int:
     return 0
 
 
-# An instruction in two pages
+# An instruction by itself: in a slot of the page that is no page of memory's, where it has the same place
+
+
+def alone(s: "State", slot: int) -> int:
+    """The slot of an instruction in the midst of a straight line that is too long for the attempts left."""
+    code = slot & -CODE_PAGE
+    offset = (slot - code) >> SLOT_SHIFT
+    memory = peek(code + CODE_MEMORY, 8)
+    at = s.lone + slot - code
+    fill_at(s, at, offset, memory)
+    return lone(s, at, size_at(s, memory, offset))
 
 
 def across(s: "State", slot: int) -> int:
@@ -215,11 +225,19 @@ def across(s: "State", slot: int) -> int:
     entry = s.fetch + EXEC + (page >> _OFFSET_BITS & _SETS) * EXEC_SIZE
     if peek(entry, 8) != page and refill(s, s.fetch, page, X) != YES:
         return 0
-    first = peek(peek((slot & -CODE_PAGE) + CODE_MEMORY, 8) + _HALF, 2)
+    code = slot & -CODE_PAGE
+    first = peek(peek(code + CODE_MEMORY, 8) + _HALF, 2)
     second = peek(peek(peek(entry + 8, 8) + CODE_MEMORY, 8), 2)
-    fill(s, s.lone, _FAR, first | second << 16)
-    poke(s.lone + LEFT, 2, 1)
-    return s.lone
+    at = s.lone + slot - code
+    fill(s, at, _FAR, first | second << 16)
+    return lone(s, at, 4)
+
+
+def lone(s: "State", at: int, size: int) -> int:
+    """A slot as a line of its own; whoever goes on behind it looks for the page of that instruction."""
+    poke(at + LEFT, 2, 1)
+    poke(at + (size << SLOT_SHIFT), 8, s.beyond)
+    return at
 
 
 # Forgetting
@@ -268,4 +286,4 @@ def drop(s: "State", code: int, offset: int) -> int:
     return 0
 
 
-DECODING = (size_at, fill_with, row_of, fill, pair, fill_at, decode, across, forgotten, drop)
+DECODING = (size_at, fill_with, row_of, fill, pair, fill_at, decode, alone, across, lone, forgotten, drop)

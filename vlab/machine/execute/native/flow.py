@@ -10,10 +10,10 @@ from vlab.machine.execute.native.text import Text
 PARAMETERS = "ptr noalias %s, ptr %slot, i64 %count, ptr %tlb"
 
 
-def enter(text: Text, slot: str) -> None:
+def enter(text: Text, slot: str, attempts: str = "%count") -> None:
     """Begin a straight line, if there are attempts enough for all of it."""
     left = text.load(text.pointer(slot, LEFT), 16)
-    count = text.value(f"sub i64 %count, {left}")
+    count = text.value(f"sub i64 {attempts}, {left}")
     enough, short = text.label(), text.label()
     text.branch(text.value(f"icmp sge i64 {count}, 0"), enough, short, likely=True)
     text.place(short)

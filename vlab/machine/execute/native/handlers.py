@@ -404,9 +404,13 @@ class _Handler:
         return Value(text.value(f"zext i1 {text.value(f'xor i1 {held}, true')} to i64"))
 
     def _store(self, address: ast.expr, size: ast.expr, value: ast.expr) -> None:
-        length = _size(size)
+        length, text = _size(size), self._text
         stored = self._expressions.low(value)
-        self._text.store(self._host(address, length, W), 8 * length, stored)
+        if self._slow:
+            following = text.value(f"add i64 {self._pc()}, {self._size}")
+            for field, told in (("stored", stored), ("width", str(length)), ("next", following)):
+                text.store(text.pointer("%s", OFFSETS[field]), 64, told)
+        text.store(self._host(address, length, W), 8 * length, stored)
 
 
 def _size(node: ast.expr) -> int:

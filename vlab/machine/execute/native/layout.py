@@ -47,16 +47,18 @@ FIELDS = (
     "fetch", "data",  # contexts in use
     "refetch",  # whether the TLB has forgotten the page that is being executed
     "ram", "base", "size",  # memory: in the host, and for the guest
-    "open",  # a byte a page of memory: stores may go straight there
+    "open",  # a byte a page of memory: what stores to it may do
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
-    "undecoded", "leaving", "across",  # handlers: of a slot that holds nothing yet; that leaves to Python; `across`
+    "undecoded", "leaving",  # handlers: of a slot that holds nothing yet; that leaves to Python
+    "across", "beyond",  # and those of these names
     "row",  # of the decoder's table: what was decoded last
-    "lone",  # a slot of its own, for an instruction that lies in two pages
+    "lone",  # a code page of no page of memory, for instructions by themselves
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
     "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
     "polled", "status",  # where a device's register is that can be read without Python, and what it holds
-    "value",  # a routine's result; the page of memory that wants a code page
+    "value",  # a routine's result; the page of memory that wants a code page; the address of an access
+    "device", "stored", "width", "next",  # of a store that no memory takes: where it goes, what, and what comes next
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
     "extended",  # whether the hart has H
     "virtual",  # its mode V
@@ -126,15 +128,12 @@ ROW_FIRST, ROW_SECOND = 80, 88  # its place in the table of pairs as their first
 ROW_PIECES = 104
 
 # Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK, TURN = range(6)  # TURN: at GATE, in S mode with V = 0
+LIMIT, LEAVE, CODE, REFUSED, LOOK, TURN, DEVICE = range(7)  # TURN: at GATE, in S mode with V = 0
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64
 NOTES = 1 << 12  # most of them
 TRAP, RETURN, CSR_WRITE, TLB_FILL, TLB_FLUSH = range(5)
-
-# What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
-ASK, OPEN, OPEN_DATA = range(3)
 
 
 # The number of a context among the state's fields: its mode, and these bits. Behind them are those of V = 1.

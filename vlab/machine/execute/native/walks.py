@@ -7,7 +7,7 @@ cause, or what Python must look at.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vlab.machine.execute.native.layout import KEY, OPEN, PMP_ROW, RIGHTS_BITS
+from vlab.machine.execute.native.layout import KEY, PMP_ROW, RIGHTS_BITS
 from vlab.machine.h_extension.mmu import ENTRY_READ
 from vlab.machine.mmu import PHYSICAL_BITS
 from vlab.machine.pmp import LOCKED, R, W, X
@@ -16,7 +16,7 @@ from vlab.riscv import Access, Mode
 from vlab.riscv.privilege import GUEST_PAGE_FAULT, PAGE_FAULT
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, peek, poke, unsigned
+    from vlab.machine.execute.native.routines import State, may_store, peek, poke, unsigned
 
 _MODE, _PAGED, _SUM, _MXR, _VIRTUAL, _NESTED, _HOST_MXR = (KEY + 8 * number for number in range(7))
 _V, _R, _W, _X, _U, _A, _D = (int(Flags[name]) for name in "VRWXUAD")
@@ -120,7 +120,7 @@ def walk(s: "State", context: int, address: int, need: int) -> int:
         if s.keeps_marks:
             s.fault = _PAGE_FAULT
             return 0
-        if not writable or peek(s.open + (s.place >> _OFFSET_BITS), 1) != OPEN:
+        if not writable or not may_store(s, s.place):
             return 0
         poke(s.ram + s.place, 8, wanted)
     return found >> _FLAG_BITS << RIGHTS_BITS | clean(granted(context, found), wanted)
