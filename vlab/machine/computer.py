@@ -105,6 +105,9 @@ class PhysicalMemory(Protocol):
     def hold_code(self, address: int) -> None:
         """Stores to this page must be seen: it holds decoded instructions."""
 
+    def touched(self) -> set[int]:
+        """The pages that may not be all zeros: their addresses by PAGE."""
+
     def pages(self) -> Mapping[int, bytes]:
         """The pages that are not all zeros, by number."""
 

@@ -193,6 +193,11 @@ class Memory(Watches):
         self.watched[address] = callback
         self._close((address - self.base) // PAGE)
 
+    def touched(self) -> set[int]:
+        """The pages that may not be all zeros: their addresses by PAGE. None of them is read for that."""
+        first = self.base // PAGE
+        return {first + page for page in self.dirty.union(self._saved)}
+
     def pages(self) -> Pages:
         """The pages that are not all zeros, by number from `base`. Costs what was written since last time."""
         self.fresh()
