@@ -104,6 +104,38 @@ def test_a_line_shortened_by_a_store_keeps_the_count():
     run_alike(machines, 7, 50, 51, 52, 100, 200)
 
 
+LOOPS = """
+    li   a1, 3
+outer:
+    li   a2, 2
+inner:
+    addi a3, a3, 1
+    addi a2, a2, -1
+    bnez a2, inner
+    addi a4, a4, 1
+    blt  a4, a5, outer
+    la   a6, inner
+    lw   a7, 0(a6)
+    addi t0, a7, 0
+    slli a1, a4, 20
+    add  a7, a7, a1
+    sw   a7, 0(a6)
+    addi a5, a5, 2
+    j    outer
+"""
+
+
+def test_loops_in_each_other_stop_at_every_count():
+    """Jumps back, to the same place as before and to others; and the place is overwritten meanwhile."""
+    machines = both(LOOPS)
+    fresh = machines[0].snapshot()
+    for steps in range(8, 120):
+        for machine in machines:
+            machine.restore(fresh)
+        run_alike(machines, steps)
+    assert run_alike(machines, *range(130, 1000, 17)).hart.x[13] > 1000  # so it was overwritten
+
+
 def test_an_instruction_before_a_page_that_is_written_stays_whole():
     machines = both("la a0, 1f\n li a1, 0x13\n li a2, 30\n2: sw a1, 0(a0)\n addi a2, a2, -1\n bnez a2, 2b\n j 1f\n"
                     " .balign 4096\n1: li a3, 7\n j .")  # fmt: skip

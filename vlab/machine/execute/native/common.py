@@ -37,6 +37,7 @@ def common() -> str:
             _run(),
             _resume(),
             _seek(),
+            _back(),
             _page_end(),
             _stop("limit", LIMIT),
             _stop("leave", LEAVE),
@@ -57,7 +58,7 @@ def _run() -> str:
     text = Text()
     pc = text.as_pointer(text.load(_field(text, "pc"), 64))
     count, data = text.load(_field(text, "count"), 64), text.load(_field(text, "data"), 64)
-    text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)})")
+    text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)}, ptr null)")
     text.line(f"ret i64 {text.load(_field(text, 'reason'), 64)}")
     return text.function("define i64 @run(ptr %s) #0")
 
@@ -153,6 +154,13 @@ def _refused() -> str:
     _trap_at(text, pc, text.load(_field(text, "value"), 64), count, "0")
     tail(text, "@leave", "%slot")
     return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
+
+
+def _back() -> str:
+    """Begin another loop than the last one."""
+    text = Text()
+    enter(text, "%slot", "%slot")
+    return text.function(f"define internal tailcc void @back({PARAMETERS}) #1")
 
 
 def _undecoded() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from vlab.machine.execute.native.expressions import Expressions, Kind, Value
-from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
+from vlab.machine.execute.native.flow import PARAMETERS, enter, enter_again, go_on, tail
 from vlab.machine.execute.native.layout import (
     ADDEND,
     IMM,
@@ -40,6 +40,7 @@ _ROUTINES = {
 _PYTHON = CONTROL.keys() - _NOTHING - _ROUTINES
 _PAGES = -4096
 _ALIGNED = 32  # bytes: where a handler lies is worth a fifth of a loop's speed
+NEAR, QUIET = ("near", "back"), ("quiet", "quiet.back")  # kinds of near jumps: on, and back
 _NARROW = {"byte": 8, "half": 16, "word": 32}
 _TAG_SHIFT = 12 - QUICK_SIZE.bit_length() + 1
 _TAG_MASK = (SETS - 1) * QUICK_SIZE
@@ -96,9 +97,9 @@ def handlers() -> Iterator[tuple[str, str]]:
         row = ROWS[base]
         if native(row):
             name = handler_name(base, size)
-            kinds = ["", "near" if jumps(row) else "last"] if jumps_near(row) or not jumps(row) else [""]
+            kinds = ["", *NEAR] if jumps_near(row) else [""] if jumps(row) else ["", "last"]
             if links(row):
-                kinds.append("quiet")
+                kinds += QUIET
             if called(row) & MEMORY.keys():
                 kinds += ["slow", "last.slow"]
             for kind in kinds:
@@ -113,7 +114,7 @@ def _pair(pair: Pair) -> str:
     first, second = ROWS[pair.first], ROWS[pair.second]
     one = _Handler(first, first.name, first.size, "")
     one.body()
-    kind = "quiet" if links(second) else "near" if jumps(second) else ""
+    kind = (QUIET if links(second) else NEAR)[pair.back] if jumps(second) else ""
     two = _Handler(second, second.name, second.size, kind, one, pair.by)
     two.end(two.body())
     return two.function(pair.name)
@@ -128,7 +129,7 @@ class _Handler:
     """Writes one handler.
 
     Of a row there are several kinds. A "near" one jumps inside its page: its immediate is the way to the slot there;
-    a "quiet" one does that too, and writes no register.
+    a "back" one does that too, to a slot before its own. A "quiet" one writes no register.
     A "last" one ends a straight line, though another follows. A "slow" one accesses memory that has no tag, so it
     asks a routine.
     """
@@ -137,7 +138,7 @@ class _Handler:
         self, row: Row, name: str, size: int, kind: str, before: "_Handler | None" = None, by: str = ""
     ):
         self._row, self._name, self._size = row, name, size
-        self._quiet, self._near = kind == "quiet", kind in ("near", "quiet")
+        self._quiet, self._near, self._back = kind in QUIET, kind in NEAR + QUIET, "back" in kind
         self._last, self._slow = "last" in kind, "slow" in kind
         self._text: Text = Text() if before is None else before._text
         text = self._text
@@ -291,7 +292,8 @@ class _Handler:
             return
         narrow = "rs2" in self._row.operands
         place = text.pointer(self._slot, UPPER_IMM if narrow else IMM)
-        enter(text, text.pointer(self._slot, text.load(place, 16 if narrow else 32, signed=True)))
+        there = text.pointer(self._slot, text.load(place, 16 if narrow else 32, signed=True))
+        (enter_again if self._back else enter)(text, there)
 
     def _leave_if(self, number: str) -> None:
         """Leave to Python before this instruction, if a number isn't zero."""
