@@ -36,7 +36,6 @@ def enter_again(text: Text, slot: str) -> None:
     tail(text, "@back", slot)  # code of its own, or else LLVM would make one way of both
 
 
-
 def go_on(text: Text, count: str) -> None:
     """What a routine has said comes next, in the context that is now that of data; Python, if it has to look around."""
     field = text.pointer("%s", OFFSETS["look"])
