@@ -14,7 +14,7 @@ pytest.importorskip("llvmlite")
 
 from vlab.machine.execute.native import building
 from vlab.machine.execute.native.csrs import csr_rows
-from vlab.machine.execute.native.handlers import NEAR, QUIET, jumps_near, native
+from vlab.machine.execute.native.kinds import NEAR, QUIET, jumps_near, native
 
 SINK = 32
 RESTING = b"\x6f\0\0\0" * (PAGE // 4)

@@ -13,7 +13,7 @@ from vlab.riscv import ROWS, Mode, assemble
 pytest.importorskip("llvmlite")
 
 from vlab.machine.execute.native import codepages, engine
-from vlab.machine.execute.native.handlers import native
+from vlab.machine.execute.native.kinds import native
 
 
 @pytest.fixture

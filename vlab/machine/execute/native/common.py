@@ -58,7 +58,9 @@ def _run() -> str:
     text = Text()
     pc = text.as_pointer(text.load(_field(text, "pc"), 64))
     count, data = text.load(_field(text, "count"), 64), text.load(_field(text, "data"), 64)
-    text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)}, ptr null)")
+    text.line(
+        f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)}, ptr null, i64 0)"
+    )
     text.line(f"ret i64 {text.load(_field(text, 'reason'), 64)}")
     return text.function("define i64 @run(ptr %s) #0")
 

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.decoding import ALWAYS, NO_CSR, RD_SHIFT, RS2_SHIFT
-from vlab.machine.execute.native.handlers import NEAR, QUIET, handler_name, jumps, jumps_near, links, native
+from vlab.machine.execute.native.kinds import NEAR, QUIET, handler_name, jumps, jumps_near, links, native
 from vlab.machine.execute.native.layout import (
     BUCKETS,
     DECODER_CSRS,
@@ -70,7 +70,8 @@ def _pairs(handlers: Mapping[str, int]) -> bytes:
     table = [0] * (PAIR_SIZE // 8 * (len(FIRSTS) + 1) * (len(SECONDS) + 1))
     for pair in PAIRS:
         number = (FIRSTS.index(pair.first) + 1) * (len(SECONDS) + 1) + SECONDS.index(pair.second) + 1
-        table[PAIR_SIZE // 8 * number + PAIR_BACK // 8 * pair.back + WAYS.index(pair.by)] = handlers[pair.name]
+        place = PAIR_SIZE * number + PAIR_BACK * pair.back
+        table[place // 8 + WAYS.index(pair.by)] = handlers[pair.name]
     return struct.pack(f"<{len(table)}Q", *table)
 
 
@@ -101,7 +102,8 @@ def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     given = ("rs2" in base.operands, "csr" in base.operands)
     first = (FIRSTS.index(row.name) + 1) * (len(SECONDS) + 1) if row.name in FIRSTS else 0
     second = SECONDS.index(row.name) + 1 if row.name in SECONDS else 0
-    numbers = (row.mask, row.match, nonzero, handler, last, *near, *quiet, sign, fields, *given, first, second)
+    by_kind = (handler, last, *near, *quiet)
+    numbers = (row.mask, row.match, nonzero, *by_kind, sign, fields, *given, first, second)
     pieces = [_piece(piece) for piece in row.pieces if piece.operand in _PLACES]
     return struct.pack(f"<{len(numbers)}Q", *numbers) + b"".join(pieces) + bytes(8)
 
