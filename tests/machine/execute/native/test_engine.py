@@ -340,6 +340,21 @@ def test_a_page_of_data_in_the_place_of_the_code_in_the_tlb():
     assert machine.hart.x[12] == 300
 
 
+def test_pages_side_by_side_that_lie_apart_in_memory(steps):
+    """Each access is as far away from memory as the one before was not; none needs Python."""
+    machines = both("1: ld a1, 0(a0)\n addi a1, a1, 1\n sd a1, -8(a0)\n lbu a2, 1(a3)\n add a1, a1, a2\n"
+                    " sd a1, 0(a0)\n amoadd.d a4, a1, (a3)\n j 1b")  # fmt: skip
+    for machine in machines:
+        mode(machine, Mode.S)
+        pages = {0x1000: 0, 0x2000: 0x5000, 0x3000: 0x3000, 0x4000: 0x9000}
+        paged(machine, [(page, RAM_BASE + frame, "RWXAD") for page, frame in pages.items()])
+        machine.hart.pc, machine.hart.x[10], machine.hart.x[13] = 0x1000, 0x3000, 0x4000
+    run_alike(machines, *range(8, 50))
+    steps.clear()
+    run_alike(machines, 8_000)
+    assert len(steps) < 8  # those before the limit
+
+
 @pytest.mark.parametrize("flags", [0x47, 0x07, 0x87, 0xC7])
 def test_a_clean_page_becomes_dirty_at_its_first_store(flags):
     """A was set by the load before, or was not: D is set by the store, in the entry and in the TLB."""
