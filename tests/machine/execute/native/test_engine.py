@@ -12,22 +12,8 @@ from vlab.riscv import ROWS, Mode, assemble
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import codepages, engine
+from vlab.machine.execute.native import codepages
 from vlab.machine.execute.native.kinds import native
-
-
-@pytest.fixture
-def steps(monkeypatch):
-    """Where the instructions stand that Python did."""
-    found = []
-    step = engine.NativeEngine._step
-
-    def counted(self):
-        found.append(self._hart.pc)
-        return step(self)
-
-    monkeypatch.setattr(engine.NativeEngine, "_step", counted)
-    return found
 
 
 def both(source, memory="1M", **others):
