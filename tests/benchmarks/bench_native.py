@@ -131,13 +131,13 @@ def on_unicorn(program: Program, laps: int) -> tuple[float, int]:
 class Measured(NamedTuple):
     """One loop: the native engine's instructions, how many millions a second, and its speed over each peer's.
 
-    And the interpreter's over riscemu's. None where a peer can't run it.
+    And the interpreter's over riscemu's. Left out, or None, where a peer can't run it.
     """
 
     loop: str
     instructions: int
     speed: Spread
-    over: dict[str, Spread | None]
+    over: dict[str, Spread]
     slow: Spread | None
 
 
@@ -150,10 +150,10 @@ def report(*, repetitions: int = 3, quick: bool = False, peers: Sequence[str] = 
     found = [measure(loop, laps // part, repetitions, peers) for loop, laps in LOOPS.items()]
     rows = [
         [one.loop, f"{one.instructions:,}", f"{one.speed.median:.0f}", AIMS.get(one.loop, AIM),
-         *(_two(one.over[peer]) for peer in peers), _two(one.slow)]
+         *(_two(one.over.get(peer)) for peer in peers), _two(one.slow)]
         for one in found
     ]  # fmt: skip
-    means = [_mean([one.over[peer] for one in found]) for peer in peers]
+    means = [_mean([one.over.get(peer) for one in found]) for peer in peers]
     rows.append(["geometric mean", "", "", "", *means, _mean([one.slow for one in found])])
     rows.append(["its aim", "", "", "", *(MEANT.get(peer, "") for peer in peers), MEANT_SLOW])
     head = ["loop", "instructions", "million/s", "aim", *(f"over {peer}" for peer in peers)]
@@ -181,7 +181,7 @@ def measure(loop: str, laps: int, repetitions: int, peers: Sequence[str] = PEERS
         "QEMU -icount": partial(on_qemu, image, *ICOUNT),
         "the interpreter": partial(slow.run, few), "native, few": partial(native.run, few),
     }  # fmt: skip
-    if loop not in PRIVILEGED:
+    if loop not in PRIVILEGED and "Unicorn" in peers:
         runs["Unicorn"] = partial(on_unicorn, program, laps)
     if loop not in NOT_RISCEMU and "riscemu" in peers:
         runs["riscemu"] = partial(on_riscemu, Riscemu(text), fewest)
@@ -191,7 +191,7 @@ def measure(loop: str, laps: int, repetitions: int, peers: Sequence[str] = PEERS
         _expect_agreement(loop, turn)
     count = turns[0]["native"][1]
     pace = [turn["native"][0] / count for turn in turns]
-    over: dict[str, Spread | None] = dict.fromkeys(PEERS)
+    over: dict[str, Spread] = {}
     for peer in PEERS[:2]:
         over[peer] = spread(max(t[peer][0] - t["start"][0], _LEAST) / t["native"][0] for t in turns)
     for peer in set(PEERS[2:]) & set(runs):

@@ -373,6 +373,18 @@ def test_native_engine_and_its_peers_give_the_same_answers():
     assert [line.split()[0] for line in lines[3:12]] == [*bench_native.LOOPS, "geometric", "its"]
 
 
+@pytest.mark.slow
+@pytest.mark.requires("qemu")
+def test_native_engine_reaches_its_aims():
+    pytest.importorskip("llvmlite")
+    icount = []
+    for loop, laps in bench_native.LOOPS.items():
+        over = bench_native.measure(loop, laps // 2, 5, ("QEMU", "QEMU -icount")).over
+        assert over["QEMU"].highest >= bench_native.AIMS.get(loop, bench_native.AIM), loop
+        icount.append(over["QEMU -icount"].median)
+    assert geometric_mean(icount) >= bench_native.MEANT["QEMU -icount"]
+
+
 # --- Boots
 
 
