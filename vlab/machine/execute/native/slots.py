@@ -15,12 +15,14 @@ from functools import cache, lru_cache
 
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.decoding import ALWAYS, NO_CSR, RD_SHIFT, RS2_SHIFT
-from vlab.machine.execute.native.handlers import handler_name, jumps, jumps_near, links, native
+from vlab.machine.execute.native.kinds import NEAR, QUIET, handler_name, jumps, jumps_near, links, native
 from vlab.machine.execute.native.layout import (
     BUCKETS,
     DECODER_CSRS,
     DECODER_PAIRS,
     IMM,
+    PAIR_BACK,
+    PAIR_SIZE,
     RS1,
     SHORT_BUCKETS,
 )
@@ -65,10 +67,11 @@ def decoder_table(made: Native, lacking: frozenset[str], csrs: tuple[tuple[int, 
 
 def _pairs(handlers: Mapping[str, int]) -> bytes:
     """The table of pairs. Of an instruction that begins none, or ends none, the number is 0."""
-    table = [0] * (len(WAYS) * (len(FIRSTS) + 1) * (len(SECONDS) + 1))
+    table = [0] * (PAIR_SIZE // 8 * (len(FIRSTS) + 1) * (len(SECONDS) + 1))
     for pair in PAIRS:
         number = (FIRSTS.index(pair.first) + 1) * (len(SECONDS) + 1) + SECONDS.index(pair.second) + 1
-        table[len(WAYS) * number + WAYS.index(pair.by)] = handlers[pair.name]
+        place = PAIR_SIZE * number + PAIR_BACK * pair.back
+        table[place // 8 + WAYS.index(pair.by)] = handlers[pair.name]
     return struct.pack(f"<{len(table)}Q", *table)
 
 
@@ -83,12 +86,15 @@ def _possible(bits: tuple[int, ...], bucket: int, size: int) -> list[Row]:
 def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     """One row of the table; one that native code can't do has no handler."""
     name, base = handler_name(row.base, row.size), ROWS[row.base]
-    handler = last = near = quiet = sign = 0
+    handler = last = sign = 0
+    near, quiet = [0, 0], [0, 0]
     if known and native(base):
         handler = handlers[name]
         last = 0 if jumps(base) else handlers[f"{name}.last"]
-        near = handlers[f"{name}.near"] if jumps_near(base) else 0
-        quiet = handlers[f"{name}.quiet"] if links(base) else near
+        if jumps_near(base):
+            near = quiet = [handlers[f"{name}.{kind}"] for kind in NEAR]
+        if links(base):
+            quiet = [handlers[f"{name}.{kind}"] for kind in QUIET]
     if row.signed and row.width("imm"):
         sign = 1 << row.width("imm") - 1
     (nonzero,) = row.nonzero or (ALWAYS,)
@@ -96,7 +102,8 @@ def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     given = ("rs2" in base.operands, "csr" in base.operands)
     first = (FIRSTS.index(row.name) + 1) * (len(SECONDS) + 1) if row.name in FIRSTS else 0
     second = SECONDS.index(row.name) + 1 if row.name in SECONDS else 0
-    numbers = (row.mask, row.match, nonzero, handler, last, near, sign, fields, *given, first, second, quiet)
+    by_kind = (handler, last, *near, *quiet)
+    numbers = (row.mask, row.match, nonzero, *by_kind, sign, fields, *given, first, second)
     pieces = [_piece(piece) for piece in row.pieces if piece.operand in _PLACES]
     return struct.pack(f"<{len(numbers)}Q", *numbers) + b"".join(pieces) + bytes(8)
 
