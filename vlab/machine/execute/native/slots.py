@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.decoding import ALWAYS, NO_CSR, RD_SHIFT, RS2_SHIFT
-from vlab.machine.execute.native.kinds import NEAR, QUIET, handler_name, jumps, jumps_near, links, native
+from vlab.machine.execute.native.kinds import NEAR, QUIET, handler_name
 from vlab.machine.execute.native.layout import (
     BUCKETS,
     DECODER_CSRS,
@@ -24,7 +24,6 @@ from vlab.machine.execute.native.layout import (
     PAIR_BACK,
     PAIR_SIZE,
     RS1,
-    SHORT_BUCKETS,
 )
 from vlab.machine.execute.native.pairs import FIRSTS, PAIRS, SECONDS, WAYS
 from vlab.riscv.instructions import ROWS, Piece, Row
@@ -52,10 +51,10 @@ def decoder_table(made: Native, lacking: frozenset[str], csrs: tuple[tuple[int, 
         places[row.name] = at + len(rows)
         rows += _row(row, handlers, row.extension not in lacking)
     lists, starts = b"", []
-    for bits, count, size in ((_WIDE_BITS, SHORT_BUCKETS, 4), (_SHORT_BITS, BUCKETS - SHORT_BUCKETS, 2)):
-        for bucket in range(count):
+    for bits, size in ((_WIDE_BITS, 4), (_SHORT_BITS, 2)):
+        for bucket in _buckets(bits, size):
             starts.append(at + len(rows) + len(lists))
-            found = [places[row.name] for row in _possible(bits, bucket, size)]
+            found = [places[row.name] for row in bucket]
             lists += struct.pack(f"<{len(found) + 1}I", *found, 0)
     here = dict(csrs)
     known = (here.get(number, NO_CSR) for number in range(_CSR_NUMBERS))
@@ -76,25 +75,27 @@ def _pairs(handlers: Mapping[str, int]) -> bytes:
 
 
 @cache
-def _possible(bits: tuple[int, ...], bucket: int, size: int) -> list[Row]:
-    """The rows that an instruction of so many bytes may be, if its `bits` are those of the bucket's number."""
-    mask = sum(1 << bit for bit in bits)
-    word = sum((bucket >> number & 1) << bit for number, bit in enumerate(bits))
-    return [row for row in ROWS.values() if row.size == size and not (row.match ^ word) & row.mask & mask]
+def _buckets(bits: tuple[int, ...], size: int) -> list[list[Row]]:
+    """The rows that an instruction of so many bytes may be, by what those of its `bits` are."""
+    buckets: list[list[Row]] = [[] for _bucket in range(1 << len(bits))]
+    for row in (row for row in ROWS.values() if row.size == size):
+        fixed, match = (
+            sum((part >> bit & 1) << at for at, bit in enumerate(bits)) for part in (row.mask, row.match)
+        )
+        for number, bucket in enumerate(buckets):
+            if number & fixed == match:
+                bucket.append(row)
+    return buckets
 
 
 def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     """One row of the table; one that native code can't do has no handler."""
-    name, base = handler_name(row.base, row.size), ROWS[row.base]
-    handler = last = sign = 0
-    near, quiet = [0, 0], [0, 0]
-    if known and native(base):
-        handler = handlers[name]
-        last = 0 if jumps(base) else handlers[f"{name}.last"]
-        if jumps_near(base):
-            near = quiet = [handlers[f"{name}.{kind}"] for kind in NEAR]
-        if links(base):
-            quiet = [handlers[f"{name}.{kind}"] for kind in QUIET]
+    name, base, sign = handler_name(row.base, row.size), ROWS[row.base], 0
+    # What has been made for a row tells what kind of row it is, sooner than its meaning does.
+    handler, last = (handlers.get(kind, 0) if known else 0 for kind in (name, f"{name}.last"))
+    near, quiet = ([handlers.get(f"{name}.{kind}", 0) for kind in kinds] for kinds in (NEAR, QUIET))
+    if not any(quiet):
+        quiet = near
     if row.signed and row.width("imm"):
         sign = 1 << row.width("imm") - 1
     (nonzero,) = row.nonzero or (ALWAYS,)
