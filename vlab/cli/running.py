@@ -45,6 +45,7 @@ class Run:
         self.why = ""  # what the guest does, if the run ended because it will do so for ever
         self._expected = None if expected is None else expected.encode("utf-8", "replace")
         self._found = False
+        self._stops = False  # whether the machine has to stop when it is found
         self._retired = self._attempted = self._shown = 0
         self._show = show or _showing()
         guest.uart.listener = self._printed
@@ -55,6 +56,8 @@ class Run:
             self._show(byte)
         if self._expected is not None and self.guest.uart.output.endswith(self._expected):
             self._found = True
+            if self._stops:
+                self.machine.stop_here()
 
     def _over(self) -> bool:
         return self._found or self.guest.status is not None
@@ -75,8 +78,9 @@ class Run:
     def _go(self, progress: Callable[[int], object]) -> End:
         from vlab.machine import Stop
 
-        # To be asked after each trap takes time: it is for those who wait for a text.
-        until = None if self._expected is None else self._over
+        # To be asked after each trap takes time: it is for those who wait for a text from deep inside.
+        self._stops = self._expected is not None and self.guest is self.machine
+        until = None if self._expected is None or self._stops else self._over
         chunk = _CHUNK
         while (left := self.limit - self.machine.steps) > 0:
             before = self.machine.steps

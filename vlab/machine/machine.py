@@ -240,10 +240,14 @@ class Machine(Computer):
         """
         self._hart.interpreter.stop_at(addresses)
 
+    def stop_here(self) -> None:
+        """Let `run` stop, with CONDITION, behind the instruction that is under way: for a device's listener."""
+        self._hart.interpreter.hit = True
+
     @property
-    def stops(self) -> frozenset[int]:
-        """Where `run` stops: see `stop_at`."""
-        return self._hart.interpreter.breakpoints
+    def stops(self) -> tuple[frozenset[int], bool]:
+        """Where `run` stops, and whether it does now: see `stop_at` and `stop_here`."""
+        return self._hart.interpreter.breakpoints, self._hart.interpreter.hit
 
     def catch_up(self) -> bool:
         """Do what happens before the next instruction: wake, take a due interrupt. False if it sleeps for good."""

@@ -259,6 +259,14 @@ def test_who_begins_to_listen_in_a_store_hears_the_next_one():
     assert [event.offset for event in heard if isinstance(event, DeviceAccess)].count(4) == 2
 
 
+def test_it_stops_where_a_listener_asks_for_it():
+    machines = both(PRINTING + " bnez a1, 1b\n" + OFF)
+    for machine in machines:
+        machine.uart.listener = lambda byte, machine=machine: byte == b"A" and machine.stop_here()
+    machine = run_alike(machines, 5000, 5000)
+    assert (machine.console.count("A"), machine.console[-1]) == (2, "A")
+
+
 def test_a_breakpoint_set_in_a_store_holds():
     machines = both(f"{START} sw a1, 0(a0)\n addi a1, a1, 1\n there: addi a1, a1, 1\n{OFF}",
                     lambda machine, *_what: machine.stop_at([machine.program.symbols["there"]]))  # fmt: skip

@@ -29,24 +29,10 @@ from vlab.riscv.csrs import H_REGISTERS
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import engine, notes
+from vlab.machine.execute.native import notes
 
 HANDLER = RAM_BASE + 0x400
 REST = "\n nop" * 8 + "\n j ."
-
-
-@pytest.fixture
-def steps(monkeypatch):
-    """Where the instructions stand that Python did."""
-    found = []
-    step = engine.NativeEngine._step
-
-    def counted(self):
-        found.append(self._hart.pc)
-        return step(self)
-
-    monkeypatch.setattr(engine.NativeEngine, "_step", counted)
-    return found
 
 
 def both(source, memory="2M", extensions="H", **others):

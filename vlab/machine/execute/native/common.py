@@ -39,6 +39,7 @@ def common() -> str:
             _run(),
             _resume(),
             _seek(),
+            _back(),
             _page_end(),
             _limit(),
             _stop("over", LIMIT),
@@ -61,7 +62,9 @@ def _run() -> str:
     text = Text()
     pc = text.as_pointer(text.load(_field(text, "pc"), 64))
     count, data = text.load(_field(text, "count"), 64), text.load(_field(text, "data"), 64)
-    text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)})")
+    text.line(
+        f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)}, ptr null, i64 0)"
+    )
     text.line(f"ret i64 {text.load(_field(text, 'reason'), 64)}")
     return text.function("define i64 @run(ptr %s) #0")
 
@@ -173,6 +176,13 @@ def _refused() -> str:
     return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
 
 
+def _back() -> str:
+    """Begin another loop than the last one."""
+    text = Text()
+    enter(text, "%slot", "%slot")
+    return text.function(f"define internal tailcc void @back({PARAMETERS}) #1")
+
+
 def _undecoded() -> str:
     """In a slot that holds nothing yet: a straight line begins here."""
     text = Text()
@@ -191,7 +201,7 @@ def _limit() -> str:
     text.place(some)
     state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
     lone = text.as_pointer(text.value(f"call {routine('alone', [state, slot])}"))
-    enter(text, lone, count)
+    enter(text, lone, attempts=count)
     text.place(none)
     tail(text, "@over", "%slot")
     return text.function(f"define internal tailcc void @limit({PARAMETERS}) #1")

@@ -118,14 +118,15 @@ SHORT_BUCKETS = 1 << 8  # those of compressed instructions come behind the other
 BUCKETS = SHORT_BUCKETS + (1 << 5)
 DECODER_CSRS = 4 * BUCKETS
 DECODER_PAIRS = DECODER_CSRS + 4 * 4096  # the handlers of two instructions: by rs1, by rs2, by neither
-PAIR_SIZE = 24
+PAIR_BACK = 24  # and then those of which the second jumps back
+PAIR_SIZE = 48
 ROW_MASK, ROW_MATCH, ROW_NONZERO = 0, 8, 16  # which bits are fixed, and how; of which some must be 1
-ROW_HANDLER, ROW_LAST, ROW_NEAR = 24, 32, 40  # its handler; that at the end of a line; that of a near jump
-ROW_QUIET = 96  # that of one that writes no register
-ROW_SIGN, ROW_FIELDS = 48, 56  # the sign bit of its immediate; the fields that are always the same
-ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
-ROW_FIRST, ROW_SECOND = 80, 88  # its place in the table of pairs as their first, and second; 0: none
-ROW_PIECES = 104
+ROW_HANDLER, ROW_LAST = 24, 32  # its handler; that at the end of a line
+ROW_NEAR, ROW_QUIET = 40, 56  # those of a near jump: on, and back; and where it writes no register
+ROW_SIGN, ROW_FIELDS = 72, 80  # the sign bit of its immediate; the fields that are always the same
+ROW_HAS_RS2, ROW_HAS_CSR = 88, 96
+ROW_FIRST, ROW_SECOND = 104, 112  # its place in the table of pairs as their first, and second; 0: none
+ROW_PIECES = 120
 
 # Why it stopped
 LIMIT, LEAVE, CODE, REFUSED, LOOK, TURN, DEVICE = range(7)  # TURN: at GATE, in S mode with V = 0
