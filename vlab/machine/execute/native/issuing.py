@@ -107,6 +107,10 @@ class _Writer:
         name = csr.view_of or csr.name
         return f"state[{OFFSETS[name] // 8}]" if name in _SHARED else f'csr.values["{name}"]'
 
+    def _lent(self) -> str:
+        """Which interrupts are a guest's: `vsie` shows their bits of `mie`, one place lower."""
+        return self._place(self._csrs.registers.by_name["hideleg"])
+
     def _tell(self, csr: Csr) -> None:
         """Let the dictionary have what native code may have written."""
         name = csr.view_of or csr.name
@@ -120,6 +124,8 @@ class _Writer:
         elif self._csrs.by_table(csr):
             cut = "" if csr.visible == _MASK else f" & {csr.visible}"
             self.lines.append(f"{result} = {self._place(csr)}{cut}")
+        elif csr.name == "vsie":
+            self.lines.append(f"{result} = ({self._place(csr)} & {self._lent()}) >> 1")
         else:
             self._tell(csr)
             self.lines.append(f"{result} = csr.read({csr.name})")
@@ -127,7 +133,14 @@ class _Writer:
 
     def _write(self, csr: Csr, value: str) -> None:
         place, name = self._place(csr), csr.view_of or csr.name
-        if not self._csrs.by_table(csr):
+        if csr.name == "vsie":
+            lent = f"{self._lent()} & {csr.writable << 1}"
+            self.lines.append(f"{place} = {place} & ~({lent}) | ({value}) << 1 & {lent}")
+        elif csr.name == "henvcfg":  # of which `menvcfg` takes nothing away while the state is lent
+            self.lines.append(
+                f"if {place} != {value}: {place} = csr.legal(henvcfg, {place}, {value} & {_MASK})"
+            )
+        elif not self._csrs.by_table(csr):
             self._tell(csr)
             self.lines.append(f"{place} = csr.legal({csr.name}, {place}, {value} & {_MASK})")
         elif any(field.legal for field in csr.fields):
