@@ -124,9 +124,10 @@ class HardwareAssisted(TrapAndEmulate):
         the last trap told, would be neither used nor cleared.
         """
         hart = self.vm.virtual_hart
+        if hart.mode == _M or hart.virtual:
+            return False
         values = hart.csr.values
-        told = values["hstatus"] & _TOLD or values["htval"] or values["htinst"]
-        return hart.mode != _M and not hart.virtual and not told
+        return not (values["hstatus"] & _TOLD or values["htval"] or values["htinst"])
 
     @property
     def mode(self) -> Mode:

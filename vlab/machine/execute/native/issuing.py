@@ -153,6 +153,9 @@ class _Writer:
             self.lines.append(f"{place} = {kept}({value}) & {csr.writable}{fixed}")
         if name in _SHARED:
             self.ends[f"state[{_CHANGED}] = 1"] = None
-        if name in _STIRRING:
+        if name == "htimedelta":  # written at each entry, mostly as it was where its guest is emulated
+            self.lines.append(f"if csr.values[{name!r}] != {place}: engine.stirred = True")
+            self._tell(csr)
+        elif name in _STIRRING:
             self._tell(csr)
             self.ends["engine.stirred = True"] = None
