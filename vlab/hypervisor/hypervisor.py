@@ -91,7 +91,7 @@ class Hypervisor(Inventory):
         self._fence: int | None = None  # an address, or ALL
         # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its table.
         self._deadline: int | None = 0
-        self._entry: tuple[Context, Context, int] | None = None
+        self._entry: tuple[tuple[Context, Context] | None, int] = None, 0
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -141,15 +141,15 @@ class Hypervisor(Inventory):
 
     def handle(self) -> None:
         """Whatever brought the hart here, deal with it; then let a guest run."""
-        if not self._installed:
-            self._install()
-        elif (vm := self.inside) is not None:
+        if (vm := self.inside) is not None:
             now, cause, value, pc = self._issue_left()
             if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now - 1, value, pc):
                 return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
             if self._unmoved(vm) and self._goes_on(vm, now - 1, vm.virtual_hart.x):
                 return
+        elif not self._installed:
+            self._install()
         self._enter_next()
 
     def _briefly(self, vm: VirtualMachine, now: int, word: int, pc: int) -> bool:
@@ -172,7 +172,7 @@ class Hypervisor(Inventory):
         hart.pc, stays = pc + 4 & _MASK, True
         if hart.changed:  # if only whether interrupts are enabled, nobody cares while none is pending
             hart.changed = False
-            stays = technique.calm and (hart.mmu.fetches, hart.mmu.data, technique.table()) == self._entry
+            stays = technique.calm and (hart.mmu.fetches, hart.mmu.data) == self._entry[0]
         if not stays or not self._goes_on(vm, now):
             hart.x[:] = registers
             self.schedule.left(vm, now)
@@ -242,7 +242,7 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._entry = hart.mmu.fetches, hart.mmu.data, vm.technique.table()
+        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.table()
         now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
@@ -287,7 +287,7 @@ class Hypervisor(Inventory):
         if vm.events.on or not technique.unmoved or technique.stays:
             return technique.unmoved and not vm.events.on
         # Its last access was a device's, or to a register that decides much: others may have something to do now.
-        entry = hart.mmu.fetches, hart.mmu.data, technique.table()
+        entry = (hart.mmu.fetches, hart.mmu.data), technique.table()
         if len(self.vms) > 1 or hart.waiting or not vm.able or entry != self._entry:
             return False
         self._deadline = technique.deadline()
