@@ -4,6 +4,7 @@ from ast import Call, Name, walk
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
+from vlab.machine.csrfile import QUIET
 from vlab.riscv import Mode, decode
 from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.instructions import ROWS, Row, encode
@@ -57,7 +58,19 @@ def csr_read(word: int, mode: Mode) -> str | None:
     return csr.name if csr is not None and csr.name in IN_LINE[mode] and source == 0 else None
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 10)
+def changes_little(word: int) -> bool:
+    """Whether it only reads a CSR, or changes one that only keeps what is written, or the one that enables interrupts."""
+    instruction = decode(word)
+    csr = BY_NUMBER.get(instruction.values.get("csr", -1)) if instruction is not None else None
+    if instruction is None or csr is None:
+        return False
+    source = instruction["zimm"] if instruction.name.endswith("i") else instruction["source"]
+    only_reads = not instruction.name.startswith("csrrw") and not source
+    return only_reads or csr.name in QUIET or "mstatus" in (csr.name, csr.view_of)
+
+
+@lru_cache(maxsize=1 << 16)
 def harmless(word: int) -> bool:
     """Whether a word is an instruction that does the same in every mode: its meaning is no hart's affair."""
     instruction = decode(word)
