@@ -880,7 +880,11 @@ def test_events_tell_of_each_block():
         lambda s: s["cache"]["pages"][0]["reads"].append([5000, 0x142]),
         lambda s: s["cache"]["pages"][0]["reads"].append([1, 0x180]),
         lambda s: s["cache"]["pages"][0]["reads"].append("x"),
-        lambda s: s.__setitem__("ahead", 1 << 40),
+        lambda s: s["another"].__setitem__("left", 1 << 40),
+        lambda s: s["another"].__setitem__("behind", [1, 1, 1]),
+        lambda s: s["another"].__setitem__("behind", [*s["cache"]["pages"][0]["page"][:2], 5000]),
+        lambda s: s["another"].__setitem__("behind", [1]),
+        lambda s: s["cache"]["pages"][0]["in_vain"].append([5000, 1]),
         lambda s: s.__setitem__("exited", 3),
     ],
 )

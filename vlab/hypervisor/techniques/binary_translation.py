@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vlab.events import ShadowFill, Translation
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import Place, ShadowTables
+from vlab.hypervisor.techniques.run_ahead import Expectation
+from vlab.hypervisor.techniques.translated_page import ACROSS, Listing
 from vlab.hypervisor.techniques.translated_words import NOT_REACHED, changes_little, harmless
-from vlab.hypervisor.techniques.translated_page import ACROSS
-from vlab.hypervisor.techniques.translation_cache import CodePage, Listing, TranslationCache
+from vlab.hypervisor.techniques.translation_cache import CodePage, TranslationCache
 from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, PRIVILEGED, TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
@@ -43,8 +44,8 @@ _DATA = ("code read", "code write")  # an access to a page that is shown as code
 _TROUBLE = (*_DATA, "page-table write", "device access", "interpreted")
 _OFTEN = 3  # a load or store that has exited so often becomes a call-out
 _MOST_DATA = 16  # a page of code that is used so often as data is shown as data
-_AHEAD = 16  # instructions that are interpreted behind such a call-out: the next one is near
-_MOST_AHEAD = 64  # of all kinds, before the guest is entered
+_MANY = 512  # frames
+_MOST_AHEAD = 64  # instructions that are interpreted before the guest is entered
 
 
 class BinaryTranslation(TrapAndEmulate):
@@ -58,13 +59,13 @@ class BinaryTranslation(TrapAndEmulate):
         hidden = self._frames[-self.hidden_frames :]
         self.cache = TranslationCache(vm.host.memory, vm.memory, hidden, vm.virtual_hart.parcel)
         self.shadow.hidden = frozenset(hidden)
-        self._ahead = 0
+        self._another = Expectation(self.cache)
         self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
 
     @property
     def hidden_frames(self) -> int:
-        """See `TrapAndEmulate`: a quarter is for code."""
-        return len(self._frames) // 4
+        """See `TrapAndEmulate`: a quarter is for code, or of many frames, more than tables will take, half."""
+        return len(self._frames) // (4 if len(self._frames) < _MANY else 2)
 
     @property
     def _translates(self) -> bool:
@@ -132,10 +133,11 @@ class BinaryTranslation(TrapAndEmulate):
             self.vm.hidden_attempt()
             self.unmoved = self._rests()
         elif word == ACROSS:
-            self._ahead = _AHEAD
             self._interpret()
         else:
-            self._ahead = _AHEAD if harmless(word) else 0
+            self._another.drop()
+            if harmless(word):
+                self._another.called_out(page, pc)
             contexts = self._contexts()
             self._emulate(word)
             # Interrupts may have been enabled or disabled: nobody cares while none is pending.
@@ -149,7 +151,7 @@ class BinaryTranslation(TrapAndEmulate):
 
     def _rests(self) -> bool:
         """Whether the guest, as little as changed by its exit, can go on at once: what comes next is translated."""
-        if self._ahead or not self._translates or self.vm.memory.shared:
+        if self._another.left or not self._translates or self.vm.memory.shared:
             return False
         pc = self.vm.virtual_hart.pc
         page = self._code_at(pc)
@@ -225,7 +227,7 @@ class BinaryTranslation(TrapAndEmulate):
             read = self.vm._hart.csr.__getitem__ if self.in_lining else None
             block = self.cache.translate(page, gva, read)
             if self.vm.events.on:
-                self.vm.events.emit(Translation, self.vm.level, gva, *block)
+                self.vm.events.emit(Translation, self.vm.level, gva, *block())
 
     def _granted(self, found: Found) -> Found:
         """See `TrapAndEmulate`: nobody stores to what is translated, and a kernel executes nothing of its own."""
@@ -258,14 +260,17 @@ class BinaryTranslation(TrapAndEmulate):
     def prepare(self) -> bool:
         """See `TrapAndEmulate.prepare`: nor is a guest entered that would exit at once."""
         left = _MOST_AHEAD if self._exited else 0
-        calm_until: int | None = 0  # the guest's time up to which no interrupt comes that it would be prepared for
+        calm_until: int | None = (
+            0  # the guest's time up to which no interrupt comes that it would be prepared for
+        )
         quiet = False
         while self.vm.status is None and (quiet or super().prepare()):
             word = self._next_word() if left else None
             if word is None:
                 if self._exited:
                     self._foresee()
-                self._exited, self._ahead = False, 0
+                self._exited = False
+                self._another.drop()
                 return True
             if not quiet:
                 calm_until = self.deadline() if self.calm else 0
@@ -302,11 +307,9 @@ class BinaryTranslation(TrapAndEmulate):
         if outlook.waits:
             return None
         if outlook.called_out:
-            self._ahead = _AHEAD
-        if not outlook.near:
-            self._ahead -= 1
-            if self._ahead < 0:
-                return None
+            self._another.called_out(page, hart.pc)
+        if not outlook.near and not self._another.passes():
+            return None
         return ACROSS if shown is None else self.cache.guest_word(page, hart.pc)
 
     def _code_behind(self, gva: int) -> CodePage | None:
@@ -339,7 +342,8 @@ class BinaryTranslation(TrapAndEmulate):
         """See `TrapAndEmulate.translations_changed`."""
         if reason in ("power", "restore"):
             self.cache.clear()
-            self._ahead, self._exited = 0, True
+            self._exited = True
+            self._another.drop()
         super().translations_changed(reason, address)
 
     # For readers
@@ -363,7 +367,7 @@ class BinaryTranslation(TrapAndEmulate):
     def state(self) -> dict[str, Any]:
         """See `TrapAndEmulate.state`."""
         return super().state() | {
-            "ahead": self._ahead,
+            "another": self._another.state(),
             "exited": self._exited and not self.vm.running,
             "cache": self.cache.state(),
         }
@@ -372,8 +376,8 @@ class BinaryTranslation(TrapAndEmulate):
         """See `TrapAndEmulate.restore`."""
         super().restore(state)
         self._exited = state.flag("exited")
-        self._ahead = state.number("ahead", _AHEAD + 1)
         self.cache.restore(state.part("cache"))
+        self._another.restore(state.part("another"))
 
 
 class CallOutsOnly(BinaryTranslation):

@@ -1,6 +1,7 @@
 """A page of a guest's code and what it becomes, side by side, to be worked on before it is written back."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from vlab.hypervisor.techniques.translated_words import (
     CALL_OUT,
@@ -9,12 +10,45 @@ from vlab.hypervisor.techniques.translated_words import (
     harmless,
     translated,
 )
+from vlab.language import _
 from vlab.machine.memory import PAGE
-from vlab.riscv import Mode, decode
+from vlab.riscv import Mode, decode, disassemble
 from vlab.riscv.instructions import length
 
 ACROSS = 0xFFFF_FFFF  # what stands for a word that two pages hold: no instruction
 _ENDS = ("jal", "jalr", "sret", "mret")  # what follows them in memory is not reached through them
+
+
+class TranslatedWord(NamedTuple):
+    """One word of code: the guest's and the cache's, both as numbers and in assembler syntax.
+
+    `kind` is "same", "in-lined", "call-out" or "not reached".
+    """
+
+    address: int
+    guest: int
+    guest_text: str
+    cache: int
+    cache_text: str
+    kind: str
+
+    def __str__(self) -> str:
+        kinds = {
+            "same": _("same"),
+            "in-lined": _("in-lined"),
+            "call-out": _("call-out"),
+            "not reached": _("not reached"),
+        }
+        return f"{self.address:#x}  {self.guest_text:26}  {self.cache_text:26}  {kinds[self.kind]}"
+
+
+class Listing(tuple[TranslatedWord, ...]):
+    """Words of code side by side with their translation: a line each."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self))
 
 
 class PagePair:
@@ -25,7 +59,13 @@ class PagePair:
     """
 
     def __init__(self, guest: bytes, ours: bytes, parcel: int, mode: Mode, reads: Mapping[int, str]):
-        self._guest, self.ours, self._parcel, self._mode, self._reads = guest, bytearray(ours), parcel, mode, reads
+        self._guest, self.ours, self._parcel, self._mode, self._reads = (
+            guest,
+            bytearray(ours),
+            parcel,
+            mode,
+            reads,
+        )
         self._call_out = CALL_OUT if parcel == 4 else SHORT_CALL_OUT
         self.first, self.end = PAGE, 0
 
@@ -114,3 +154,11 @@ def word_at(data: bytes | bytearray, at: int, parcel: int) -> int:
     if parcel == 4 or length(word) == parcel:
         return word
     return ACROSS if at + 4 > PAGE else int.from_bytes(data[at : at + 4], "little")
+
+
+def listed(address: int, guest: int, now: int, called_out: bool) -> TranslatedWord:
+    """A word for a listing."""
+    if now == NOT_REACHED:
+        return TranslatedWord(address, guest, disassemble(guest, address), now, "", "not reached")
+    kind = "call-out" if called_out else "same" if now == guest else "in-lined"
+    return TranslatedWord(address, guest, disassemble(guest, address), now, disassemble(now, address), kind)

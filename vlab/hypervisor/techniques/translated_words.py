@@ -27,7 +27,8 @@ _M = "mscratch mcause mtval mepc mstatus misa medeleg mideleg mie mtvec mcounter
 _FIXED = "mvendorid marchid mimpid mhartid".split()
 IN_LINE = {Mode.S: _S, Mode.M: (*_S, *_M, *_FIXED)}
 _READS = ("csrrs", "csrrc", "csrrsi", "csrrci")  # with nothing to set or clear
-_SMALL = 1 << 11  # below that, a number has room in a word
+_SYSTEM = ROWS["csrrs"].match & 0x7F  # the opcode of all that concerns CSRs
+SMALL = 1 << 11  # below that, a number has room in a word
 
 
 def translated(word: int, mode: Mode, values: Mapping[str, int], parcel: int = 4) -> int:
@@ -39,17 +40,21 @@ def translated(word: int, mode: Mode, values: Mapping[str, int], parcel: int = 4
     if harmless(word):
         return word
     name = csr_read(word, mode)
-    value = values.get(name or "", _SMALL)
-    if value < _SMALL:
+    value = values.get(name or "", SMALL)
+    if value < SMALL:
         number = encode(ROWS["addi"], {"rd": word >> 7 & 31, "rs1": 0, "imm": value})
         if parcel == 4 or decode(number >> 16) is None:
             return number
     return CALL_OUT if parcel == 4 else SHORT_CALL_OUT
 
 
-@lru_cache(maxsize=1 << 10)
 def csr_read(word: int, mode: Mode) -> str | None:
     """The CSR that a word of code for this mode does no more than read, if reads of it can be in-lined."""
+    return _csr_read(word, mode) if word & 0x7F == _SYSTEM else None
+
+
+@lru_cache(maxsize=1 << 10)
+def _csr_read(word: int, mode: Mode) -> str | None:
     instruction = decode(word)
     if instruction is None or instruction.name not in _READS:
         return None
@@ -60,7 +65,7 @@ def csr_read(word: int, mode: Mode) -> str | None:
 
 @lru_cache(maxsize=1 << 10)
 def changes_little(word: int) -> bool:
-    """Whether it only reads a CSR, or changes one that only keeps what is written, or the one that enables interrupts."""
+    """Whether it only reads a CSR, or changes one that keeps what is written, or that which enables interrupts."""
     instruction = decode(word)
     csr = BY_NUMBER.get(instruction.values.get("csr", -1)) if instruction is not None else None
     if instruction is None or csr is None:

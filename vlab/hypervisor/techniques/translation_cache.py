@@ -13,16 +13,18 @@ another one. So wherever one may begin, either the guest's own stands here, or w
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlab.hypervisor.guestmemory import GuestMemory
-from vlab.hypervisor.techniques.translated_page import ACROSS, PagePair
+from vlab.hypervisor.techniques.translated_page import ACROSS, Listing, PagePair, TranslatedWord, listed
 from vlab.hypervisor.techniques.translated_words import (
     CALL_OUT,
     IN_LINE,
     NOT_REACHED,
     SHORT_CALL_OUT,
+    SMALL,
     csr_read,
     harmless,
     translated,
@@ -31,7 +33,7 @@ from vlab.language import _
 from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
-from vlab.riscv import Mode, decode, disassemble
+from vlab.riscv import Mode
 from vlab.riscv.csrs import BASE_REGISTERS, BY_NUMBER, CSRS
 from vlab.riscv.instructions import ROWS, length
 
@@ -41,8 +43,16 @@ if TYPE_CHECKING:
 _NEAR = 5  # words, in which another call-out is near: it is not worth an entry to go there
 _WFI = ROWS["wfi"].match
 # Where the CSRs stand that are read in-line.
-_STORED = {CSRS[name].view_of or name for name in IN_LINE[Mode.M]} & set(BASE_REGISTERS.stored) | {"mie", "mideleg"}
+_STORED = {CSRS[name].view_of or name for name in IN_LINE[Mode.M]} & set(BASE_REGISTERS.stored) | {
+    "mie",
+    "mideleg",
+}
 _stored = itemgetter(*sorted(_STORED))
+
+
+Site = tuple[
+    int, Mode, int
+]  # a place of code: its page's number, the mode that runs it, and its own number there
 
 
 class Block(NamedTuple):
@@ -65,45 +75,14 @@ class Outlook(NamedTuple):
     waits: bool
 
 
-class TranslatedWord(NamedTuple):
-    """One word of code: the guest's and the cache's, both as numbers and in assembler syntax.
-
-    `kind` is "same", "in-lined", "call-out" or "not reached".
-    """
-
-    address: int
-    guest: int
-    guest_text: str
-    cache: int
-    cache_text: str
-    kind: str
-
-    def __str__(self) -> str:
-        kinds = {
-            "same": _("same"),
-            "in-lined": _("in-lined"),
-            "call-out": _("call-out"),
-            "not reached": _("not reached"),
-        }
-        return f"{self.address:#x}  {self.guest_text:26}  {self.cache_text:26}  {kinds[self.kind]}"
-
-
-class Listing(tuple[TranslatedWord, ...]):
-    """Words of code side by side with their translation: a line each."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "\n".join(map(str, self))
-
-
 @dataclass(slots=True)
 class CodePage:
     """One page of a guest's code, by its number, as one mode runs it; its translation is in `frame`.
 
     `trouble` counts, by its place, how often a load or store has exited; `data` how often somebody has loaded
     from this page or stored there since it was last shown as code. `reads` has the CSR that is read there, by its
-    place, where that is in-lined while its value is a small number.
+    place, where that is in-lined while its value is a small number; `in_vain` counts how often in a row another
+    call-out was expected behind one, and did not come.
     """
 
     number: int
@@ -112,6 +91,7 @@ class CodePage:
     data: int = 0
     trouble: Counter[int] = field(default_factory=Counter)
     reads: dict[int, str] = field(default_factory=dict)
+    in_vain: Counter[int] = field(default_factory=Counter)
     outlooks: dict[int, Outlook] = field(default_factory=dict)  # by place: known until a word here changes
 
 
@@ -221,10 +201,12 @@ class TranslationCache:
             self._host.poke(page.frame * PAGE + pair.first, bytes(pair.ours[pair.first : pair.end]))
             page.outlooks.clear()
 
-    def translate(self, page: CodePage, address: int, read: Callable[[str], int] | None) -> Block:
+    def translate(
+        self, page: CodePage, address: int, read: Callable[[str], int] | None
+    ) -> Callable[[], Block]:
         """Translate from here to the next jump that always jumps, or to what is translated, or to the page's end.
 
-        `read` gives a CSR's value, by its name; without it no read of one is in-lined.
+        `read` gives a CSR's value, by its name; without it no read of one is in-lined. What it was, can be asked for.
         """
         at = start = address % PAGE
         pair, places = self._pair(page), list[int]()
@@ -244,9 +226,7 @@ class TranslationCache:
                 break
         pair.settle(start, at, self._values)
         self._write(page, pair)
-        outs = sum(map(pair.is_call_out, places))
-        same = sum(pair.now(at) == pair.guest(at) and not pair.is_call_out(at) for at in places)
-        return Block(len(places), len(places) - outs - same, outs)
+        return partial(_block, pair, places)
 
     def call_out(self, page: CodePage, address: int) -> None:
         """From here on this word exits before it is tried."""
@@ -282,8 +262,11 @@ class TranslationCache:
         values = {name: csr[name] for name in self._values}
         if values == self._values:
             return
-        changed = {name for name, value in values.items() if value != self._values[name]}
+        both = ((name, self._values[name], value) for name, value in values.items())
+        changed = {name for name, old, new in both if old != new and min(old, new) < SMALL}
         self._values = values
+        if not changed:
+            return
         for page in [page for page in self._readers.values() if not changed.isdisjoint(page.reads.values())]:
             pair = self._pair(page)
             for at in (self._parcel * place for place, name in page.reads.items() if name in changed):
@@ -298,7 +281,7 @@ class TranslationCache:
         pair, rows = self._pair(page), list[TranslatedWord]()
         while at < PAGE and len(rows) < count:
             guest = pair.guest(at)
-            rows.append(_listed(page.number * PAGE + at, guest, pair.now(at), pair.is_call_out(at)))
+            rows.append(listed(page.number * PAGE + at, guest, pair.now(at), pair.is_call_out(at)))
             at += pair.size(guest)
         return Listing(rows)
 
@@ -310,6 +293,7 @@ class TranslationCache:
             {
                 "page": [page.number, int(page.mode), page.frame, page.data],
                 "trouble": _pairs(page.trouble),
+                "in_vain": _pairs(page.in_vain),
                 "reads": _pairs({place: CSRS[name].number for place, name in page.reads.items()}),
             }
             for page in self.pages.values()
@@ -330,6 +314,8 @@ class TranslationCache:
             page = pages[number, Mode(mode)] = CodePage(number, Mode(mode), frame, data)
             for pair, place, count in _numbers(row.part("trouble")):
                 page.trouble[self._known(pair, place)] = count
+            for pair, place, count in _numbers(row.part("in_vain")):
+                page.in_vain[self._known(pair, place)] = count
             for pair, place, csr in _numbers(row.part("reads")):
                 page.reads[self._known(pair, place)] = _name(pair, csr, page.mode)
             if not set(page.reads.values()) <= values.keys():
@@ -339,10 +325,25 @@ class TranslationCache:
         self._readers = {page.frame: page for page in pages.values() if page.reads}
         self._memory.code = {page.number for page in pages.values()}
 
+    def site(self, state: Checker) -> Site | None:
+        """A place of code that was saved, if one was."""
+        if not state.rows():
+            return None
+        number, mode, place = state.all_numbers(3)
+        if (number, mode) not in self.pages:
+            raise state.bad(_("This is no page of a translation cache."))
+        return number, Mode(mode), self._known(state, place)
+
     def _known(self, row: Checker, place: int) -> int:
         if place >= PAGE // self._parcel:
             raise row.bad(_("This is no page of a translation cache."))
         return place
+
+
+def _block(pair: PagePair, places: list[int]) -> Block:
+    outs = sum(map(pair.is_call_out, places))
+    same = sum(pair.now(at) == pair.guest(at) and not pair.is_call_out(at) for at in places)
+    return Block(len(places), len(places) - outs - same, outs)
 
 
 def _pairs(pairs: Mapping[int, int]) -> list[list[int]]:
@@ -360,10 +361,3 @@ def _name(row: Checker, number: int, mode: Mode) -> str:
     if csr is None or csr.name not in IN_LINE[mode]:
         raise row.bad(_("This is no page of a translation cache."))
     return csr.name
-
-
-def _listed(address: int, guest: int, now: int, called_out: bool) -> TranslatedWord:
-    if now == NOT_REACHED:
-        return TranslatedWord(address, guest, disassemble(guest, address), now, "", "not reached")
-    kind = "call-out" if called_out else "same" if now == guest else "in-lined"
-    return TranslatedWord(address, guest, disassemble(guest, address), now, disassemble(now, address), kind)
