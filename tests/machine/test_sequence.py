@@ -30,9 +30,10 @@ def test_a_sequence_knows_what_takes_a_value_and_what_gives_one():
 
 
 def one_by_one(machine):
-    """Let everything be issued singly: so nothing is ever done with the state where native code left it."""
+    """Let everything be issued singly, by the hart."""
     if machine._native is not None:
         machine._native.issuing = lambda sequence: None
+    machine.issuing = lambda sequence: None
     return machine
 
 
@@ -47,7 +48,8 @@ def alike(image, stops, depth=1, **how):
     fast, slow, reference = (
         built(image, depth, engine, **how) for engine in ("native", "native", "interpreter")
     )
-    one_by_one(slow.machine)
+    for each in (slow, reference):
+        one_by_one(each.machine)
     for stop in stops:
         ends = [each.machine.run(stop) for each in (fast, slow, reference)]
         states = [each.machine.snapshot().state for each in (fast, slow, reference)]

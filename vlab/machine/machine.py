@@ -12,6 +12,7 @@ from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
 from vlab.machine.execute import PACES, chosen_engine
+from vlab.machine.execute.native.issuing import Issuing
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK, Hart
@@ -82,7 +83,7 @@ class Machine(Computer):
         )
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
-        self._quantum = QUANTUM
+        self._quantum, self.issuing = QUANTUM, Issuing(self, self._hart)
         if wanted == "native":
             from vlab.machine.execute.native.engine import NativeEngine
 
@@ -349,8 +350,10 @@ class Machine(Computer):
         native = self._native
         if native is not None and native.lent:
             issue = native.issues.get(sequence) or native.issuing(sequence)
-            if issue is not None:
-                return issue(*values)
+        else:
+            issue = self.issuing(sequence)
+        if issue is not None:
+            return issue(*values)
         given, results, kept = iter(values), list[int](), self.registers[A0]
         for instruction, takes, gives in sequence.parts:
             if instruction == RETURN:
