@@ -13,6 +13,7 @@ from vlab.hypervisor.memorymap import MemoryMap, memory_map
 from vlab.hypervisor.schedule import Account, checked_weight
 from vlab.hypervisor.sharing import SPARE
 from vlab.hypervisor.tables import Tables, tables_of
+from vlab.hypervisor.within import issue_within
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Resident, Snapshot
 from vlab.machine.choices import SINK
@@ -132,7 +133,8 @@ class VirtualMachine(Computer):
 
     def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`."""
-        return self.host.issue_all(sequence, *values)
+        done = issue_within(self, sequence, values)
+        return self.host.issue_all(sequence, *values) if done is None else done
 
     def peek(self, csr: str) -> int:
         """See `Computer.peek`."""

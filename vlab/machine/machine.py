@@ -111,6 +111,11 @@ class Machine(Computer):
         self._settle()
         return super().hart
 
+    @property
+    def lent(self) -> bool:
+        """Whether native code has the hart's state, and a resident works with it there."""
+        return self._native is not None and self._native.lent
+
     def _settle(self) -> None:
         if self._native is not None and self._native.lent:
             self._native.settle()

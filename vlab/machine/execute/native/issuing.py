@@ -87,15 +87,20 @@ class Issuing:
     def __call__(self, sequence: Sequence) -> Issue | None:
         """How to issue a sequence now; None where it has to be done one by one."""
         hart = self._hart
-        values = hart.csr.values
         if hart.mode != Mode.S or hart.virtual or hart.pc != GATE or Mode.S not in self._machine.residents:
             return None
-        alarm = values["menvcfg"] & STCE and values["mcounteren"] & _TM
-        if self._machine.events.on or not alarm or values["mstatus"] & _TRAPPING:
+        if self._machine.events.on or not self.free:
             return None
         if sequence not in self._known:
             self._known[sequence] = self._made(sequence)
         return self._known[sequence]
+
+    @property
+    def free(self) -> bool:
+        """Whether M mode lets S mode do all that a resident of it issues."""
+        values = self._hart.csr.values
+        alarm = values["menvcfg"] & STCE and values["mcounteren"] & _TM
+        return bool(alarm) and not values["mstatus"] & _TRAPPING
 
     def _made(self, sequence: Sequence) -> Issue | None:
         hart = self._hart
