@@ -19,7 +19,7 @@ from vlab import guests
 from vlab.events import Exit, Translation
 from vlab.guests.inside import inside
 from vlab.hypervisor import BinaryTranslation, CallOutsOnly, Hypervisor, TrapAndEmulate
-from vlab.hypervisor.techniques.translated_words import CALL_OUT, IN_LINE, harmless, translated
+from vlab.hypervisor.techniques.translated_words import CALL_OUT, IN_LINE, harmless, sensitive, translated
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.snapshot import computer_state
@@ -321,7 +321,9 @@ def test_what_words_become():
             base = ROWS[instruction.row.base]
             known = base.extension in ("I", "M", "A", "Zifencei")
             assert harmless(instruction.word) == (known and base.name not in ("ecall", "ebreak"))
+            assert sensitive(instruction.word) is not harmless(instruction.word)
     assert len([name for name, instruction in found.items() if instruction is None]) < 10
+    assert not any(map(sensitive, (0, 0xFFFF_FFFF, 0xFFF0_0073)))  # none of these is an instruction
     values = {"scause": 8, "sscratch": 2047, "stval": 2048, "sie": 0, "mepc": 4, "satp": 0, "sip": 0}
     cases = {
         "csrr t0, scause": "li t0, 8",

@@ -7,7 +7,7 @@ from vlab.hypervisor.techniques.translated_words import (
     CALL_OUT,
     NOT_REACHED,
     SHORT_CALL_OUT,
-    harmless,
+    sensitive,
     translated,
 )
 from vlab.language import _
@@ -142,7 +142,7 @@ class PagePair:
             return True
         guest = self.guest(at)
         if now == guest and now != ACROSS:
-            return harmless(now) or decode(now) is None
+            return not sensitive(now)
         if now != ACROSS and decode(now) is None:
             return True
         return at // 2 in self._reads and now == translated(guest, self._mode, values, 2)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 
 from vlab.machine.csrfile import QUIET
-from vlab.riscv import Mode, decode
+from vlab.riscv import Access, Mode, decode
 from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.instructions import ROWS, Row, encode
 from vlab.riscv.meaning import MEMORY, PURE, meaning
@@ -80,6 +80,23 @@ def harmless(word: int) -> bool:
     """Whether a word is an instruction that does the same in every mode: its meaning is no hart's affair."""
     instruction = decode(word)
     return instruction is not None and _called(instruction.row) <= _HARMLESS
+
+
+@lru_cache(maxsize=1 << 10)
+def access_of(word: int) -> Access | None:
+    """How a word reaches memory; None if it doesn't. An AMO stores, too."""
+    instruction = decode(word)
+    called = _called(instruction.row) if instruction is not None else set()
+    if called & {"store", "store_conditional"}:
+        return Access.STORE
+    return Access.LOAD if called & MEMORY.keys() else None
+
+
+def sensitive(word: int) -> bool:
+    """Whether a word is an instruction, and not a harmless one: these have one opcode, but for a short `ebreak`."""
+    if word & 0x7F != _SYSTEM:
+        return word == SHORT_CALL_OUT
+    return decode(word) is not None and not harmless(word)
 
 
 @cache

@@ -235,6 +235,13 @@ class TranslationCache:
         pair.settle(at, at + self._parcel, self._values)
         self._write(page, pair)
 
+    def try_again(self, page: CodePage, address: int) -> None:
+        """From here on this word, that was called out, is what it was made of."""
+        at, pair = address % PAGE, self._pair(page)
+        pair.put(at, self._values)
+        pair.settle(at, at + pair.size(pair.guest(at)), self._values)
+        self._write(page, pair)
+
     def written(self, address: int, size: int) -> None:
         """Somebody has written to the guest's memory: what was translated from there is forgotten."""
         for number in range(address // PAGE, (address + size - 1) // PAGE + 1):
