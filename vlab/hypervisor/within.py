@@ -86,7 +86,9 @@ def _emulate(vm: "VirtualMachine", sequence: Sequence, values: tuple[int, ...], 
 @lru_cache(maxsize=64)
 def _words(sequence: Sequence) -> tuple[int, ...]:
     """The words of a sequence, without a `sret` at its end, if all are of this kind; else none."""
-    words = tuple(instruction.word for instruction in sequence.decoded)[: len(sequence.parts) - sequence.returns]
+    words = tuple(instruction.word for instruction in sequence.decoded)[
+        : len(sequence.parts) - sequence.returns
+    ]
     return words if all(word == _ALARM or changes_little(word, enabling=False) for word in words) else ()
 
 
@@ -103,7 +105,10 @@ def _simply_emulated(vm: "VirtualMachine") -> bool:
         return False
     hart = machine.hart
     trapped = hart.csr.values["medeleg"] >> _ILLEGAL & 1 and hart.csr.values["stvec"] == GATE
-    return bool(hart.pc == GATE and hart.mode == Mode.U and not hart.virtual and trapped) and machine.issuing.free
+    return (
+        bool(hart.pc == GATE and hart.mode == Mode.U and not hart.virtual and trapped)
+        and machine.issuing.free
+    )
 
 
 def _leave_traces(machine: Machine, words: tuple[int, ...], alarm: int) -> None:
