@@ -759,6 +759,23 @@ def test_nor_among_many_interrupts(shadow, tick):
     spared(guests.load("kernel", TICK=tick, LETTERS=3, PRIMES=5, WORK=5), shadow, 60_000)
 
 
+class Counted(BinaryTranslation):
+    """A reader's own, which does more at each entry."""
+
+    name = "counted"
+    entries = 0
+
+    def load(self):
+        self.entries += 1
+        super().load()
+
+
+def test_who_does_more_at_an_entry_does_it_at_each():
+    vm = same(KERNEL, technique=Counted).vms[0]
+    technique: Any = vm.technique
+    assert technique.entries == vm.exits.total()
+
+
 def test_translations_are_looked_at_again_only_where_a_csr_has_changed():
     built = tower(kernel(IN_LINED), 1, technique=BinaryTranslation).run()
     technique: Any = built.vms[0].technique

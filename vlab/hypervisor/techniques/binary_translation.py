@@ -25,7 +25,7 @@ from vlab.hypervisor.techniques.run_ahead import Expectation
 from vlab.hypervisor.techniques.translated_page import ACROSS, Listing
 from vlab.hypervisor.techniques.translated_words import NOT_REACHED, access_of, changes_little, harmless
 from vlab.hypervisor.techniques.translation_cache import CodePage, TranslationCache
-from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, PRIVILEGED, TrapAndEmulate
+from vlab.hypervisor.techniques.trap_and_emulate import _AT_ENTRIES, _FILLS, PRIVILEGED, TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
 from vlab.machine.hart import MASK
@@ -61,6 +61,10 @@ class BinaryTranslation(TrapAndEmulate):
         self.cache = TranslationCache(vm.host.memory, vm.memory, hidden, vm.virtual_hart.parcel)
         self.shadow.hidden = frozenset(hidden)
         self._another = Expectation(self.cache)
+        # A reader's technique that does more at an entry, does it at each.
+        self._spares = all(
+            getattr(type(self), name) is getattr(BinaryTranslation, name) for name in _AT_ENTRIES
+        )
         self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
 
     @property
@@ -153,7 +157,7 @@ class BinaryTranslation(TrapAndEmulate):
 
     def _rests(self) -> bool:
         """Whether the guest, as little as changed by its exit, can go on at once: what comes next is translated."""
-        if self._another.left or not self._translates or self.vm.memory.shared:
+        if not self._spares or self._another.left or not self._translates or self.vm.memory.shared:
             return False
         pc = self.vm.virtual_hart.pc
         page = self._code_at(pc)
