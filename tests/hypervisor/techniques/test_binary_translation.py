@@ -19,7 +19,7 @@ from vlab import guests
 from vlab.events import Exit, Translation
 from vlab.guests.inside import inside
 from vlab.hypervisor import BinaryTranslation, CallOutsOnly, Hypervisor, TrapAndEmulate
-from vlab.hypervisor.techniques.translated_words import CALL_OUT, IN_LINE, harmless, translated
+from vlab.hypervisor.techniques.translated_words import CALL_OUT, IN_LINE, harmless, sensitive, translated
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.snapshot import computer_state
@@ -321,7 +321,9 @@ def test_what_words_become():
             base = ROWS[instruction.row.base]
             known = base.extension in ("I", "M", "A", "Zifencei")
             assert harmless(instruction.word) == (known and base.name not in ("ecall", "ebreak"))
+            assert sensitive(instruction.word) is not harmless(instruction.word)
     assert len([name for name, instruction in found.items() if instruction is None]) < 10
+    assert not any(map(sensitive, (0, 0xFFFF_FFFF, 0xFFF0_0073)))  # none of these is an instruction
     values = {"scause": 8, "sscratch": 2047, "stval": 2048, "sie": 0, "mepc": 4, "satp": 0, "sip": 0}
     cases = {
         "csrr t0, scause": "li t0, 8",
@@ -716,6 +718,136 @@ def test_stores_to_page_tables_are_retranslated(shadow):
     assert finished(image, 1, shadow=shadow).vms[-1].exits["page-table write"] == 60
 
 
+# What is spared
+
+
+class Thorough(BinaryTranslation):
+    """It enters its guest anew after each exit, prepares it before each instruction, and fetches each."""
+
+    name = "thorough-translation"
+
+    def _rests(self):
+        return False
+
+    def _do(self, word):
+        self._interpret()
+        return False
+
+
+def spared(image, shadow, most, extensions=""):
+    both = [
+        tower(image, 1, memory=MEMORY, technique=how, shadow=shadow, extensions=extensions)
+        for how in (BinaryTranslation, Thorough)
+    ]
+    for built in both:
+        built.machine.run(most)
+    assert dict(both[0].vms[0].exits) == dict(both[1].vms[0].exits)
+    assert difference(both[0].guest.snapshot().state, both[1].guest.snapshot().state) == []
+    assert both[0].machine.time == both[1].machine.time
+
+
+@settings(max_examples=30)
+@given(random_guests(), st.sampled_from(POLICIES))
+def test_what_is_spared_changes_no_exit_and_no_time(told, shadow):
+    spared(told.program, shadow, 20_000)
+
+
+@pytest.mark.parametrize("tick", [37, 61, 200])
+@pytest.mark.parametrize("shadow", POLICIES)
+def test_nor_among_many_interrupts(shadow, tick):
+    """Some ring while the guest is run ahead."""
+    spared(guests.load("kernel", TICK=tick, LETTERS=3, PRIMES=5, WORK=5), shadow, 60_000)
+
+
+class Counted(BinaryTranslation):
+    """A reader's own, which does more at each entry."""
+
+    name = "counted"
+    entries = 0
+
+    def load(self):
+        self.entries += 1
+        super().load()
+
+
+def test_who_does_more_at_an_entry_does_it_at_each():
+    vm = same(KERNEL, technique=Counted).vms[0]
+    technique: Any = vm.technique
+    assert technique.entries == vm.exits.total()
+
+
+def test_translations_are_looked_at_again_only_where_a_csr_has_changed():
+    built = tower(kernel(IN_LINED), 1, technique=BinaryTranslation).run()
+    technique: Any = built.vms[0].technique
+    cache, csr = technique.cache, built.vms[0].virtual_hart.csr
+    cache.follow(csr)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(csr), "__getitem__", lambda *_any: pytest.fail("it was read"))
+        cache.follow(csr)
+        csr.values["sscratch"] += 1
+        with pytest.raises(pytest.fail.Exception):
+            cache.follow(csr)
+
+
+# Call-outs that a load or store was made into: where the next one is far, and where nothing exits any more.
+# The table at `root` is traced, so stores there are emulated; and `far` is a page of plain data.
+STORES = """
+    la   s2, leaf
+    li   s3, {pages}            # rounds in which the page table is stored to
+    li   s4, {rounds}
+1:  bgtz s3, 2f
+    la   s2, far
+2:  sd   x0, 1024(s2)           # leaf[128] is not in use
+    addi s3, s3, -1
+    li   t0, {wait}
+3:  addi t0, t0, -1
+    bgtz t0, 3b
+    addi s4, s4, -1
+    bgtz s4, 1b
+"""
+FAR = ".data\n.balign 4096\nfar: .zero 4096\n"
+
+
+def stores(pages, rounds, wait):
+    image = kernel(
+        "li t0, 0x40000000\nld t1, (t0)\n" + STORES.format(pages=pages, rounds=rounds, wait=wait), FAR
+    )
+    return same(image, shadow="traced")
+
+
+def test_a_call_out_that_is_no_longer_needed_is_tried_again():
+    exits = [stores(20, rounds, 60).vms[0].exits for rounds in (20, 40, 400)]
+    assert 10 < exits[0]["call-out"] + exits[0]["page-table write"] < 30
+    assert exits[0]["call-out"] < exits[1]["call-out"] < exits[0]["call-out"] + 5
+    assert exits[2] == exits[1]
+
+
+def test_behind_a_call_out_that_is_in_no_loop_nothing_is_run_ahead():
+    """It was in vain a few times, and then no more: so each instruction of the guest takes the host a step."""
+    few, many = (stores(rounds, rounds, 60) for rounds in (40, 80))
+    site = [page.in_vain for page in few.vms[0].technique.cache.pages.values() if page.in_vain]
+    assert [list(counts.values()) for counts in site] == [[8]]
+    each = (many.machine.time - few.machine.time) / 40
+    guests_own = (many.vms[0].time - few.vms[0].time) / 40
+    assert each - guests_own == 8  # what an exit takes
+
+
+def test_a_loop_of_call_outs_is_run_ahead():
+    near = stores(200, 200, 1).vms[0]
+    assert near.exits["call-out"] < 30
+    technique: Any = near.technique
+    assert all(not any(page.in_vain.values()) for page in technique.cache.pages.values())
+
+
+def test_a_guest_with_much_memory_has_more_of_its_code_translated():
+    frames = []
+    for memory in ("8M", "64M"):
+        vm = Hypervisor(Machine(memory="80M")).create_vm(memory=memory, technique=TRANSLATED)
+        technique: Any = vm.technique
+        frames.append((technique.hidden_frames, len(technique.frames)))
+    assert frames == [(16, 64), (256, 512)]
+
+
 # Isolation
 
 
@@ -880,7 +1012,11 @@ def test_events_tell_of_each_block():
         lambda s: s["cache"]["pages"][0]["reads"].append([5000, 0x142]),
         lambda s: s["cache"]["pages"][0]["reads"].append([1, 0x180]),
         lambda s: s["cache"]["pages"][0]["reads"].append("x"),
-        lambda s: s.__setitem__("ahead", 1 << 40),
+        lambda s: s["another"].__setitem__("left", 1 << 40),
+        lambda s: s["another"].__setitem__("behind", [1, 1, 1]),
+        lambda s: s["another"].__setitem__("behind", [*s["cache"]["pages"][0]["page"][:2], 5000]),
+        lambda s: s["another"].__setitem__("behind", [1]),
+        lambda s: s["cache"]["pages"][0]["in_vain"].append([5000, 1]),
         lambda s: s.__setitem__("exited", 3),
     ],
 )
