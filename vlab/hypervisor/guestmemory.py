@@ -159,14 +159,23 @@ class GuestMemory(Watches):
         self.peek(address, 8)
         self.watched[address] = callback
 
+    def touched(self) -> set[int]:
+        """See `vlab.machine.memory.Memory.touched`."""
+        first, touched = self.base // PAGE, self._host.touched()
+        return {first + page for page, frame in enumerate(self.frames) if frame in touched}
+
     def pages(self) -> dict[int, bytes]:
         """The pages that are not all zeros, by number from `base`."""
-        found = ((page, self._host.peek(frame * PAGE, PAGE)) for page, frame in enumerate(self.frames))
+        first = self.base // PAGE
+        numbers = sorted(page - first for page in self.touched())
+        found = ((number, self._host.peek(self.frames[number] * PAGE, PAGE)) for number in numbers)
         return {page: content for page, content in found if content != _ZEROS}
 
     def set_pages(self, pages: Mapping[int, bytes]) -> None:
         """Make the memory be as `pages` says; whatever is not in it is zero."""
-        for page in range(len(self.frames)):
+        first = self.base // PAGE
+        changing = pages.keys() | {page - first for page in self.touched()}
+        for page in sorted(changing.intersection(range(len(self.frames)))):
             content, address = pages.get(page, _ZEROS), self.base + page * PAGE
             if self.peek(address, PAGE) != content:
                 if self.shared:

@@ -289,7 +289,12 @@ class Hypervisor(Inventory):
             return False
         if self._fence is not None:
             self._load_fence()
-        now = self._issue_entering(vm.virtual_hart.pc)[0] + _ENTRY_STEPS
+        technique, late = vm.technique, vm.technique.late_steps
+        if late:
+            technique.load_again()
+        now = self._issue_entering(vm.virtual_hart.pc)[0] + _ENTRY_STEPS + late
+        if late:
+            technique.start(now)
         if deadline is not None and (own := now + deadline - clock) < alarm:
             alarm = own
         vm.entered, self.inside = now, vm

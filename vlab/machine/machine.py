@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from vlab.events import EventSource
 from vlab.language import VlabError, _
-from vlab.machine import tlb
 from vlab.machine.board import several
 from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
@@ -26,16 +25,16 @@ from vlab.machine.restoring import restore_computer
 from vlab.machine.sequence import A0, RETURN, Issue, Sequence
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
 from vlab.machine.stop import Stop as Stop
-from vlab.machine.tlb import Tlb, TlbRun
 from vlab.paging import size_text
-from vlab.riscv import Mode, Program, Trap
+from vlab.riscv import ROWS, Mode, Program, Trap
 
 if TYPE_CHECKING:
     from vlab.machine.execute.native.engine import NativeEngine
+    from vlab.machine.tlb import Tlb, TlbRun
 
 QUANTUM = 100_000  # attempts between looks at Ctrl-C and at `until`
 _NO_ATTEMPTS: Iterator[None] = repeat(None, 0)
-_RETURNS = (word_of("sret"), word_of("mret"))
+_RETURNS = (ROWS["sret"].match, ROWS["mret"].match)
 
 
 class Machine(Computer):
@@ -110,7 +109,7 @@ class Machine(Computer):
     @property
     def hart(self) -> Hart:
         """See `Computer.hart`. What native code has of it is taken back first."""
-        self._settle()
+        self.take_back()
         return super().hart
 
     @property
@@ -118,7 +117,8 @@ class Machine(Computer):
         """Whether native code has the hart's state, and a resident works with it there."""
         return self._native is not None and self._native.lent
 
-    def _settle(self) -> None:
+    def take_back(self) -> None:
+        """Let the hart have its state again, if native code has it."""
         if self._native is not None and self._native.lent:
             self._native.settle()
 
@@ -158,12 +158,12 @@ class Machine(Computer):
     @property
     def reservation(self) -> tuple[int, int] | None:
         """What `lr` reserved: physical address and size."""
-        self._settle()
+        self.take_back()
         return self._reserved
 
     @reservation.setter
     def reservation(self, held: tuple[int, int] | None) -> None:
-        self._settle()
+        self.take_back()
         self._reserved = held
 
     @property
@@ -246,6 +246,15 @@ class Machine(Computer):
         """
         self._hart.interpreter.stop_at(addresses)
 
+    def stop_here(self) -> None:
+        """Let `run` stop, with CONDITION, behind the instruction that is under way: for a device's listener."""
+        self._hart.interpreter.hit = True
+
+    @property
+    def stops(self) -> tuple[frozenset[int], bool]:
+        """Where `run` stops, and whether it does now: see `stop_at` and `stop_here`."""
+        return self._hart.interpreter.breakpoints, self._hart.interpreter.hit
+
     def catch_up(self) -> bool:
         """Do what happens before the next instruction: wake, take a due interrupt. False if it sleeps for good."""
         hart = self._hart
@@ -318,17 +327,21 @@ class Machine(Computer):
         """The last attempt was none."""
         self.goal -= 1
 
-    def tlb(self) -> Tlb:
+    def tlb(self) -> "Tlb":
         """What the TLB holds now."""
-        return tlb.snapshot(self._hart)
+        from vlab.machine.tlb import snapshot
 
-    def watch_tlb(self, instructions: int) -> TlbRun:
+        return snapshot(self._hart)
+
+    def watch_tlb(self, instructions: int) -> "TlbRun":
         """Run so many instructions one by one, and count the TLB's hits, misses and flushes.
 
         `goto` first, and it is a window of the past. The run is the same as an unwatched one, only slower.
         Raises VlabError for less than 1 and for more than a million.
         """
-        return tlb.watch(self, instructions)
+        from vlab.machine.tlb import watch
+
+        return watch(self, instructions)
 
     def issue(self, instruction: str, value: int | None = None) -> int:
         """See `Computer.issue`: here the instruction meets the real hart."""

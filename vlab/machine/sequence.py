@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cached_property
 
-from vlab.riscv import assemble
 from vlab.riscv.instructions import Instruction, decode
 from vlab.riscv.registers import NUMBERS
 
@@ -40,6 +39,8 @@ class Sequence:
 
 
 def _decoded(instruction: str) -> Instruction:
+    from vlab.riscv import assemble
+
     found = decode(int.from_bytes(assemble(instruction).segments[0][1][:4], "little"))
     assert found is not None, "what was assembled can be decoded"
     return found

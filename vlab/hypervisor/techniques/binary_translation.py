@@ -25,7 +25,7 @@ from vlab.hypervisor.techniques.run_ahead import Expectation
 from vlab.hypervisor.techniques.translated_page import ACROSS, Listing
 from vlab.hypervisor.techniques.translated_words import NOT_REACHED, access_of, changes_little, harmless
 from vlab.hypervisor.techniques.translation_cache import CodePage, TranslationCache
-from vlab.hypervisor.techniques.trap_and_emulate import _AT_ENTRIES, _FILLS, PRIVILEGED, TrapAndEmulate
+from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, AT_ENTRIES, PRIVILEGED, TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
 from vlab.machine.hart import MASK
@@ -62,9 +62,7 @@ class BinaryTranslation(TrapAndEmulate):
         self.shadow.hidden = frozenset(hidden)
         self._another = Expectation(self.cache)
         # A reader's technique that does more at an entry, does it at each.
-        self._spares = all(
-            getattr(type(self), name) is getattr(BinaryTranslation, name) for name in _AT_ENTRIES
-        )
+        self._spares = self._as_said_by(BinaryTranslation, AT_ENTRIES)
         self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
 
     @property

@@ -31,7 +31,7 @@ _ECALL, _SRET, _MRET = (ROWS[name].match for name in ("ecall", "sret", "mret"))
 _WANTED = {int(cause): access for access, cause in PAGE_FAULT.items()}
 PRIVILEGED = "privileged instruction"  # an exit for what only the guest's own computer may do
 _FILLS = ("shadow fill", "first write", "copy on write")  # exits that the guest knows nothing of
-_AT_ENTRIES = ("prepare", "awake", "load", "satp", "deadline", "start", "save", "late_steps")
+AT_ENTRIES = ("prepare", "awake", "load", "satp", "deadline", "start", "save", "late_steps")
 _AT_EXITS = ("exit", "reason", "_deal_with", "_emulate", "mode")
 _NOWHERE = View(Key(Mode.M, paged=True), 0)  # a table that stays empty: every instruction is interpreted
 
@@ -55,14 +55,14 @@ class TrapAndEmulate:
         # here, does it at each.
         self.unmoved = self.stays = False
         self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
-        self._plain = self._as_said_here(*_AT_ENTRIES)
-        plain = self._as_said_here(*_AT_ENTRIES, *_AT_EXITS) and not vm.quirks
+        self._plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES)
+        plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES + _AT_EXITS) and not vm.quirks
         self.plain = plain  # whether exits and entries are all as said here
         self.briefs = Briefs(vm.virtual_hart if plain else None)
 
-    def _as_said_here(self, *names: str) -> bool:
-        """Whether these members are `TrapAndEmulate`'s own."""
-        return all(getattr(type(self), name) is getattr(TrapAndEmulate, name) for name in names)
+    def _as_said_by(self, technique: type["TrapAndEmulate"], names: Iterable[str]) -> bool:
+        """Whether these members are the technique's own."""
+        return all(getattr(type(self), name) is getattr(technique, name) for name in names)
 
     @property
     def hidden_frames(self) -> int:
@@ -173,9 +173,13 @@ class TrapAndEmulate:
         if not self.stays and self.table() != table:
             self.shadow.switched()
         if vm.events.on:
-            after = self._registers()
-            changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
-            vm.events.emit(Emulation, vm.level, pc, word, disassemble(word, pc), str(mode), changes)
+            self._tell(word, pc, mode, before)
+
+    def _tell(self, word: int, pc: int, mode: Mode, before: dict[str, int]) -> None:
+        """Tell listeners of an instruction that was emulated, and what it changed."""
+        after = self._registers()
+        changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
+        self.vm.events.emit(Emulation, self.vm.level, pc, word, disassemble(word, pc), str(mode), changes)
 
     def _registers(self) -> dict[str, int]:
         hart = self.vm.hart
@@ -303,6 +307,10 @@ class TrapAndEmulate:
     def load(self) -> None:
         """Put into the real registers what the guest is to find there when it runs directly."""
         self.vm.hypervisor.load_table(self.satp())
+
+    def load_again(self) -> None:
+        """The same after an exit that was `unmoved`; called where there is something to `start`."""
+        self.load()
 
     def start(self, now: int) -> None:
         """The same, of what depends on the time: `now` is the host's when the guest begins to run."""

@@ -19,8 +19,8 @@ from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
+    DEVICE,
     H_FIELDS,
-    LIMIT,
     LOOK,
     OFFSETS,
     PMP_ROW,
@@ -31,6 +31,7 @@ from vlab.machine.execute.native.layout import (
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
+from vlab.machine.execute.native.outside import Outside
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
@@ -51,7 +52,7 @@ _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
-_TURNS = 10_000  # of a resident between looks at Ctrl-C: some hundredths of a second
+_TURNS = 10_000  # of a resident, or stores to devices, between looks at Ctrl-C: some hundredths of a second
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -128,8 +129,9 @@ class NativeEngine:
         self._resident = None if watched else machine.residents.get(Mode.S)
         if self._resident is not None:
             state[_AT["polled"]] = _MASK  # it may read what was typed
-        self._bus = -1
+        self._bus, outside = -1, Outside(self, machine, state)
         self._begin(machine.time + calm)
+        stores = 0 if watched else _TURNS
         reason: int | None
         while True:
             reason = self._run(self._address)
@@ -147,13 +149,17 @@ class NativeEngine:
                 return
             if reason == CODE:
                 self.code.hold(state[_VALUE])
+            elif reason == DEVICE and stores:
+                stores -= 1
+                if not outside.store():
+                    return
+                self._begin(state[_END])
             else:
                 self._leave()
                 if reason == LOOK or standing(machine) is not None:
                     return  # or a trap led to a resident
-                steps = count if reason == LIMIT else 1
-                goes_on = self._steps(steps)
-                if steps == count or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
+                goes_on = self._step()
+                if count == 1 or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
                     return
                 self._enter()
                 self._begin(state[_END])
@@ -195,7 +201,7 @@ class NativeEngine:
     def _may_lend(self) -> bool:
         """Whether this GATE is that of a resident of S mode, which can do its work with the state where it is.
 
-        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending.
+        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending for it.
         """
         state = self._state
         if self._resident is None or state[_MODE] != _S or state[_VIRTUAL]:
@@ -203,7 +209,7 @@ class NativeEngine:
         if self._bus == -1:
             alarm = state[_AT["menvcfg"]] & STCE and state[_AT["mcounteren"]] & _TM
             trapped = state[_AT["mstatus"]] & _TVM
-            if not alarm or trapped or state[_AT["waking"]]:
+            if not alarm or trapped or self._waking():
                 self._resident = None
             self.stirred = bool(state[_AT["mie"]] & _GUESTS)
             self._bus = self._machine.bus.deadline(self._machine.time)
@@ -253,7 +259,13 @@ class NativeEngine:
         rising = csr.pending() if enabled else _MASK
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         deadline = csr.deadline()
-        return 0 if rising & enabled else _MASK if deadline is None else deadline
+        return 0 if self._waking() else _MASK if deadline is None else deadline
+
+    def _waking(self) -> int:
+        """The interrupts that are pending and enabled, but those of its guest: its return waits for none of these."""
+        state = self._state
+        lent = state[_AT["hideleg"]] & state[_AT["mideleg"]] if self._extended else 0
+        return state[_AT["waking"]] & ~lent
 
     def peek(self, name: str) -> int:
         """What a CSR of the table holds, while the state is lent."""

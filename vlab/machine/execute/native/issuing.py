@@ -62,6 +62,7 @@ def issuing(sequence: Sequence, **names: Any) -> Issue | None:
             "time = machine.goal",
             f"machine.goal = time + {body}",
             *writer.lines,
+            *writer.ends,
             *(["engine.returning = True"] if sequence.returns else []),
             f"return [{', '.join(writer.results)}]",
         ]
@@ -136,6 +137,7 @@ class _Writer:
         self._csrs = csrs
         self._attempts = 0
         self.lines: list[str] = []
+        self.ends: dict[str, None] = {}  # what is to be said once, at the end
         self.parameters: list[str] = []
         self.results: list[str] = []
         self.times = False  # whether the time is asked for
@@ -200,7 +202,9 @@ class _Writer:
             self._tell(csr)
             self.lines.append(f"{place} = csr.legal({csr.name}, {place}, {value} & {_MASK})")
         elif any(field.legal for field in csr.fields):
-            self.lines.append(f"{place} = {csr.name}.legalize({place}, {value} & {_MASK})")
+            self.lines.append(
+                f"if {place} != {value}: {place} = {csr.name}.legalize({place}, {value} & {_MASK})"
+            )
         else:
             kept = f"{place} & {~csr.writable & _MASK} | " if csr.view_of else ""
             fixed = f" | {csr.fixed}" if csr.fixed and not csr.view_of else ""
@@ -210,10 +214,10 @@ class _Writer:
     def _written(self, csr: Csr, name: str) -> None:
         """More that follows from writing it."""
         if name in _SHARED:
-            self.lines.append(f"state[{_CHANGED}] = 1")
+            self.ends[f"state[{_CHANGED}] = 1"] = None
         if name in _STIRRING:
             self._tell(csr)
-            self.lines.append("engine.stirred = True")
+            self.ends["engine.stirred = True"] = None
 
 
 class _Beside(_Writer):
