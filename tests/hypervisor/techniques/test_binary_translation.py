@@ -857,6 +857,15 @@ def test_translations_are_looked_at_again_only_where_a_csr_has_changed():
             cache.follow(csr)
 
 
+def test_what_comes_next_is_looked_at_again_where_code_was_written():
+    vm = tower(kernel("nop\ncsrw sscratch, x0\n"), 1, technique=BinaryTranslation).run().vms[0]
+    technique: Any = vm.technique
+    page = next(page for page in technique.cache.pages.values() if page.mode == Mode.S)
+    first = next(at for at in range(0, PAGE, 4) if technique.cache.outlook(page, at).near)
+    vm.memory.poke(page.number * PAGE + first, bytes(32))
+    assert not technique.cache.outlook(page, first).near
+
+
 # Call-outs that a load or store was made into: where the next one is far, and where nothing exits any more.
 # The table at `root` is traced, so stores there are emulated; and `far` is a page of plain data.
 STORES = """
