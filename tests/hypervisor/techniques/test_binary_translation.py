@@ -263,11 +263,11 @@ def test_a_vm_is_carried_to_another_hypervisor_at_any_step():
 
 @pytest.mark.parametrize("time_slice", [1, 2, 7, 50])
 def test_beside_others_its_exits_are_the_same(time_slice):
-    images = [TINY, kernel(IN_LINED)]
+    images = [TINY, kernel(IN_LINED), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=5, WORK=5)]
     machine = Machine(memory="8M")
     hypervisor = Hypervisor(machine, time_slice=time_slice)
     vms = [hypervisor.create_vm(image, memory=1 << 20, technique=TRANSLATED) for image in images]
-    assert machine.run(1_000_000) is Stop.ASLEEP
+    assert machine.run(3_000_000) is Stop.ASLEEP
     for vm, image in zip(vms, images, strict=True):
         assert vm.exits.pop("time slice", 0) > 0
         assert vm.exits == same(image).vms[-1].exits
@@ -722,12 +722,17 @@ def test_stores_to_page_tables_are_retranslated(shadow):
 
 
 class Thorough(BinaryTranslation):
-    """It enters its guest anew after each exit, prepares it before each instruction, and fetches each."""
+    """It enters its guest anew after each exit, prepares it before each instruction, fetches each, and looks ahead."""
 
     name = "thorough-translation"
 
     def _rests(self):
         return False
+
+    def _next_word(self):
+        for page in self.cache.pages.values():
+            page.outlooks.clear()
+        return super()._next_word()
 
     def _do(self, word):
         self._interpret()
@@ -750,6 +755,12 @@ def spared(image, shadow, most, extensions=""):
 @given(random_guests(), st.sampled_from(POLICIES))
 def test_what_is_spared_changes_no_exit_and_no_time(told, shadow):
     spared(told.program, shadow, 20_000)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1 << 32), st.sampled_from(POLICIES))
+def test_nor_where_code_writes_itself(seed, shadow):
+    spared(selfmodifying(seed), shadow, 5_000)
 
 
 @pytest.mark.parametrize("tick", [37, 61, 200])
@@ -776,6 +787,63 @@ def test_who_does_more_at_an_entry_does_it_at_each():
     assert technique.entries == vm.exits.total()
 
 
+def test_code_that_is_run_ahead_through_another_address_has_been_accessed():
+    """All of it is interpreted, and at that address it was never shown."""
+    body = """
+        la   t0, victim
+        li   t1, 0x40200000-0x80000000
+        add  t4, t0, t1             # where RAM is once more, in a large page that nobody has accessed
+        la   t2, leaf
+        li   t3, (0x80000000>>2)|0x8f
+        sd   t3, 8(t2)
+        sfence.vma
+        jal  ra, near
+        mv   t1, t0
+        li   s4, 2
+    2:  csrw sscratch, t0
+        jalr ra, t1
+        csrw sscratch, t1
+        mv   t1, t4                 # the second time it is there
+        addi s4, s4, -1
+        bgtz s4, 2b
+        j    1f
+    victim:
+        addi s6, s6, 1
+        ret
+    near:
+        csrw sscratch, t0
+        ret
+    1:  csrr s5, sscratch
+    """
+    guest = same(kernel(body)).guest
+    assert guest.memory.load(guest.hart.x[7] + 8, 8) & 0x40
+
+
+def test_a_right_is_gone_as_soon_as_it_is_given_back():
+    """SUM: without it the kernel has another shadow. Nothing is called out near."""
+    away = "nop\n" * 8
+    body = f"""
+        la   t0, leaf
+        li   t1, (0x80000000>>2)|0xdf  # RAM as a large page of a process
+        sd   t1, 8(t0)
+        sfence.vma
+        li   t0, 0x40200000
+        li   t1, 1<<18
+        li   s4, 3
+        li   s5, 0
+    1:  {away}csrs sstatus, t1
+        {away}ld   t2, (t0)
+        {away}csrc sstatus, t1
+        {away}li   t2, 0
+        ld   t2, (t0)               # a page fault, which leads behind it
+        {away}add  s5, s5, t2
+        addi s4, s4, -1
+        bgtz s4, 1b
+    """
+    for technique in BOTH:
+        assert same(kernel(body), technique=technique).guest.hart.x[21] == 0
+
+
 def test_translations_are_looked_at_again_only_where_a_csr_has_changed():
     built = tower(kernel(IN_LINED), 1, technique=BinaryTranslation).run()
     technique: Any = built.vms[0].technique
@@ -787,6 +855,15 @@ def test_translations_are_looked_at_again_only_where_a_csr_has_changed():
         csr.values["sscratch"] += 1
         with pytest.raises(pytest.fail.Exception):
             cache.follow(csr)
+
+
+def test_what_comes_next_is_looked_at_again_where_code_was_written():
+    vm = tower(kernel("nop\ncsrw sscratch, x0\n"), 1, technique=BinaryTranslation).run().vms[0]
+    technique: Any = vm.technique
+    page = next(page for page in technique.cache.pages.values() if page.mode == Mode.S)
+    first = next(at for at in range(0, PAGE, 4) if technique.cache.outlook(page, at).near)
+    vm.memory.poke(page.number * PAGE + first, bytes(32))
+    assert not technique.cache.outlook(page, first).near
 
 
 # Call-outs that a load or store was made into: where the next one is far, and where nothing exits any more.

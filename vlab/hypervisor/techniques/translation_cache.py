@@ -216,8 +216,7 @@ class TranslationCache:
                 break  # half a word of zeros: it may be the end of one that begins before it
             if read is not None and (name := csr_read(guest, page.mode)):
                 page.reads[self.place(at)] = name
-                if name not in self._values:
-                    self._values[name], self._followed = read(name), None
+                self._values.setdefault(name, read(name))  # as it was when the guest was entered
                 self._readers[page.frame] = page
             pair.put(at, self._values)
             places.append(at)
