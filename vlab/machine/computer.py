@@ -25,7 +25,7 @@ from vlab.machine.hart import Hart
 from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
 from vlab.machine.memory import PAGE
-from vlab.machine.sequence import Sequence
+from vlab.machine.sequence import Issue, Sequence
 from vlab.machine.snapshot import Snapshot
 from vlab.riscv import Mode, Program
 
@@ -105,6 +105,9 @@ class PhysicalMemory(Protocol):
     def hold_code(self, address: int) -> None:
         """Stores to this page must be seen: it holds decoded instructions."""
 
+    def touched(self) -> set[int]:
+        """The pages that may not be all zeros: their addresses by PAGE."""
+
     def pages(self) -> Mapping[int, bytes]:
         """The pages that are not all zeros, by number."""
 
@@ -175,6 +178,10 @@ class Computer(Drawn, ABC):
         `values` are for those that take one, in order. It is to `issue` what a block of code is to its
         instructions: it takes as many attempts, and where the mode is less than the resident believes, each traps.
         """
+
+    @abstractmethod
+    def issuer(self, sequence: Sequence) -> Issue:
+        """How this sequence is issued, for whoever does so often: a function of its values, good for ever."""
 
     @property
     @abstractmethod

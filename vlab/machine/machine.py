@@ -1,6 +1,7 @@
 """The root machine: the one real hart, and the loop that drives it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
 from vlab.machine.quirks import chosen_quirks
 from vlab.machine.restoring import restore_computer
-from vlab.machine.sequence import A0, RETURN, Sequence
+from vlab.machine.sequence import A0, RETURN, Issue, Sequence
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
 from vlab.machine.stop import Stop as Stop
 from vlab.paging import size_text
@@ -73,6 +74,7 @@ class Machine(Computer):
         wanted = chosen_engine(engine)
         self.pace = PACES[wanted]
         self.history = History(self)
+        self._issuers: dict[Sequence, Issue] = {}
         self._asked = False  # whether somebody waits for something, and is to be asked after each trap
         self._horizon: int | None = None  # the time up to which it may run or sleep
         self.resident_since = 0  # the step at which a resident last began to work
@@ -359,11 +361,17 @@ class Machine(Computer):
 
     def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`."""
-        native = self._native
-        if native is not None and native.lent:
-            issue = native.issues.get(sequence) or native.issuing(sequence)
-            if issue is not None:
-                return issue(*values)
+        return (self._issuers.get(sequence) or self.issuer(sequence))(*values)
+
+    def issuer(self, sequence: Sequence) -> Issue:
+        """See `Computer.issuer`."""
+        each = partial(self._issue_each, sequence)
+        quick = None if self._native is None else self._native.issuing(sequence, each)
+        made = self._issuers[sequence] = quick or each
+        return made
+
+    def _issue_each(self, sequence: Sequence, *values: int) -> list[int]:
+        """See `Computer.issue_all`: one by one."""
         given, results, kept = iter(values), list[int](), self.registers[A0]
         for instruction, takes, gives in sequence.parts:
             if instruction == RETURN:

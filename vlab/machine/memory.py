@@ -81,6 +81,7 @@ class Memory(Watches):
         self.ram = _allocate(size)
         whole = memoryview(self.ram)
         self.views: Mapping[int, Any] = {element: whole.cast(code) for element, code in _FORMATS.items()}
+        self._doubles = self.views[8]
         self._dirty: set[int] = set()  # pages written that may not be open
         self.open = bytearray([CLEAN]) * (size // PAGE)
         self._saved = Pages({})
@@ -120,6 +121,9 @@ class Memory(Watches):
         at = address - self.base
         if not 0 <= at <= self.size - size:
             raise Trap(ACCESS_FAULT[Access.LOAD], address)
+        if not at & 7 and size == 8:  # an entry of a page table, mostly
+            found: int = self._doubles[at >> 3]
+            return found
         return int.from_bytes(self.ram[at : at + size], "little")
 
     def store(self, address: int, size: int, value: int) -> None:
@@ -188,6 +192,11 @@ class Memory(Watches):
         self._inside(address, 8)
         self.watched[address] = callback
         self._close((address - self.base) // PAGE)
+
+    def touched(self) -> set[int]:
+        """The pages that may not be all zeros: their addresses by PAGE. None of them is read for that."""
+        first = self.base // PAGE
+        return {first + page for page in self.dirty.union(self._saved)}
 
     def pages(self) -> Pages:
         """The pages that are not all zeros, by number from `base`. Costs what was written since last time."""

@@ -1,5 +1,6 @@
 """What a resident issues at once: instructions of which it needs no result before the next one."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 from vlab.riscv.instructions import Instruction, decode
@@ -7,6 +8,7 @@ from vlab.riscv.registers import NUMBERS
 
 A0 = NUMBERS["a0"]
 RETURN = "sret"  # at the end of a sequence
+Issue = Callable[..., list[int]]  # issues one: given the values that it takes, it gives those that it leaves
 
 
 class Sequence:

@@ -15,10 +15,12 @@ from vlab.machine.execute.native.layout import (
     REFUSED,
     SETS,
     SLOT_SHIFT,
+    TURN,
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import X
+from vlab.riscv import Mode
 
 HEAD = """
 attributes #0 = { nounwind }
@@ -118,7 +120,11 @@ def _seek() -> str:
     text.place(none)
     standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
     _trap_at(text, pc, pc, "%count", standing)
-    _return(text, pc, str(LEAVE))
+    away = text.value(f"xor i64 {text.load(_field(text, 'mode'), 64)}, {int(Mode.S)}")
+    away = text.value(f"or i64 {away}, {text.load(_field(text, 'virtual'), 64)}")
+    away = text.value(f"or i64 {away}, {text.value(f'xor i64 {standing}, 1')}")
+    turn = text.value(f"icmp eq i64 {away}, 0")
+    _return(text, pc, text.value(f"select i1 {turn}, i64 {TURN}, i64 {LEAVE}"))
     text.place(leaving)
     _return(text, pc, str(CODE))
     return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")

@@ -14,20 +14,20 @@ from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
 from vlab.machine.execute.native.codepages import CodePages
 from vlab.machine.execute.native.csrs import csr_rows
-from vlab.machine.execute.native.issuing import Issue, issuing
+from vlab.machine.execute.native.issuing import issuing
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
     DEVICE,
     H_FIELDS,
-    LEAVE,
     LOOK,
     OFFSETS,
     PMP_ROW,
     REFUSED,
     REGISTERS,
     STATE_SIZE,
+    TURN,
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
@@ -36,7 +36,7 @@ from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
-from vlab.machine.sequence import RETURN, Sequence
+from vlab.machine.sequence import RETURN, Issue, Sequence
 from vlab.riscv import Mode, Trap
 from vlab.riscv.csrs import CSRS, PMP_ENTRIES
 from vlab.riscv.privilege import GuestInterrupt
@@ -99,7 +99,6 @@ class NativeEngine:
         self._resident: Resident | None = None  # whoever may
         self.stirred = False  # whether there are interrupts besides that of the resident's own alarm
         self._bus: int | None = None  # the next time at which a device may interrupt; -1: not known yet
-        self.issues: dict[Sequence, Issue] = {}
         self.registers = self._state[:REGISTERS]  # while the state is lent
 
     def _context(self, key: Key) -> Context:
@@ -140,7 +139,7 @@ class NativeEngine:
             machine.set_clock(state[_END] - count)
             if state[_NOTES] > first:
                 self._tell()
-            if reason == LEAVE and count and state[_PC] == GATE and self._may_lend():
+            if reason == TURN and self._may_lend():
                 reason = self._take_turns(limit)
                 count = state[_COUNT]
             if reason is None:
@@ -202,7 +201,7 @@ class NativeEngine:
     def _may_lend(self) -> bool:
         """Whether this GATE is that of a resident of S mode, which can do its work with the state where it is.
 
-        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending.
+        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending for it.
         """
         state = self._state
         if self._resident is None or state[_MODE] != _S or state[_VIRTUAL]:
@@ -210,7 +209,7 @@ class NativeEngine:
         if self._bus == -1:
             alarm = state[_AT["menvcfg"]] & STCE and state[_AT["mcounteren"]] & _TM
             trapped = state[_AT["mstatus"]] & _TVM
-            if not alarm or trapped or state[_AT["waking"]]:
+            if not alarm or trapped or self._waking():
                 self._resident = None
             self.stirred = bool(state[_AT["mie"]] & _GUESTS)
             self._bus = self._machine.bus.deadline(self._machine.time)
@@ -222,13 +221,14 @@ class NativeEngine:
         """
         machine, state, resident = self._machine, self._state, self._resident
         assert resident is not None
-        values, timer = self._hart.csr.values, state[_AT["timer"]]
+        values, timer, handle = self._hart.csr.values, state[_AT["timer"]], resident.handle
+        resume, block, now = self._resume, self._address, machine.goal
         if self._bus is not None:
             limit = min(limit, self._bus)
         for _turn in range(_TURNS):
             self.lent, self.returning = True, False
-            machine.resident_since = machine.goal - machine.skipped
-            resident.handle()
+            machine.resident_since = now - machine.skipped
+            handle()
             if not self.lent:
                 return None
             now, end = machine.goal, values["stimecmp"] - timer
@@ -240,13 +240,12 @@ class NativeEngine:
                 break
             self.lent = False
             state[_COUNT], state[_END] = end - now, end
-            reason = self._resume(self._address)
-            count = state[_COUNT]
-            machine.goal = end - count
+            reason = resume(block)
+            machine.goal = now = end - state[_COUNT]
             if reason == REFUSED:
                 self.lent, state[_PC] = True, GATE
                 break
-            if reason != LEAVE or not count or state[_PC] != GATE or state[_MODE] != _S or state[_VIRTUAL]:
+            if reason != TURN:
                 return reason
         else:
             self.lent, self.returning = True, False
@@ -260,7 +259,13 @@ class NativeEngine:
         rising = csr.pending() if enabled else _MASK
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         deadline = csr.deadline()
-        return 0 if rising & enabled else _MASK if deadline is None else deadline
+        return 0 if self._waking() else _MASK if deadline is None else deadline
+
+    def _waking(self) -> int:
+        """The interrupts that are pending and enabled, but those of its guest: its return waits for none of these."""
+        state = self._state
+        lent = state[_AT["hideleg"]] & state[_AT["mideleg"]] if self._extended else 0
+        return state[_AT["waking"]] & ~lent
 
     def peek(self, name: str) -> int:
         """What a CSR of the table holds, while the state is lent."""
@@ -271,12 +276,10 @@ class NativeEngine:
         """See `Hart.unretired`, while the state is lent."""
         return self._hart.unretired + self._state[_UNRETIRED]
 
-    def issuing(self, sequence: Sequence) -> Issue | None:
-        """How the resident to which the state is lent issues a sequence; None if it can't be done so."""
-        made = issuing(sequence, engine=self, machine=self._machine, state=self._state, csr=self._hart.csr)
-        if made is not None:
-            self.issues[sequence] = made
-        return made
+    def issuing(self, sequence: Sequence, each: Issue) -> Issue | None:
+        """How a sequence is issued: at once while the state is lent, else by `each`; None if never at once."""
+        names = {"machine": self._machine, "state": self._state, "csr": self._hart.csr}
+        return issuing(sequence, engine=self, each=each, **names)
 
     def fence(self) -> None:
         """Forget all translations."""

@@ -8,6 +8,7 @@ from vlab.machine.execute.native.handlers import handlers
 from vlab.machine.execute.native.privileged import PRIVILEGED
 from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
+from vlab.machine.execute.native.words import WORDS
 
 COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 
@@ -18,5 +19,5 @@ def source() -> tuple[str, list[str]]:
     names = [*COMMON, *rows]
     table = ", ".join(f'ptr @"{name}"' for name in names)
     table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
-    routines = map(function, WALKS + ROUTINES + PRIVILEGED + ACCESSES + DECODING)
+    routines = map(function, WALKS + ROUTINES + WORDS + PRIVILEGED + ACCESSES + DECODING)
     return "\n\n".join([common(), *routines, *rows.values(), table]), names

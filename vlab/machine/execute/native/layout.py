@@ -63,6 +63,7 @@ FIELDS = (
     "extended",  # whether the hart has H
     "virtual",  # its mode V
     "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
+    "second", "instruction",  # what a guest-page fault tells of besides, as `htval` and `htinst` have it
     "halting",  # whether somebody waits for some pc, so that a fetch that misses the TLB, or faults, is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
     "place",  # in memory, of the entry that the last walk ended at
@@ -128,7 +129,7 @@ ROW_FIRST, ROW_SECOND = 104, 112  # its place in the table of pairs as their fir
 ROW_PIECES = 120
 
 # Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK, DEVICE = range(6)
+LIMIT, LEAVE, CODE, REFUSED, LOOK, TURN, DEVICE = range(7)  # TURN: at GATE, in S mode with V = 0
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64
