@@ -241,6 +241,29 @@ def test_what_was_printed_counts_too(monkeypatch):
     assert len(m.uart.output) == 10_000
 
 
+def test_what_came_from_outside_is_not_remembered_without_end(monkeypatch):
+    monkeypatch.setattr(history, "MOST_ARRIVALS", 10)
+    m = Machine(assemble(READER), memory="1M")
+    seen = {}
+    for number in range(64):
+        m.run(100)
+        seen[m.steps] = m.snapshot()
+        m.run(100)
+        m.type(str(number % 10))
+        assert len(m.history.input) <= 10
+        assert m.history.seen == len(m.history.input)
+    kept = [step for step in seen if step >= min(m.history.checkpoints)]
+    assert len(kept) >= 4
+    for step in sorted(kept, reverse=True):
+        m.goto(step)
+        assert m.snapshot() == seen[step]
+    first = min(m.history.checkpoints)
+    with pytest.raises(VlabError, match=f"(?s)at or before step 300.*The earliest one is of step {first}"):
+        m.goto(300)
+    m.goto(max(kept))  # and what came, comes again
+    assert m.snapshot() == seen[max(kept)]
+
+
 def writing_pages(end):
     """A machine that writes a word of each page from 0x80010000 to `end`, again and again."""
     m = machine(

@@ -5,7 +5,8 @@ present they are dense, and the further away the sparser: so there are few, and 
 replay however long the run was. Who goes back further leaves new ones on the way, ever closer to the target: the next
 step back is a short one again. They share the pages that nobody wrote between them, and where all of them hold too
 much memory they become sparser.
-What came from outside, typed text or packets, is a log, and comes again. What was changed by hand is in no log.
+What came from outside, typed text or packets, is a log, and comes again; where it becomes too long, its older half is
+forgotten, with the past that it belongs to. What was changed by hand is in no log.
 """
 
 import sys
@@ -33,6 +34,7 @@ MOST_PAGES = (256 << 20) // PAGE  # that all of them together hold
 SPACING = 20_000  # steps between checkpoints near the present, for an engine of the interpreter's pace
 COPY = 50  # steps that are as much work as ten copies of a page: so that checkpoints take a small part of the time
 PARTS = 60  # a state of more parts than these, as hypervisors have, is kept the less often
+MOST_ARRIVALS = 1 << 14  # that are remembered: another machine may send for ever
 GRAIN = 16  # far away, checkpoints are as far apart as this part of their distance from the present
 
 
@@ -196,6 +198,13 @@ class History:
             for line in self.lines:
                 line.forgotten(self.machine, forgotten)
 
+    def _forget_beginning(self) -> None:
+        """Of the log the older half is forgotten, and the checkpoints from which it would be needed."""
+        kept = {step: one for step, one in self.checkpoints.items() if one.arrived >= MOST_ARRIVALS // 2}
+        gone = min((one.arrived for one in kept.values()), default=self.seen)
+        self.input, self.seen = self.input[gone:], self.seen - gone
+        self.checkpoints = {step: one._replace(arrived=one.arrived - gone) for step, one in kept.items()}
+
     def arrived(self, computer: "Computer", device: str, data: bytes, time: int = 0) -> None:
         """Something comes from outside now: remember it, and hand it to the device of this name.
 
@@ -210,6 +219,8 @@ class History:
         self.input = [*self.input[: self.seen], arrival]
         self.seen += 1
         self.checkpoints = {step: kept for step, kept in self.checkpoints.items() if step < now}
+        if len(self.input) > MOST_ARRIVALS:
+            self._forget_beginning()
         self.due = min(self.due, now)
         computer.deliver(device, bytes(data))
 
@@ -255,7 +266,9 @@ class History:
         if not found:
             raise VlabError(
                 _("There is no checkpoint at or before step {step}.").format(step=target),
-                mend=_("The first one is made when the machine first runs."),
+                mend=_("The earliest one is of step {step}.").format(step=min(self.checkpoints))
+                if self.checkpoints
+                else _("The first one is made when the machine first runs."),
             )
         checkpoint = self.checkpoints[max(found)]
         restore_computer(self.machine, checkpoint.snapshot)
