@@ -20,15 +20,15 @@ class Even(History):
 
     most = 32
 
-    def note(self) -> None:
-        """Keep a checkpoint if one is due."""
-        step = self.machine.steps
-        if step >= self.due:
-            self.checkpoints[step] = checkpoint_of(self.machine, self.seen)
+    def note(self) -> int:
+        """Keep a checkpoint if one is due. How much work may be done until the next one is."""
+        if self.work >= self.due:
+            self.checkpoints[self.machine.steps] = checkpoint_of(self.machine, self.seen)
             while len(self.checkpoints) > self.most:
                 self.checkpoints = {at: self.checkpoints[at] for at in sorted(self.checkpoints)[::2]}
                 self.spacing *= 2
-            self.due = step + self.spacing
+            self.due = self.work + self.spacing
+        return self.due - self.work
 
 
 class Measured(NamedTuple):

@@ -32,6 +32,7 @@ from vlab.machine.execute.native.layout import (
 )
 from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
+from vlab.machine.history import ISSUE, TURN
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
@@ -51,7 +52,7 @@ _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
-_TURNS = 10_000  # of a resident between looks at Ctrl-C: some hundredths of a second
+_TURNS = 1_000  # of a resident between looks at Ctrl-C, and at whether a checkpoint is due: some hundredths of a second
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -221,8 +222,10 @@ class NativeEngine:
             limit = min(limit, self._bus)
         for _turn in range(_TURNS):
             self.lent, self.returning = True, False
+            began = machine.goal
             machine.resident_since = machine.goal - machine.skipped
             resident.handle()
+            machine.toil += TURN + ISSUE * (machine.goal - began)
             if not self.lent:
                 return None
             now, end = machine.goal, values["stimecmp"] - timer
