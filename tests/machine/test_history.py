@@ -324,8 +324,13 @@ def test_what_python_does_for_an_instruction_is_work_too(engine):
         kept = sorted(m.history.checkpoints)
         ends.append(max(after - before for before, after in pairwise(kept[-4:])))
     assert 10 * ends[1] < ends[0]
-    far = printing.steps - ends[1] * 3
+    far, toil = printing.steps - ends[1] * 3, printing.toil
+    with printing.history.ahead():
+        printing.goto(0)
+        assert printing.toil == 0
+    assert printing.toil == toil
     printing.goto(far)  # and what is left on the way is as close
+    assert printing.toil < toil
     near = sorted(step for step in printing.history.checkpoints if step <= far)[-1]
     assert far - near <= 2 * ends[1]
 

@@ -148,7 +148,6 @@ class History:
         self.input, self.seen = [], 0
         self.machine.toil = 0
         self.due = 0  # the work after which the next checkpoint is due
-        self._noted = -1  # the last step at which that was asked
 
     @property
     def replaying(self) -> bool:
@@ -166,14 +165,11 @@ class History:
 
     def note(self) -> int:
         """Keep a checkpoint if one is due. How much work may be done until the next one is."""
-        step, noted = self.machine.steps, self._noted
-        self._noted = step
-        left = self.due - step - self.machine.pace * self.machine.toil
-        # Once it has woken there, or taken an interrupt, it is not what `goto` of that step leads to.
-        if left > 0 or step == noted:
-            return max(1, left)
+        left = self.due - self.work
+        if left > 0:
+            return left
         before = self.checkpoints[max(self.checkpoints)] if self.checkpoints else None
-        now = self._keep(step)
+        now = self._keep(self.machine.steps)
         left = self.spacing + self.spacing * now.parts // PARTS
         left += COPY * self.machine.pace * _copied(before or now, now)
         self.due = self.work + left
