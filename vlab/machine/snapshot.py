@@ -153,11 +153,8 @@ class Checker:
     def all_numbers(self, count: int, bound: int = WORD) -> list[int]:
         """This part itself, if it is exactly `count` whole numbers below `bound`."""
         right = isinstance(self.state, list | tuple) and len(self.state) == count
-        if (
-            not right
-            or count
-            and (set(map(type, self.state)) != {int} or min(self.state) < 0 or max(self.state) >= bound)
-        ):
+        right = right and set(map(type, self.state)) <= {int}
+        if not right or (count and not 0 <= min(self.state) <= max(self.state) < bound):
             raise self.bad(_("It must be {count} numbers.").format(count=count))
         return list(self.state)
 
