@@ -98,14 +98,13 @@ def _run(args: Namespace, program: "Program") -> Outcome:
     guest.load(program)
     if args.input is not None:
         guest.type(args.input)
-    console = bytearray()
-    run = Run(machine, guest, None, args.max_instructions, show=console.extend)
-    counts, events = _Counts(guest.level), Recording()
+    run = Run(machine, guest, None, args.max_instructions, show=lambda byte: None)
+    counts, events = _Counts(guest.level), Recording(most=RECORDED)
 
     def listen(event: "Event") -> None:
         counts.count(event)
-        if args.trace and len(events.events) < RECORDED:
-            events.events.append(event)
+        if args.trace:
+            events.take(event)
 
     guest.events.listen(listen, patient=True)
     try:
@@ -113,10 +112,8 @@ def _run(args: Namespace, program: "Program") -> Outcome:
     finally:
         guest.events.unlisten(listen)
         guest.uart.listener = None
-    _print_console(console.decode("utf-8", "replace"))
-    sentence = _ending(run, end, program) + " " + counts.sentence()
-    if len(events) == RECORDED:
-        sentence += " " + _("Only the first {count:_} events were kept.").format(count=RECORDED)
+    _print_console(guest.console)
+    sentence = " ".join(filter(None, (_ending(run, end, program), counts.sentence(), events.missing())))
     return Outcome(machine, guest, program, sentence, events if args.trace else None)
 
 

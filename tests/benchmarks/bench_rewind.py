@@ -1,4 +1,7 @@
-"""A step back after runs of several lengths: checkpoints dense near the present, beside ones evenly spaced."""
+"""A step back after runs of several lengths: checkpoints dense near the present, beside ones evenly spaced.
+
+And after a guest ran in a virtual machine, where the work is the hypervisor's.
+"""
 
 from functools import partial
 from statistics import median
@@ -6,12 +9,15 @@ from typing import NamedTuple
 
 from tests.benchmarks.bench_interpreter import source
 from tests.benchmarks.measuring import seconds, table, this_engine, this_python
+from vlab import guests
+from vlab.hypervisor import Hypervisor
 from vlab.machine import Machine
 from vlab.machine.history import History, checkpoint_of
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import assemble
 
 AIM = 10  # ms
+TECHNIQUES = ("trap-and-emulate", "hardware-assisted")
 _A0, _A1 = 10, 11
 
 
@@ -20,15 +26,15 @@ class Even(History):
 
     most = 32
 
-    def note(self) -> None:
-        """Keep a checkpoint if one is due."""
-        step = self.machine.steps
-        if step >= self.due:
-            self.checkpoints[step] = checkpoint_of(self.machine, self.seen)
+    def note(self) -> int:
+        """Keep a checkpoint if one is due. How much work may be done until the next one is."""
+        if self.work >= self.due:
+            self.checkpoints[self.machine.steps] = checkpoint_of(self.machine, self.seen)
             while len(self.checkpoints) > self.most:
                 self.checkpoints = {at: self.checkpoints[at] for at in sorted(self.checkpoints)[::2]}
                 self.spacing *= 2
-            self.due = step + self.spacing
+            self.due = self.work + self.spacing
+        return self.due - self.work
 
 
 class Measured(NamedTuple):
@@ -45,6 +51,18 @@ def measure(kind: type[History], instructions: int, steps: int, engine: str | No
     machine = Machine(assemble(source("sieve")), memory="1M", engine=engine)
     machine.history = kind(machine)
     machine.hart.x[_A0], machine.hart.x[_A1] = RAM_BASE + (1 << 19), instructions
+    return _measured(machine, instructions, steps)
+
+
+def measure_vm(technique: str, instructions: int, steps: int, engine: str | None = None) -> Measured:
+    """The same of a small kernel in a virtual machine, whose alarm goes off all the time."""
+    machine = Machine(memory="4M", extensions="H", engine=engine)
+    kernel = guests.load("kernel", TICK=300, WORK=1_000_000, LETTERS=26)
+    Hypervisor(machine).create_vm(kernel, memory="1M", technique=technique)
+    return _measured(machine, instructions, steps)
+
+
+def _measured(machine: Machine, instructions: int, steps: int) -> Measured:
     run = seconds(partial(machine.run, instructions))
     count = len(machine.history.checkpoints)
     backs = [seconds(machine.back) for _step in range(steps)]
@@ -66,6 +84,10 @@ def report(*, quick: bool = False) -> str:
             found = measure(kind, instructions, steps)
             told = f"{found.back:.2f} ms", f"{found.jump:.2f} ms", f"{found.run:.1f} s"
             rows.append((f"{instructions:,} instructions, {name}", *told, found.checkpoints))
+    for technique in TECHNIQUES:
+        found = measure_vm(technique, lengths[-1] // 10, steps)
+        told = f"{found.back:.2f} ms", f"{found.jump:.2f} ms", f"{found.run:.1f} s"
+        rows.append((f"{lengths[-1] // 10:,} instructions of a VM, {technique}", *told, found.checkpoints))
     what = "the median of a step back at the end, and of one after a jump into the past"
     return table(
         f"Rewinding: {what} ({this_python()}, {this_engine()})",

@@ -284,7 +284,7 @@ def test_step_back_costs_less_than_to_run_all_again():
 
 def test_report_on_rewinding_has_a_row_for_each_length_and_kind():
     lines = bench_rewind.report(quick=True).splitlines()
-    assert [line.split()[0] for line in lines[3:7]] == ["50,000", "50,000", "100,000", "100,000"]
+    assert [line.split()[0] for line in lines[3:9]] == ["50,000"] * 2 + ["100,000"] * 2 + ["10,000"] * 2
     assert lines[-1].startswith("The aim: 10 ms")
 
 
@@ -295,6 +295,15 @@ def test_a_step_back_costs_the_same_however_long_the_run_was():
     assert long.back < 4 * short.back
     assert long.back < even.back
     assert long.checkpoints < 2 * short.checkpoints + 40
+
+
+@pytest.mark.parametrize("technique", bench_rewind.TECHNIQUES)
+def test_a_step_back_of_a_virtual_machine_costs_a_part_of_its_run(technique):
+    """Its instructions alone would have been one spacing of checkpoints: all of it was replayed, each time."""
+    pytest.importorskip("llvmlite")
+    found = bench_rewind.measure_vm(technique, 500_000, 9, "native")
+    assert found.back < 1000 * found.run / 4
+    assert found.checkpoints > 3
 
 
 @pytest.mark.slow

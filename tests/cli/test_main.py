@@ -70,6 +70,31 @@ def test_complaints_are_in_the_readers_language(capsys, monkeypatch, arguments, 
     assert capsys.readouterr().err.startswith(f"vlab: {said}\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--lang", "es", "run"], "Falta algo: IMAGEN."),
+        (["--lang=es", "run", "hello", "--memory", "3x"], "--memory: '3x' no es un tamaño de memoria."),
+        (
+            ["lab", "--no-browser=3", "--lang", "es"],
+            "--no-browser: no lleva un valor, así que tampoco este: '3'.",
+        ),
+        (["--lang", "fr", "run"], "--lang: there is no 'fr'."),
+        (["--lang"], "--lang: expected one argument."),
+    ],
+)
+def test_complaints_are_in_the_language_that_is_asked_for(capsys, monkeypatch, arguments, said):
+    monkeypatch.setattr(cli, "preferred_language", lambda: "en")
+    assert cli.main(arguments) == 2
+    assert capsys.readouterr().err.startswith(f"vlab: {said}\n")
+
+
+def test_help_is_in_the_language_that_is_asked_for(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "preferred_language", lambda: "en")
+    assert cli.main(["run", "--help", "--lang", "es"]) == 0 == cli.main(["--lang", "es", "--help"])
+    assert capsys.readouterr().out.count("uso: vlab") == 2
+
+
 @pytest.mark.parametrize("command", [[], *([name] for name in cli.COMMANDS)])
 def test_help_has_no_english_left_in_spanish(capsys, monkeypatch, command):
     monkeypatch.setattr(cli, "preferred_language", lambda: "es")

@@ -305,6 +305,26 @@ def test_a_guest_that_will_never_end_is_told_of(run, program, source, why, depth
 
 
 @pytest.mark.parametrize("depth", [0, 1])
+def test_a_guest_that_wants_more_memory_than_there_is_is_told_how_to_have_it(run, program, depth):
+    """As OpenSBI's fw_jump does, which puts the device tree at 0x82200000: its early trap handler only sleeps."""
+    source = f"""{programs.START}
+    la   t0, hang
+    csrw mtvec, t0
+    li   t1, 0x82200000
+    sd   t0, 0(t1)
+    .balign 4
+hang:
+    wfi
+    j    hang"""
+    status, console, said = run(program(source), "--depth", depth, "--memory", "16M")
+    assert (status, console) == (125, "")
+    assert "waits for an interrupt that nothing will send" in said
+    assert said.endswith("access to 0x82200000, and its memory ends before that: --memory gives it more.\n")
+    said = run(program(source.replace("0x82200000", "0x40000000")), "--depth", depth)[2]
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("depth", [0, 1])
 def test_a_guest_that_its_alarm_will_save_is_not_given_up(run, program, depth):
     # Until then it jumps to where it stands.
     source = f"""{programs.START}

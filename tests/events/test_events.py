@@ -450,3 +450,15 @@ def test_apart_nobody_else_hears_and_what_was_open_stays_open():
         source.emit(CsrWrite, 0, "satp", 0, 1, 0)
     assert [event.parent for event in ahead] == [(7, 0), None]
     assert [(event.id, event.parent) for event in run] == [((7, 0), None), ((7, 1), (7, 0))]
+
+
+def test_only_so_many_events_of_a_guest_that_traps_for_ever_are_kept(monkeypatch):
+    monkeypatch.setattr("vlab.events.recording.MOST", 10)
+    machine = Machine(memory="1M")  # a word of zeros traps, and so does its handler
+    with machine.events.record() as events:
+        machine.run(100)
+    assert len(events) == 10
+    assert events.missed > 50
+    assert repr(events).endswith(". Only the first 10 events were kept.")
+    assert events.missing() in repr(events)
+    assert events.only(Trap).missing() == ""

@@ -45,7 +45,7 @@ def test_loading_again_is_a_new_computer():
     first, second = assemble("li s0, 5\n wfi\n j ."), assemble("sd s0, 0(sp)\n csrr a0, mscratch\n" + OFF)
     used = Machine(first, memory="1M")
     used.hart.csr.values["mscratch"] = 7
-    used.uart.output += b"before"
+    used.uart.printed.add(b"before")
     used.clint.store(0x4000, 8, 300)
     used.hart.csr.values["mie"] = 1 << 7
     used.run(50)

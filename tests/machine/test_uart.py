@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from vlab.language import VlabError
 from vlab.machine.bus import BusError
 from vlab.machine.devices import Uart
+from vlab.machine.devices.printed import MOST
 
 DATA, IER, IIR, LCR, MCR, LSR, MSR, SCR = range(8)
 FCR = IIR
@@ -305,6 +306,8 @@ def test_a_guest_cannot_make_the_receiver_grow(port):
         {"deltas": 16},
         {"fcr": 0x02},
         {"output": "text"},
+        {"output": bytes(MOST + 1)},
+        {"dropped": -1},
         {"wire": [1]},
         {"looped": b"ab"},
         {"fcr": 1, "looped": bytes(17)},

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from vlab import Hypervisor, Machine, VlabError, assemble, guests
 from vlab.hypervisor.architectures.vm370 import minidisk
 from vlab.machine.board import FINISHER_BASE
+from vlab.machine.devices import printed
 from vlab.machine.devices.cards import Cards
 from vlab.machine.devices.virtio.block import VirtioBlock
 from vlab.machine.disks import Disk
+from vlab.operations import failover
 from vlab.operations.failover import Protected, Watchdog
 
 TOTAL = 100
@@ -147,6 +149,33 @@ def test_snapshots_are_taken_only_when_it_says_that_it_is_consistent():
         assert sum(read(disk_of(vm))) == TOTAL
 
 
+ALL_PAGES = """
+        la t0, 0x80001000
+        la t1, 0x80010000
+1:      mv t2, t0
+2:      sd t3, (t2)
+        addi t3, t3, 1
+        add t2, t2, a2
+        blt t2, t1, 2b
+        j 1b
+"""
+
+
+@pytest.mark.parametrize(("most", "pages"), [(4, 1 << 20), (256, 40)])
+def test_snapshots_do_not_pile_up_without_end(monkeypatch, most, pages):
+    monkeypatch.setattr(failover, "MOST", most)
+    monkeypatch.setattr(failover, "MOST_PAGES", pages)
+    guest = assemble("li a2, 4096\n" + ALL_PAGES)
+    vm = Hypervisor(Machine(memory="2M")).create_vm(guest, memory="64K")
+    dog = Watchdog(vm, every=1000, alive=lambda vm: vm.time < 28_000).run(20_000)
+    kept = list(dog.snapshots)
+    assert len(kept) == (4 if most == 4 else 2)
+    assert [saved.parent for saved in kept] == [None, *(saved.name for saved in kept[:-1])]
+    assert kept[0].changed == len(kept[0].snapshot.pages)
+    dog.run(9000)
+    assert dog.failures[0].restored == list(dog.snapshots)[-1].name
+
+
 @pytest.mark.parametrize("every", [0, -5])
 def test_it_must_look_now_and_then(every):
     with pytest.raises(VlabError, match="can't look every"):
@@ -184,6 +213,23 @@ def test_output_waits_for_its_epoch():
     assert "".join(epoch.released for epoch in pair.epochs) == pair.seen
     pair.run(6000)
     assert max(epoch.pages for epoch in pair.epochs[2:]) < len(pair.vm.memory.pages())
+
+
+def test_epochs_and_what_was_let_out_do_not_pile_up_without_end(monkeypatch):
+    monkeypatch.setattr(failover, "MOST_EPOCHS", 5)
+    monkeypatch.setattr(printed, "MOST", 100)
+    pair = protected(assemble("li t0, 0x10000000\nli t1, 'x'\n1: sb t1, (t0)\n j 1b"), every=200)
+    pair.run(4000)
+    assert [epoch.number for epoch in pair.epochs] == [16, 17, 18, 19, 20]
+    assert repr(pair).startswith("guest is protected: 21 epochs, ")
+    count = pair.vm.uart.printed.count
+    assert count > 200
+    assert pair.seen == pair.vm.console
+    assert max(len(epoch.released) for epoch in pair.epochs) <= 100
+    pair.kill()
+    pair.run(1000)
+    assert pair.seen.startswith(f"[{pair.copy.uart.printed.dropped} bytes that were printed before")
+    assert pair.copy.uart.printed.count > count
 
 
 def test_what_was_typed_and_not_copied_yet_is_typed_again():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.riscv.gnu import disassembled
 from vlab.riscv import ROWS, assemble, decode, disassemble
 from vlab.riscv.csrs import BY_NUMBER
-from vlab.riscv.instructions import OPTIONAL
+from vlab.riscv.table import OPTIONAL
 
 any_word = st.integers(1 << 16, (1 << 32) - 1)
 WIDE = [row for row in ROWS.values() if row.size == 4]  # those of 16 bits: see `test_compressed`

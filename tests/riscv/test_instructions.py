@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlab.riscv import ROWS, Row, decode, encode
-from vlab.riscv.instructions import EXTENSIONS, length
+from vlab.riscv.instructions import length
+from vlab.riscv.table import EXTENSIONS
 
 words = st.integers(0, (1 << 32) - 1)
 WIDE = [row for row in ROWS.values() if row.size == 4]  # those of 16 bits: see `test_compressed`

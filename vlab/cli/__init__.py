@@ -4,16 +4,18 @@ Those modules import what is heavy inside `main`, so that `vlab --help` answers 
 Exit status: 0 done, 1 the command's own "no", 2 a mistake that the reader can mend, 130 interrupted.
 """
 
+import gc
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import TextIO
 
 import vlab
 from vlab.cli.parser import Parser
-from vlab.language import VlabError, _, preferred_language, set_language
+from vlab.language import LANGUAGES, VlabError, _, preferred_language, set_language
 
 COMMANDS = ("lab", "run", "check", "classify", "compare", "live", "slides", "syllabus", "doctor", "notebooks")
 
@@ -26,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, `sys.argv` by default, and return its exit status. Never raises but for a bug."""
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_letters(stream)
-    set_language(preferred_language())
+    argv = sys.argv[1:] if argv is None else argv
+    set_language(_asked_language(argv) or preferred_language())
     try:
-        status = _run(sys.argv[1:] if argv is None else argv)
+        status = _run(argv)
         if sys.stdout is not None:
             sys.stdout.flush()
         return status
@@ -43,15 +46,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def process() -> int:
+    """`vlab` as a process of its own: the exit status. What is there at its end, nobody looks through for garbage."""
+    status = main()
+    gc.freeze()
+    return status
+
+
 def _run(argv: Sequence[str]) -> int:
     try:
         args = _parse(argv)
     except SystemExit as done:  # argparse, after --help and --version
         return int(done.code or 0)
-    if getattr(args, "lang", None):
-        set_language(args.lang)
     status: int = args.main(args)
     return status
+
+
+def _asked_language(argv: Sequence[str]) -> str | None:
+    """What --lang says, before anything is parsed: help and complaints are in that language too."""
+    for word, after in pairwise([*argv, ""]):
+        option, _equals, value = word.partition("=")
+        if option == "--lang" and (value or after) in LANGUAGES:
+            return value or after
+    return None
 
 
 def build_parser(names: Sequence[str] = COMMANDS) -> tuple[Parser, dict[str, Parser]]:
@@ -60,6 +77,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> tuple[Parser, dict[str, Par
     parser.add_argument(
         "--version", action="version", version=f"vlab {vlab.__version__}", help=_("show the version and exit")
     )
+    parser.add_argument("--lang", choices=LANGUAGES, help=_("language of the lessons and messages"))
     commands = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), dest="command")
     for name in names:
         module = import_module(f"vlab.cli.{name}")

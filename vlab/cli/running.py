@@ -51,8 +51,8 @@ class Run:
         guest.uart.listener = self._printed
 
     def _printed(self, byte: bytes) -> None:
-        if len(self.guest.uart.output) > self._shown:  # not again, when a debugger has gone back
-            self._shown = len(self.guest.uart.output)
+        if self.guest.uart.printed.count > self._shown:  # not again, when a debugger has gone back
+            self._shown = self.guest.uart.printed.count
             self._show(byte)
         if self._expected is not None and self.guest.uart.output.endswith(self._expected):
             self._found = True

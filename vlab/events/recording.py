@@ -14,11 +14,26 @@ if TYPE_CHECKING:
     from vlab.views import Interrupts, Timeline
 
 
-class Recording(Drawn):
-    """A list of events to look at, filter, and turn into a graph."""
+MOST = 1 << 20  # events that are kept: a guest may trap for ever
 
-    def __init__(self, events: Iterable[Event] = ()):
+
+class Recording(Drawn):
+    """A list of events to look at, filter, and turn into a graph.
+
+    Recorded, it keeps the first `most` of them, a million if not given, and counts in `missed` how many came later.
+    """
+
+    def __init__(self, events: Iterable[Event] = (), *, most: int | None = None):
         self.events = list(events)
+        self.missed = 0
+        self._most = MOST if most is None else most
+
+    def take(self, event: Event) -> None:
+        """An event happened: keep it if there is room."""
+        if len(self.events) < self._most:
+            self.events.append(event)
+        else:
+            self.missed += 1
 
     def __len__(self) -> int:
         return len(self.events)
@@ -36,7 +51,14 @@ class Recording(Drawn):
         for event in self.events:
             kinds[event.kind] = kinds.get(event.kind, 0) + 1
         counts = ", ".join(f"{kind_title(kind)} {count}" for kind, count in sorted(kinds.items()))
-        return _("{total} events: {counts}").format(total=len(self), counts=counts or _("none"))
+        said = _("{total} events: {counts}").format(total=len(self), counts=counts or _("none"))
+        return f"{said}. {self.missing()}" if self.missed else said
+
+    def missing(self) -> str:
+        """A sentence where not all that happened was kept; else an empty text."""
+        if not self.missed:
+            return ""
+        return _("Only the first {count:_} events were kept.").format(count=len(self))
 
     def only(self, *kinds: type[Event], level: int | None = None) -> "Recording":
         """The events of these kinds (and level); an Injection is a Trap too.

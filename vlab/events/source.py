@@ -132,13 +132,13 @@ class EventSource:
 
     @contextmanager
     def record(self) -> Iterator["Recording"]:
-        """Collect events for the length of a `with` block."""
+        """Collect events for the length of a `with` block: the first million of them (`recording.MOST`)."""
         recording = Recording()
-        self.listen(recording.events.append, patient=True)
+        self.listen(recording.take, patient=True)
         try:
             yield recording
         finally:
-            self.unlisten(recording.events.append)
+            self.unlisten(recording.take)
 
     @contextmanager
     def apart(self) -> Iterator["Recording"]:

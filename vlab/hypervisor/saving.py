@@ -84,7 +84,7 @@ def _restore(vm: "VirtualMachine", state: Checker) -> None:
 
 
 def _numbers(state: Checker, bound: int = WORD) -> list[int]:
-    return state.all_numbers(len(state.rows()), bound)
+    return state.all_numbers(state.length(), bound)
 
 
 def _frames(state: Checker) -> list[int]:

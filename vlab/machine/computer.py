@@ -283,8 +283,8 @@ class Computer(Drawn, ABC):
 
     @property
     def console(self) -> str:
-        """All that the guest has printed."""
-        return self.uart.output.decode("utf-8", "replace")
+        """What the guest has printed. Of more than 1 MiB, the end: the first line then says how much is missing."""
+        return self.uart.printed.text
 
     def type(self, text: str) -> None:
         """Type text at the console. It waits until the guest reads it, and is typed again in a replay.

@@ -21,8 +21,9 @@ from vlab.machine.pmp import X
 from vlab.machine.quirks import csr_file
 from vlab.riscv import Access, Cause, Mode, Trap
 from vlab.riscv.csrs import CSRS, Csr
-from vlab.riscv.instructions import OPTIONAL, Instruction, decode, length
+from vlab.riscv.instructions import Instruction, decode, length
 from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT, Interrupt, mode_name
+from vlab.riscv.table import OPTIONAL
 
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer

@@ -1,17 +1,19 @@
 """Rewinding: the nearest checkpoint, and a replay from there.
 
-Checkpoints are spaced by work done: instructions, pages to copy, and the size of the state beside them. Near the
-present they are dense, and the further away the sparser: so there are few, and a step back costs about one spacing of
-replay however long the run was. Who goes back further leaves new ones on the way, ever closer to the target: the next
+Checkpoints are spaced by work done: instructions, what Python does for them (a device's access, a resident's turn),
+pages to copy, and the size of the state beside them. It is counted, never timed. Near the present they are dense, and
+the further away the sparser: so there are few, and a step back costs about one spacing of replay however long the run
+was. Who goes back further leaves new ones on the way, ever closer to the target: the next
 step back is a short one again. They share the pages that nobody wrote between them, and where all of them hold too
 much memory they become sparser.
-What came from outside, typed text or packets, is a log, and comes again. What was changed by hand is in no log.
+What came from outside, typed text or packets, is a log, and comes again; where it becomes too long, its older half is
+forgotten, with the past that it belongs to. What was changed by hand is in no log.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vlab.events import Recording
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 MOST = 256  # checkpoints
 MOST_PAGES = (256 << 20) // PAGE  # that all of them together hold
 SPACING = 20_000  # steps between checkpoints near the present, for an engine of the interpreter's pace
-COPY = 50  # steps that are as much work as ten copies of a page: so that checkpoints take a small part of the time
-PARTS = 60  # a state of more parts than these, as hypervisors have, is kept the less often
+COPY = 500  # steps that are as much work as ten copies of a page, with what its next store then costs
+PARTS = 50  # of a state that is kept half as often as one of none: those of hypervisors have many
+TURN = 50  # steps of the interpreter that are as much work as a turn of the machine's loop, or of a resident
+ISSUE = 5  # as much as what a resident issues
+MOST_ARRIVALS = 1 << 14  # that are remembered: another machine may send for ever
 GRAIN = 16  # far away, checkpoints are as far apart as this part of their distance from the present
 
 
@@ -49,30 +54,36 @@ class Arrival(NamedTuple):
 class Checkpoint(NamedTuple):
     """A snapshot, how much of the input log it has seen, and its `large` bytes beside memory: their sizes by id.
 
-    Its `parts` are so many containers of plain data: what a snapshot costs where no page was written.
+    Its `parts` are so many containers of plain data: what a snapshot costs where no page was written. `toil` is what
+    Python had done by then: see `Machine.toil`.
     """
 
     snapshot: Snapshot
     arrived: int
     large: dict[int, int]
     parts: int
+    toil: int
 
 
 def checkpoint_of(machine: "Machine", arrived: int) -> Checkpoint:
     """A checkpoint of now."""
     snapshot, large = machine.snapshot(), dict[int, int]()
-    return Checkpoint(snapshot, arrived, large, _parts(snapshot.state, large))
+    return Checkpoint(snapshot, arrived, large, _parts(snapshot.state, large), machine.toil)
 
 
 def _parts(part: Any, large: dict[int, int]) -> int:
     """How many containers a state has; and where it has bytes of a page or more, such as what was printed.
 
-    Memory's own pages are counted apart.
+    Memory's own pages are counted apart; and one resident's state behind two modes is one.
     """
     kind = type(part)
     if kind is dict:
-        return 1 + sum(_parts(value, large) for value in part.values())
+        return 1 + sum(
+            _parts(value, large) for value in {id(value): value for value in part.values()}.values()
+        )
     if kind is list and part and type(part[0]) in (dict, list):
+        if type(part[0]) is list and set(map(type, part[0])) == {int}:
+            return 1 + len(part)  # rows of numbers, as those of a TLB
         return 1 + sum(_parts(value, large) for value in part)
     if kind is bytes and len(part) >= PAGE:
         large[id(part)] = len(part)
@@ -135,21 +146,34 @@ class History:
         self._changed: dict[tuple[int, int], int] = {}  # pages that differ between neighbours
         self._forget_arrivals()
         self.input, self.seen = [], 0
-        self.due = 0  # the step at which the next checkpoint is due
+        self.machine.toil = 0
+        self.due = 0  # the work after which the next checkpoint is due
 
     @property
     def replaying(self) -> bool:
         """Whether more came, in the future that was rewound, and will come again."""
         return self.seen < len(self.input)
 
-    def note(self) -> None:
-        """Keep a checkpoint if one is due."""
-        step = self.machine.steps
-        if step >= self.due:
-            before = self.checkpoints[max(self.checkpoints)] if self.checkpoints else None
-            now = self._keep(step)
-            apart = self.spacing * max(now.parts, PARTS) // PARTS
-            self.due = step + apart + COPY * self.machine.pace * _copied(before or now, now)
+    @property
+    def work(self) -> int:
+        """The work that led to the machine's present state, in instructions of its engine, about."""
+        return self.machine.steps + self.machine.pace * self.machine.toil
+
+    def _work(self, step: int) -> int:
+        """The work that led to a checkpoint."""
+        return step + self.machine.pace * self.checkpoints[step].toil
+
+    def note(self) -> int:
+        """Keep a checkpoint if one is due. How much work may be done until the next one is."""
+        left = self.due - self.work
+        if left > 0:
+            return left
+        before = self.checkpoints[max(self.checkpoints)] if self.checkpoints else None
+        now = self._keep(self.machine.steps)
+        left = self.spacing + self.spacing * now.parts // PARTS
+        left += COPY * self.machine.pace * _copied(before or now, now)
+        self.due = self.work + left
+        return left
 
     def _keep(self, step: int) -> Checkpoint:
         """Keep a checkpoint of now, and drop those that nobody needs any more."""
@@ -167,10 +191,14 @@ class History:
 
     def _needed(self, steps: list[int], now: int) -> list[int]:
         """The first one, the last one, and those without which two neighbours would be too far apart."""
-        kept = steps[:1]
+        # What was done at leisure once, took less work when it was replayed.
+        gaps = (max(after - step, self._work(after) - self._work(step)) for step, after in pairwise(steps))
+        places = dict(zip(steps, accumulate(gaps, initial=0), strict=True))
+        kept, here = steps[:1], places[now]
         for step, after in pairwise(steps[1:]):
-            distance = min(abs(now - kept[-1]), abs(now - after)) if not kept[-1] < now < after else 0
-            if after - kept[-1] > max(self.spacing, distance // self._grain):
+            before, behind = places[kept[-1]], places[after]
+            distance = min(abs(here - before), abs(here - behind)) if not before < here < behind else 0
+            if behind - before > max(self.spacing, distance // self._grain):
                 kept.append(step)
         return kept + steps[1:][-1:]
 
@@ -196,6 +224,13 @@ class History:
             for line in self.lines:
                 line.forgotten(self.machine, forgotten)
 
+    def _forget_beginning(self) -> None:
+        """Of the log the older half is forgotten, and the checkpoints from which it would be needed."""
+        kept = {step: one for step, one in self.checkpoints.items() if one.arrived >= MOST_ARRIVALS // 2}
+        gone = min((one.arrived for one in kept.values()), default=self.seen)
+        self.input, self.seen = self.input[gone:], self.seen - gone
+        self.checkpoints = {step: one._replace(arrived=one.arrived - gone) for step, one in kept.items()}
+
     def arrived(self, computer: "Computer", device: str, data: bytes, time: int = 0) -> None:
         """Something comes from outside now: remember it, and hand it to the device of this name.
 
@@ -210,7 +245,9 @@ class History:
         self.input = [*self.input[: self.seen], arrival]
         self.seen += 1
         self.checkpoints = {step: kept for step, kept in self.checkpoints.items() if step < now}
-        self.due = min(self.due, now)
+        if len(self.input) > MOST_ARRIVALS:
+            self._forget_beginning()
+        self.due = min(self.due, self.work)
         computer.deliver(device, bytes(data))
 
     def deliver(self) -> int | None:
@@ -240,13 +277,20 @@ class History:
         return stop
 
     def _approach(self, target: int) -> "Stop":
-        """Run to a step; in the past, leave checkpoints on the way, each half as far from it as the one before."""
-        machine = self.machine
-        while not self.apart and target - machine.steps > self.spacing and machine.steps < self.due:
+        """Run to a step; in the past, leave checkpoints on the way, each half as far from it as the one before.
+
+        How much work is left, nobody knows: so it is halved as long as that may be much, and where it was not, no
+        checkpoint is left.
+        """
+        machine, since = self.machine, self.work
+        few = max(1, self.spacing // (machine.pace * TURN))  # even if Python must do each of them
+        while not self.apart and target - machine.steps > few and self.work < self.due:
             stop = machine.run((target - machine.steps) // 2)
-            if stop is not Stop.LIMIT or machine.steps >= self.due:
+            if stop is not Stop.LIMIT or self.work >= self.due:
                 break
-            self._keep(machine.steps)
+            if self.work - since > self.spacing // 2:
+                self._keep(machine.steps)
+                since = self.work
         return machine.run(max(0, target - machine.steps))
 
     def rewind(self, target: int) -> None:
@@ -255,11 +299,13 @@ class History:
         if not found:
             raise VlabError(
                 _("There is no checkpoint at or before step {step}.").format(step=target),
-                mend=_("The first one is made when the machine first runs."),
+                mend=_("The earliest one is of step {step}.").format(step=min(self.checkpoints))
+                if self.checkpoints
+                else _("The first one is made when the machine first runs."),
             )
         checkpoint = self.checkpoints[max(found)]
         restore_computer(self.machine, checkpoint.snapshot)
-        self.seen = checkpoint.arrived
+        self.seen, self.machine.toil = checkpoint.arrived, checkpoint.toil
         self.rewinds += 1
         if not self.apart:
             for line in self.lines:
@@ -273,7 +319,7 @@ class History:
         """
         machine = self.machine
         with machine.events.apart() as recording:
-            before, since = machine.snapshot(), machine.resident_since
+            before, since, toil = machine.snapshot(), machine.resident_since, machine.toil
             kept = self.seen, self.due, self.input, self.checkpoints
             self.due = sys.maxsize
             self.apart += 1
@@ -283,7 +329,7 @@ class History:
                 self.apart -= 1
                 with Interruptible():
                     restore_computer(machine, before)
-                    machine.resident_since = since
+                    machine.resident_since, machine.toil = since, toil
                     self.seen, self.due, self.input, self.checkpoints = kept
 
     def last_store(self, address: int) -> int | None:

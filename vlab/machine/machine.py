@@ -16,7 +16,7 @@ from vlab.machine.execute.native.issuing import Issuing
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK, Hart
-from vlab.machine.history import History
+from vlab.machine.history import ISSUE, TURN, History
 from vlab.machine.interruptible import Interruptible
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
@@ -53,6 +53,7 @@ class Machine(Computer):
 
     level = 0
     _native: "NativeEngine | None" = None
+    toil = 0  # what Python has done in the past of this state, in steps of the interpreter, about
     pace: int  # how many instructions its engine runs while the interpreter runs one
 
     def __init__(
@@ -215,16 +216,15 @@ class Machine(Computer):
                 if self._horizon is not None and self.time >= self._horizon:
                     return Stop.LIMIT
                 interruptible.check()
-                self.history.note()
-                if not self._advance(min(most, self._budget(stop))):
+                if not self._advance(min(most, self._budget(stop, self.history.note()))):
                     return Stop.ASLEEP
                 if self._hart.interpreter.hit:
                     self._hart.interpreter.hit = False
                     return Stop.CONDITION
 
-    def _budget(self, stop: int | None) -> int:
+    def _budget(self, stop: int | None, most: int) -> int:
         """How many attempts may be made at once: up to the limit, and up to what comes next by the log."""
-        budget = min(self._quantum, max(1, self.history.due - self.steps))
+        budget = min(self._quantum, most)
         for limit in (stop, self.history.deliver()):
             if limit is not None:
                 budget = min(budget, limit - self.steps)
@@ -280,7 +280,9 @@ class Machine(Computer):
             if hart.waiting:
                 return self._wake()
             self.resident_since = self.steps
+            before = self.time
             resident.handle()
+            self.toil += TURN + ISSUE * (self.time - before)
             return True
         if self.events.on:
             tell_interrupts(hart)
@@ -290,12 +292,14 @@ class Machine(Computer):
             return True
         if hart.waiting:
             return self._wake()
-        deadline = hart.csr.deadline()
-        calm = budget if deadline is None else min(budget, max(1, deadline - self.time))
+        deadline, began = hart.csr.deadline(), self.time
+        calm = budget if deadline is None else min(budget, max(1, deadline - began))
         if self._native is None:
             hart.interpreter.run(self._count(calm), self._uncount)
         else:
             self._native.run(calm, budget, self._asked)
+        if self.time - began < calm:
+            self.toil += TURN  # something in between was not for the engine's loop
         return True
 
     def _wake(self) -> bool:

@@ -153,14 +153,20 @@ class Checker:
     def all_numbers(self, count: int, bound: int = WORD) -> list[int]:
         """This part itself, if it is exactly `count` whole numbers below `bound`."""
         right = isinstance(self.state, list | tuple) and len(self.state) == count
-        if not right or any(type(n) is not int or not 0 <= n < bound for n in self.state):
+        right = right and set(map(type, self.state)) <= {int}
+        if not right or (count and not 0 <= min(self.state) <= max(self.state) < bound):
             raise self.bad(_("It must be {count} numbers.").format(count=count))
         return list(self.state)
 
-    def rows(self) -> "list[Checker]":
-        """The parts of this part itself, if it is a list."""
+    def length(self) -> int:
+        """How many parts this part has, if it is a list."""
         if not isinstance(self.state, list | tuple):
             raise self.bad(_("It must be a list."))
+        return len(self.state)
+
+    def rows(self) -> "list[Checker]":
+        """The parts of this part itself, if it is a list."""
+        self.length()
         return [Checker(row, f"{self.where}[{i}]") for i, row in enumerate(self.state)]
 
     def mode(self) -> Mode:

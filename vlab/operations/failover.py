@@ -13,11 +13,14 @@ from vlab.display import Drawn
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import Machine, Stop
+from vlab.machine.memory import PAGE
 from vlab.operations.expecting import expect_hypervisor, expect_ticks, expect_vm
 from vlab.operations.protocol import empty_like
 from vlab.operations.snapshots import Saved, Snapshots
 
 Asked = Callable[[VirtualMachine], bool]
+MOST, MOST_PAGES = 256, (256 << 20) // PAGE  # snapshots that a watchdog keeps, and pages in all of them
+MOST_EPOCHS = 256  # that are kept
 _TRIES = 2  # from one snapshot, before an older one is tried
 
 
@@ -52,7 +55,8 @@ class Watchdog(Drawn):
 
     It has failed if it powered off with a status that isn't 0, or `alive(vm)` says no. While all is well and
     `consistent(vm)` says yes, a snapshot is taken, into the tree `snapshots`. Two failures after one snapshot,
-    and the one before it is tried: what made the guest fail may be in it.
+    and the one before it is tried: what made the guest fail may be in it. There are 256 at most, and fewer where
+    they hold 256 MiB together: then the oldest is forgotten.
     """
 
     def __init__(
@@ -153,6 +157,10 @@ class Watchdog(Drawn):
         name = _("time {time}").format(time=self.vm.time)
         if all(saved.name != name for saved in self.snapshots):
             self.snapshots.take(name)
+        kept = self.snapshots
+        while len(kept) > MOST or (len(kept) > 2 and sum(saved.changed for saved in kept) > MOST_PAGES):
+            self._tries.pop(next(iter(kept)).name, None)
+            kept.forget_oldest()
 
     def _fail(self, reason: str, silent: int) -> None:
         time, saved = self.vm.time, self._last_good()
@@ -188,8 +196,9 @@ class Epoch(Drawn):
 class Protected(Drawn):
     """A virtual machine with a copy on another host, which takes over when this one dies.
 
-    It runs in epochs. What it prints in one is held back until the copy has all of that epoch; what is typed is
-    kept, and typed again, until then. So whoever looks from outside, at `seen`, can't tell that a host died.
+    It runs in epochs, of which `epochs` are the last 256. What it prints in one is held back until the copy has all of
+    that epoch; what is typed is kept, and typed again, until then. So whoever looks from outside, at `seen`, can't
+    tell that a host died.
     """
 
     def __init__(self, vm: VirtualMachine, backup: Hypervisor, every: int = 5_000):
@@ -208,7 +217,8 @@ class Protected(Drawn):
         self.epochs: list[Epoch] = []
         self.alive = True
         self._typed: list[str] = []  # in this epoch: the copy knows nothing of it
-        self._released = b""
+        self._count = self._copied = 0  # epochs, and pages in them
+        self._printed = 0  # bytes that were let out
         self._pages: dict[int, bytes] = {}
         self._commit(0)
 
@@ -218,13 +228,12 @@ class Protected(Drawn):
             if self.alive
             else _("The host of {vm} died after {epochs} epochs; its copy went on.")
         )
-        pages = sum(epoch.pages for epoch in self.epochs)
-        return words.format(vm=self.vm.name, epochs=len(self.epochs), pages=pages)
+        return words.format(vm=self.vm.name, epochs=self._count, pages=self._copied)
 
     @property
     def seen(self) -> str:
-        """All that was let out to the world: its console, as somebody outside sees it."""
-        return self._released.decode("utf-8", "replace") if self.alive else self.copy.console
+        """What was let out to the world: its console, as somebody outside sees it. The copy has just that."""
+        return self.copy.console
 
     def type(self, text: str) -> None:
         """Type at it, wherever it is now."""
@@ -272,6 +281,11 @@ class Protected(Drawn):
         self.copy.restore(snapshot)
         self._pages = dict(snapshot.pages)
         self._typed.clear()
-        released = bytes(self.vm.uart.output[len(self._released) :])
-        self._released += released
-        self.epochs.append(Epoch(len(self.epochs), ticks, changed, released.decode("utf-8", "replace")))
+        printed = self.vm.uart.printed
+        released = printed.since(self._printed).decode("utf-8", "replace")
+        self._printed = printed.count
+        self.epochs.append(Epoch(self._count, ticks, changed, released))
+        self._count += 1
+        self._copied += changed
+        while len(self.epochs) > MOST_EPOCHS:
+            del self.epochs[0]

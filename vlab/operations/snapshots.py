@@ -131,6 +131,15 @@ class Snapshots(Drawn):
         self.here = saved.name
         return saved
 
+    def forget_oldest(self) -> None:
+        """Forget the snapshot that was taken first; those after it then count their changes from zeros."""
+        oldest = next(iter(self._saved))
+        del self._saved[oldest]
+        self.here = None if self.here == oldest else self.here
+        for saved in list(self._saved.values()):
+            if saved.parent == oldest:
+                self._keep(saved.name, None, saved.snapshot)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the whole tree to a file, as `vlab.operations.files` says: what two snapshots share, once.
 

@@ -378,11 +378,7 @@ def _why_told(case: Case, right: Any, given: Any) -> Why:
 
 KEYS = {
     "07-1": Key(_deliverable, _why_deliverable, lambda: _("the number of an interrupt, or None")),
-    "07-2": Key(
-        _decide,
-        _why_decide,
-        lambda: _('a pair such as ("inject", 13) or ("fill", None)'),
-    ),
+    "07-2": Key(_decide, _why_decide, lambda: _('a pair such as ("inject", 13) or ("fill", None)')),
     "07-3": Key(_emulate_csr, _why_csr, lambda: _("the old value, or None")),
     "07-4": Key(_take_trap, _why_trap, lambda: _("nothing: it changes the hart that it is given")),
     "07-5": Key(

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from vlab.language import VlabError, _
 from vlab.machine.bus import BusError, checked
+from vlab.machine.devices.printed import COUNT, Printed, expect_printed
 
 Listener = Callable[[bytes], None]
 
@@ -46,13 +47,15 @@ _REGISTERS: dict[str, int] = {
     "emptied": 2,
     "deltas": 0x10,
 }
+_BYTES = {"output": bytes, "wire": bytes, "looped": bytes}
 _FIFO_SETTINGS = (0, 0x01, 0x41, 0x81, 0xC1)  # off, or on with each trigger
 
 
 class Uart:
     """A 16550A. Sending takes no time; typed bytes wait on the wire until the guest looks for them.
 
-    `output` is all that was sent. `listener`, if given, is called with each byte sent; no snapshot keeps it.
+    `printed` is what was sent, as far as it is kept. `listener`, if given, is called with each byte sent; no snapshot
+    keeps it.
     """
 
     name = "uart"
@@ -63,7 +66,7 @@ class Uart:
 
     def __init__(self, listener: Listener | None = None):
         self.listener = listener
-        self.output = bytearray()
+        self.printed = Printed()
         self._wire: deque[int] = deque()  # typed, not yet received
         self._looped: deque[int] = deque()  # received from itself in loopback
         self._ier = self._fcr = self._lcr = self._mcr = self._scr = 0
@@ -73,7 +76,7 @@ class Uart:
 
     def __repr__(self) -> str:
         return _("UART: {sent} bytes sent, {waiting} typed and not read yet").format(
-            sent=len(self.output), waiting=self.waiting
+            sent=self.printed.count, waiting=self.waiting
         )
 
     def receive(self, data: bytes) -> None:
@@ -82,9 +85,15 @@ class Uart:
 
     def show(self, byte: int) -> None:
         """Show one byte at the terminal."""
-        self.output.append(byte)
+        sent = bytes((byte,))
+        self.printed.add(sent)
         if self.listener:
-            self.listener(bytes([byte]))
+            self.listener(sent)
+
+    @property
+    def output(self) -> bytearray:
+        """The bytes sent, as far as they are kept."""
+        return self.printed.kept
 
     @property
     def waiting(self) -> int:
@@ -240,22 +249,24 @@ class Uart:
     # What a snapshot keeps.
 
     def state(self) -> dict[str, Any]:
-        """Registers, bytes sent, bytes waiting."""
+        """Registers, bytes sent as far as they are kept, bytes waiting."""
         registers = {name: getattr(self, "_" + name) for name in _REGISTERS}
         return registers | {
             "output": bytes(self.output),
+            "dropped": self.printed.dropped,
             "wire": bytes(self._wire),
             "looped": bytes(self._looped),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Be as `state` says; VlabError if a field of it can't be. The listener isn't told what was sent."""
-        values = checked(self.name, state, **_REGISTERS, output=bytes, wire=bytes, looped=bytes)
+        values = checked(self.name, state, **_REGISTERS, **_BYTES, dropped=COUNT)
+        expect_printed(values["output"], self.name)
         depth = _FIFO_DEPTH if values["fcr"] else 1
         if values["fcr"] not in _FIFO_SETTINGS or len(values["looped"]) > depth:
             raise VlabError(_("The saved FIFO can't be one of a 16550's."), where=self.name)
         for name in _REGISTERS:
             setattr(self, "_" + name, values[name])
-        self.output[:] = values["output"]
+        self.printed.put(values["output"], values["dropped"])
         self._wire = deque(values["wire"])
         self._looped = deque(values["looped"])

@@ -6,7 +6,7 @@ registers stand in for the supervisor's, and every address is translated twice.
 
 from vlab.language import _
 from vlab.riscv.csrs import unknown
-from vlab.riscv.instructions import NAMED, OPTIONAL
+from vlab.riscv.table import NAMED, OPTIONAL
 
 
 def chosen_extensions(wanted: object) -> str:

@@ -9,15 +9,19 @@ from typing import Any, ClassVar
 
 from vlab.language import _
 from vlab.machine.bus import checked
+from vlab.machine.devices import printed
+from vlab.machine.devices.printed import COUNT, Printed, expect_printed
 from vlab.machine.devices.virtio.queue import QueueError
 from vlab.machine.devices.virtio.transport import VirtioDevice
 
-MOST_OUTPUT = 16 << 20  # bytes kept; a guest could print a thousand times as much in one instruction
 _RECEIVE, _TRANSMIT = 0, 1
 
 
 class VirtioConsole(VirtioDevice):
-    """A console. `output` is all that was printed; typed bytes wait until the driver has a buffer for them."""
+    """A console. `printed` is what was printed, as far as it is kept.
+
+    Typed bytes wait until the driver has a buffer for them.
+    """
 
     kind: ClassVar[str] = "virtio-console"
     device_id: ClassVar[int] = 3
@@ -25,18 +29,23 @@ class VirtioConsole(VirtioDevice):
 
     def __init__(self, name: str = "virtio-console"):
         super().__init__(name)
-        self.output = bytearray()
+        self.printed = Printed()
         self._wire: deque[int] = deque()  # typed, not yet received
 
     def __repr__(self) -> str:
         return _("{name}: {sent} bytes printed, {waiting} typed and not read yet").format(
-            name=self.name, sent=len(self.output), waiting=len(self._wire)
+            name=self.name, sent=self.printed.count, waiting=len(self._wire)
         )
 
     @property
     def text(self) -> str:
-        """All that was printed."""
-        return self.output.decode("utf-8", "replace")
+        """What was printed; where the beginning of it is no longer kept, the first line says so."""
+        return self.printed.text
+
+    @property
+    def output(self) -> bytearray:
+        """The bytes printed, as far as they are kept."""
+        return self.printed.kept
 
     def config(self) -> bytes:
         """Empty but for zeros: columns, rows and the number of ports belong to features that aren't offered."""
@@ -53,7 +62,9 @@ class VirtioConsole(VirtioDevice):
             self._deliver()
             return
         while (chain := self.queue[_TRANSMIT].pop()) is not None:
-            self.output += chain.read(MOST_OUTPUT - len(self.output))
+            # One chain may be a thousand times what is kept.
+            more = max(0, chain.readable - printed.MOST)
+            self.printed.add(chain.read(start=more), more)
             self.queue[_TRANSMIT].push(chain)
 
     def _deliver(self) -> None:
@@ -68,15 +79,16 @@ class VirtioConsole(VirtioDevice):
     def reset(self) -> None:
         """Be as at power-on: nothing printed, nothing typed."""
         super().reset()
-        self.output.clear()
+        self.printed.clear()
         self._wire.clear()
 
     def own_state(self) -> dict[str, Any]:
         """What was printed, what waits."""
-        return {"output": bytes(self.output), "wire": bytes(self._wire)}
+        return {"output": bytes(self.output), "dropped": self.printed.dropped, "wire": bytes(self._wire)}
 
     def restore_own(self, state: Mapping[str, Any]) -> None:
         """See `VirtioDevice.restore_own`."""
-        values = checked(self.name, state, output=bytes, wire=bytes)
-        self.output[:] = values["output"]
+        values = checked(self.name, state, output=bytes, dropped=COUNT, wire=bytes)
+        expect_printed(values["output"], self.name)
+        self.printed.put(values["output"], values["dropped"])
         self._wire = deque(values["wire"])
