@@ -13,6 +13,7 @@ from vlab.language import VlabError, _
 if TYPE_CHECKING:
     from vlab.hypervisor import VirtualMachine
     from vlab.machine import Computer, Machine
+    from vlab.machine.disks import Disk
     from vlab.riscv import Program
 
 DEEPEST = 8
@@ -208,6 +209,13 @@ def _placed(program: "Program", memory: tuple[int, int], name: str) -> "Program"
         return load_image(program, memory=memory)
     except VlabError as error:
         raise VlabError(error.what, where=name, mend=error.mend) from None
+
+
+def open_disk(name: str) -> "Disk":
+    """The disk whose raw image is in a file."""
+    from vlab.machine.disks import Disk
+
+    return Disk.open(name)
 
 
 def read_device_tree(name: str, bootargs: str) -> bytes:

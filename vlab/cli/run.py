@@ -12,6 +12,7 @@ from vlab.cli.computers import (
     chosen_shadows,
     chosen_techniques,
     is_linux,
+    open_disk,
     read_device_tree,
     read_program,
 )
@@ -287,16 +288,10 @@ def _read(args: Namespace) -> Images:
     image = read_program(args.image, memory, NEXT_STAGE if above else RAM_BASE, notes)
     firmware = None if args.bios is None else read_program(args.bios, memory, RAM_BASE, notes)
     dtb = None if args.dtb is None else read_device_tree(args.dtb, args.append)
-    disk = None if args.disk is None else _opened(args.disk)
+    disk = None if args.disk is None else open_disk(args.disk)
     for note in notes:
         _say(note)
     return Images(image, firmware, dtb, disk)
-
-
-def _opened(name: str) -> "Disk":
-    from vlab.machine.disks import Disk
-
-    return Disk.open(name)
 
 
 def _load(guest: "Computer", images: Images, args: Namespace) -> "Program":

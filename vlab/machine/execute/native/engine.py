@@ -33,7 +33,8 @@ from vlab.machine.execute.native.layout import (
 from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.outside import Outside
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
-from vlab.machine.history import ISSUE, TURN
+from vlab.machine.history import ISSUE
+from vlab.machine.history import TURN as TOIL
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
@@ -232,7 +233,7 @@ class NativeEngine:
             self.lent, self.returning = True, False
             machine.resident_since = now - machine.skipped
             handle()
-            machine.toil += TURN + ISSUE * (machine.goal - now)
+            machine.toil += TOIL + ISSUE * (machine.goal - now)
             if not self.lent:
                 return None
             now, end = machine.goal, values["stimecmp"] - timer
