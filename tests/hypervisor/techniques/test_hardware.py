@@ -138,6 +138,22 @@ def test_what_is_done_in_brief_changes_no_exit_and_no_time(place):
     assert bool(vm.hart.x[22]) == (place in ("alarm", "software interrupt"))
 
 
+class Counted(HardwareAssisted):
+    """What it does at an entry, it does at each."""
+
+    name = "counted"
+    entries = 0
+
+    def load(self):
+        self.entries += 1
+        super().load()
+
+
+def test_a_technique_that_does_more_at_an_entry_does_it_at_each():
+    (vm,) = finished(KERNEL, Counted)
+    assert vm.technique.entries >= vm.exits.total() > 100
+
+
 def test_what_exits():
     """No system call, no page fault of its own, no tick: those are the guest's."""
     (vm,) = finished(KERNEL, HARDWARE)

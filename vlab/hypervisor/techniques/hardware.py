@@ -346,7 +346,7 @@ class HardwareAssisted(TrapAndEmulate):
     def _rests(self) -> bool:
         """Whether this guest can go on as it was entered last, and nobody else may want to."""
         vm, csr, due = self.vm, self.vm.virtual_hart.csr, self._due
-        if len(vm.hypervisor.vms) > 1 or not vm.able or vm.virtual_hart.waiting:
+        if not self._plain or len(vm.hypervisor.vms) > 1 or not vm.able or vm.virtual_hart.waiting:
             return False
         self._pending = csr.pending()
         return self.direct and not self._pending & csr.values["mie"] and self.deadline() == due
