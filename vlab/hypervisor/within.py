@@ -14,6 +14,7 @@ from vlab.hypervisor.techniques.translated_words import changes_little
 from vlab.hypervisor.techniques.trap_and_emulate import PRIVILEGED
 from vlab.machine import GATE, Machine
 from vlab.machine.computer import word_of
+from vlab.machine.hart import Hart
 from vlab.machine.sequence import A0, RETURN, Sequence
 from vlab.machine.snapshot import WORD
 from vlab.riscv import Cause, Mode, Trap
@@ -32,17 +33,20 @@ _SPIE, _SPP, _MPRV = (CSRS["mstatus"][name].mask for name in ("SPIE", "SPP", "MP
 def issue_within(vm: "VirtualMachine", sequence: Sequence, values: tuple[int, ...]) -> list[int] | None:
     """See `Computer.issue_all`, for a guest of the outermost hypervisor; None where it has to be done one by one."""
     words = _words(sequence)
-    if not words or not _simply_emulated(vm):
-        return None
     machine, hypervisor = vm.host, vm.hypervisor
-    assert isinstance(machine, Machine)
-    start, offset = machine.time, machine.mtime - machine.time
+    if not words or not isinstance(machine, Machine) or machine.lent:
+        return None
+    hart = machine.hart
+    if not _simply_emulated(vm, machine, hart):
+        return None
+    start = machine.time
+    offset = machine.mtime - start
     ran = (start + offset + 1 - vm.entered) % WORD
     end = vm.clock + ran + len(words)
     before = hypervisor.deadline
     if before is not None and end > before:
         return None
-    results = _emulate(vm, sequence, values, ran)
+    results = _emulate(vm, hart.x, sequence, values, ran)
     if results is None:
         return None
     hypervisor.schedule.left(vm, start + offset + 1)
@@ -52,18 +56,20 @@ def issue_within(vm: "VirtualMachine", sequence: Sequence, values: tuple[int, ..
     machine.set_clock(start + len(words) * _ATTEMPTS)
     vm.entered = start + offset + len(words) * _ATTEMPTS
     deadline = hypervisor.went_on(vm, alarmed=_ALARM in words)
-    _leave_traces(machine, words, NEVER if deadline is None else min(NEVER, vm.entered + deadline - vm.clock))
+    _leave_traces(hart, words, NEVER if deadline is None else min(NEVER, vm.entered + deadline - vm.clock))
     if sequence.returns:
         machine.issue(RETURN)
     return results
 
 
-def _emulate(vm: "VirtualMachine", sequence: Sequence, values: tuple[int, ...], ran: int) -> list[int] | None:
+def _emulate(
+    vm: "VirtualMachine", registers: list[int], sequence: Sequence, values: tuple[int, ...], ran: int
+) -> list[int] | None:
     """Emulate these instructions; None, and nothing has happened, where one traps, or an interrupt would come."""
     inner, hypervisor, clock = vm.virtual_hart, vm.hypervisor, vm.clock
     words, given, results, x = _words(sequence), iter(values), list[int](), inner.x
     kept = dict(inner.csr.values) if values else {}  # without one, all of it only reads
-    x[:], hypervisor.inside = vm.host.registers, None
+    x[:], hypervisor.inside = registers, None
     vm.clock += ran - 1
     try:
         for word, (_text, takes, gives) in zip(words, sequence.parts, strict=False):
@@ -92,10 +98,10 @@ def _words(sequence: Sequence) -> tuple[int, ...]:
     return words if all(word == _ALARM or changes_little(word, enabling=False) for word in words) else ()
 
 
-def _simply_emulated(vm: "VirtualMachine") -> bool:
+def _simply_emulated(vm: "VirtualMachine", machine: Machine, hart: Hart) -> bool:
     """Whether what a resident of the guest issues now, traps, is emulated, and nothing else happens."""
-    machine, hypervisor, inner = vm.host, vm.hypervisor, vm.virtual_hart
-    if not isinstance(machine, Machine) or machine.lent or vm.events.on or "H" in machine.extensions:
+    hypervisor, inner, values = vm.hypervisor, vm.virtual_hart, hart.csr.values
+    if vm.events.on or "H" in machine.extensions:
         return False
     if hypervisor.inside is not vm or not hypervisor.undisturbed:
         return False
@@ -103,17 +109,16 @@ def _simply_emulated(vm: "VirtualMachine") -> bool:
         return False
     if inner.mode != Mode.S or inner.virtual or Mode.S not in vm.residents:
         return False
-    hart = machine.hart
-    trapped = hart.csr.values["medeleg"] >> _ILLEGAL & 1 and hart.csr.values["stvec"] == GATE
+    trapped = values["medeleg"] >> _ILLEGAL & 1 and values["stvec"] == GATE
     return (
         bool(hart.pc == GATE and hart.mode == Mode.U and not hart.virtual and trapped)
         and machine.issuing.free
     )
 
 
-def _leave_traces(machine: Machine, words: tuple[int, ...], alarm: int) -> None:
+def _leave_traces(hart: Hart, words: tuple[int, ...], alarm: int) -> None:
     """What the last of these traps, and what was issued for it, leave in the real hart."""
-    hart, values = machine.hart, machine.hart.csr.values
+    values = hart.csr.values
     hart.unretired += len(words)
     values["sepc"], values["scause"], values["stval"], values["stimecmp"] = GATE, _ILLEGAL, words[-1], alarm
     values["mstatus"] = values["mstatus"] & ~(_SPP | _MPRV) | _SPIE

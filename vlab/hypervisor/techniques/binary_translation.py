@@ -23,12 +23,11 @@ from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import Place, ShadowTables
 from vlab.hypervisor.techniques.run_ahead import Expectation
 from vlab.hypervisor.techniques.translated_page import ACROSS, Listing
-from vlab.hypervisor.techniques.translated_words import NOT_REACHED, access_of, changes_little, harmless
+from vlab.hypervisor.techniques.translated_words import NOT_REACHED, changes_little, harmless, reached
 from vlab.hypervisor.techniques.translation_cache import CodePage, TranslationCache
 from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, AT_ENTRIES, PRIVILEGED, TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
-from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import R, W, X
@@ -182,14 +181,11 @@ class BinaryTranslation(TrapAndEmulate):
 
     def _count_ease(self, page: CodePage, pc: int, word: int) -> None:
         """A load or store is called out. Where it no longer has to be, again and again, it is tried again."""
-        place, access = self.cache.place(pc), access_of(word)
-        if access is None or not page.trouble[place]:
+        place, there = self.cache.place(pc), reached(word, self.vm.virtual_hart.x)
+        if there is None or not page.trouble[place]:
             return
-        hart = self.vm.virtual_hart
-        operands = hart.decode(word)
-        assert operands is not None, "it is harmless"
-        address = hart.x[operands["rs1"]] + operands.values.get("imm", 0) & MASK
-        page.trouble[place] = page.trouble[place] - 1 if self._missing(access, address) in _FILLS else _OFTEN
+        eased = self._missing(*there) in _FILLS
+        page.trouble[place] = page.trouble[place] - 1 if eased else _OFTEN
         if not page.trouble[place]:
             self.cache.try_again(page, pc)
 

@@ -1,7 +1,7 @@
 """What binary translation makes of one word of a guest's kernel code: itself, a number, or a call-out."""
 
 from ast import Call, Name, walk
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 from vlab.machine.csrfile import QUIET
@@ -82,14 +82,14 @@ def harmless(word: int) -> bool:
     return instruction is not None and _called(instruction.row) <= _HARMLESS
 
 
-@lru_cache(maxsize=1 << 10)
-def access_of(word: int) -> Access | None:
-    """How a word reaches memory; None if it doesn't. An AMO stores, too."""
+def reached(word: int, x: Sequence[int]) -> tuple[Access, int] | None:
+    """How a word reaches memory, and where, with the registers `x`; None if it doesn't. An AMO stores, too."""
     instruction = decode(word)
-    called = _called(instruction.row) if instruction is not None else set()
-    if called & {"store", "store_conditional"}:
-        return Access.STORE
-    return Access.LOAD if called & MEMORY.keys() else None
+    called = _called(instruction.row) if instruction is not None else set[str]()
+    if instruction is None or not called & MEMORY.keys():
+        return None
+    access = Access.STORE if called & {"store", "store_conditional"} else Access.LOAD
+    return access, x[instruction["rs1"]] + instruction.values.get("imm", 0) & (1 << 64) - 1
 
 
 def sensitive(word: int) -> bool:
