@@ -1,11 +1,11 @@
 """Code that runs once: a straight program of distinct instructions, for every engine and every peer, in turns."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from tests.benchmarks.bench_native import ICOUNT, OnVlab, booting, on_qemu, on_unicorn
+from tests.benchmarks.bench_native import ICOUNT, OnVlab, booting, on_qemu, on_riscemu, on_unicorn
 from tests.benchmarks.measuring import Spread, in_turns, spread, table
 from tests.benchmarks.peers import Riscemu
 from vlab.riscv import Program, assemble
@@ -14,6 +14,7 @@ LENGTH = 100_000
 PEERS = ("the interpreter", "QEMU", "QEMU -icount", "Unicorn", "riscemu")
 _LEAST = 0.0001  # seconds: what QEMU needs less than that, drowns in its start-up
 _EMPTY = "_start: ecall"
+Run = Callable[[], tuple[Any, ...]]  # its seconds first, its result last
 
 # Of all of them the low 32 bits of the result hang on the operands' alone: so an RV32 gets the same ones.
 _KINDS = (
@@ -47,39 +48,42 @@ def once(program: Program, engine: str) -> tuple[float, int, int]:
     return OnVlab(program, engine).run(1)
 
 
-def measure(length: int = LENGTH, repetitions: int = 3) -> tuple[int, Spread, list[Spread]]:
+def measure(
+    length: int = LENGTH, repetitions: int = 3, peers: Sequence[str] = PEERS
+) -> tuple[int, Spread, list[Spread]]:
     """How many instructions; the native engine's milliseconds; each peer's time over its."""
     text = straight(length)
     program, image, empty = assemble(text), booting(text, 1), booting(_EMPTY, 1)
-    foreign = Riscemu(text)
-
-    def riscemu() -> tuple[float, int]:
-        lap = foreign.run(1)
-        return lap.seconds, lap.result & 127
-
-    runs: list[Callable[[], tuple[Any, ...]]] = [
-        partial(once, program, "native"), partial(once, program, "interpreter"),
-        partial(on_qemu, image), partial(on_qemu, image, *ICOUNT), partial(on_unicorn, program, 1), riscemu,
-        partial(on_qemu, empty), partial(on_qemu, empty, *ICOUNT),
-    ]  # fmt: skip
-    turns = in_turns(runs, repetitions)
+    known: dict[str, Run] = {
+        "the interpreter": partial(once, program, "interpreter"),
+        "QEMU": partial(on_qemu, image),
+        "QEMU -icount": partial(on_qemu, image, *ICOUNT),
+        "Unicorn": partial(on_unicorn, program, 1),
+    }
+    if "riscemu" in peers:
+        known["riscemu"] = partial(on_riscemu, Riscemu(text), 1)
+    starting: dict[str, Run] = {
+        "QEMU": partial(on_qemu, empty),
+        "QEMU -icount": partial(on_qemu, empty, *ICOUNT),
+    }
+    runs: list[Run] = [partial(once, program, "native"), *(known[peer] for peer in peers)]
+    turns = in_turns([*runs, *starting.values()], repetitions)
     for turn in turns:
-        if len({run[-1] for run in turn[:6]}) != 1:
+        if len({run[-1] for run in turn[: len(runs)]}) != 1:
             raise ValueError(f"the peers do not agree: {turn}")
-    starting = {2: 6, 3: 7}  # what of QEMU's time is its start-up
     ratios = []
-    for peer in range(1, 6):
-        begun = starting.get(peer)
-        times = [max(t[peer][0] - (t[begun][0] if begun else 0), _LEAST) / t[0][0] for t in turns]
+    for at, peer in enumerate(peers, 1):
+        begun = len(runs) + list(starting).index(peer) if peer in starting else None
+        times = [max(t[at][0] - (t[begun][0] if begun else 0), _LEAST) / t[0][0] for t in turns]
         ratios.append(spread(times))
     return turns[0][0][1], spread(1000 * turn[0][0] for turn in turns), ratios
 
 
-def report(*, repetitions: int = 3, quick: bool = False) -> str:
+def report(*, repetitions: int = 3, quick: bool = False, peers: Sequence[str] = PEERS) -> str:
     """The native engine's speed over each peer's."""
-    count, native, ratios = measure(LENGTH // (50 if quick else 1), repetitions)
+    count, native, ratios = measure(LENGTH // (50 if quick else 1), repetitions, peers)
     rows = [[peer, f"{ratio.median:.2f} ({ratio.lowest:.2f}–{ratio.highest:.2f})"]
-            for peer, ratio in zip(PEERS, ratios, strict=True)]  # fmt: skip
+            for peer, ratio in zip(peers, ratios, strict=True)]  # fmt: skip
     return table(
         f"Cold code: {count:,} instructions, each run once",
         ["peer", "its time over the native engine's"],

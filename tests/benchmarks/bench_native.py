@@ -1,31 +1,43 @@
-"""The native engine, the interpreter, and the peers whose trade is speed: QEMU and Unicorn. One run, in turns."""
+"""Both engines and everybody else, on seven loops: QEMU, with exact counts too, Unicorn, and riscemu.
+
+One run, in turns, the aims beside what was reached. The same peers run a program that they never saw in `bench_cold`,
+and others' software boots in `bench_boots`.
+"""
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.benchmarks import naive
 from tests.benchmarks.bench_interpreter import source
 from tests.benchmarks.measuring import Spread, geometric_mean, in_turns, spread, table
+from tests.benchmarks.peers import Riscemu
 from vlab.machine import Machine
 from vlab.riscv import Program, assemble
 
 RAM = 8 << 20
-BUFFER, STACK = RAM // 2, RAM - 4096  # from the start of memory; behind the stack, what powers off
+# From the start of memory; behind the stack, what powers off. The buffer begins shortly behind the program, as where a
+# linker puts it: 4 MiB on, its second page would fight with the program's for one place in the TLB.
+BUFFER, STACK = 1 << 20, RAM - 4096
 # Laps for the native engine, so that each loop takes it some tenths of a second; the interpreter does a part.
 LOOPS = {
     "sieve": 20_000, "hash": 100_000, "matrices": 6_000, "pointers": 30_000, "bytecode": 40_000, "paged": 12_000,
     "system": 1_000_000,
 }  # fmt: skip
 PRIVILEGED = ("paged", "system")  # what Unicorn can't run: it delivers no trap to a guest
+# And riscemu, which has no privileges at all, and whose assembler knows no labels in data.
+NOT_RISCEMU = (*PRIVILEGED, "bytecode")
 PART = 50  # how much less the interpreter does
+SMALL = 3_000  # and riscemu, and the interpreter beside it
 AIMS = {"hash": 0.2, "paged": 0.9, "system": 4.0}
 AIM = 0.3
+MEANT = {"QEMU -icount": 1}  # in the mean
+MEANT_SLOW = 10  # times riscemu's speed, in the mean, for the interpreter
 ICOUNT = ("-icount", "shift=0")
 
 _LEAST = 0.001  # seconds of a run less those of starting up: a shorter one drowns in these
@@ -116,66 +128,101 @@ def on_unicorn(program: Program, laps: int) -> tuple[float, int]:
     return process_time() - start, machine.reg_read(reg.UC_RISCV_REG_A0) & 127
 
 
-def report(*, repetitions: int = 3, quick: bool = False) -> str:
+class Measured(NamedTuple):
+    """One loop: the native engine's instructions, how many millions a second, and its speed over each peer's.
+
+    And the interpreter's over riscemu's. Left out, or None, where a peer can't run it.
+    """
+
+    loop: str
+    instructions: int
+    speed: Spread
+    over: dict[str, Spread]
+    slow: Spread | None
+
+
+PEERS = ("QEMU", "QEMU -icount", "the interpreter", "Unicorn", "riscemu")
+
+
+def report(*, repetitions: int = 3, quick: bool = False, peers: Sequence[str] = PEERS) -> str:
     """Million instructions a second, and the native engine's speed over each peer's."""
-    rows, ratios = [], []
-    for loop, laps in LOOPS.items():
-        row, over_qemu = _measured(loop, laps // (10 if quick else 1), repetitions)
-        rows.append(row)
-        ratios.append(over_qemu)
-    means = [geometric_mean([ratio[i].median for ratio in ratios]) for i in range(3)]
-    rows.append(["geometric mean", "", "", *(f"{mean:.2f}" for mean in means), ""])
-    aims = ", ".join(f"{loop} {aim}" for loop, aim in AIMS.items())
+    part = 10 if quick else 1
+    found = [measure(loop, laps // part, repetitions, peers) for loop, laps in LOOPS.items()]
+    rows = [
+        [one.loop, f"{one.instructions:,}", f"{one.speed.median:.0f}", AIMS.get(one.loop, AIM),
+         *(_two(one.over.get(peer)) for peer in peers), _two(one.slow)]
+        for one in found
+    ]  # fmt: skip
+    means = [_mean([one.over.get(peer) for one in found]) for peer in peers]
+    rows.append(["geometric mean", "", "", "", *means, _mean([one.slow for one in found])])
+    rows.append(["its aim", "", "", "", *(MEANT.get(peer, "") for peer in peers), MEANT_SLOW])
+    head = ["loop", "instructions", "million/s", "aim", *(f"over {peer}" for peer in peers)]
     return table(
-        "The native engine: million instructions a second, and its speed over others'",
-        [
-            "loop",
-            "instructions",
-            "native",
-            "over QEMU",
-            "over QEMU -icount",
-            "over the interpreter",
-            "over Unicorn",
-        ],
+        "Seven loops: the native engine's speed over others', and the interpreter's over riscemu's",
+        [*head, "interpreter over riscemu"],
         rows,
         [
             f"Medians of {repetitions} runs in turns; in brackets the lowest and the highest. Processor's seconds.",
-            "Of QEMU, its start-up is taken off: what one lap takes.",
-            f"The aim: {AIM} × QEMU ({aims}); in the mean 1 × QEMU -icount.",
+            "Of QEMU, its start-up is taken off: what one lap takes. riscemu runs few laps.",
+            "A loop's aim is a multiple of QEMU's speed.",
         ],
     )
 
 
-def _measured(loop: str, laps: int, repetitions: int) -> tuple[list[object], list[Spread]]:
+def measure(loop: str, laps: int, repetitions: int, peers: Sequence[str] = PEERS) -> Measured:
+    """One loop, everybody in turns. ValueError where they do not agree on the answer."""
     text = source(loop)
     program, image, starting = assemble(text), booting(text, laps), booting(text, 1)
     native, slow = OnVlab(program, "native"), OnVlab(program, "interpreter")
-    few = max(laps // PART, 1)
-    runs: list[Callable[[], tuple[Any, ...]]] = [
-        partial(native.run, laps),
-        partial(on_qemu, image), partial(on_qemu, starting), partial(on_qemu, image, *ICOUNT),
-        partial(slow.run, few), partial(native.run, few),
-    ]  # fmt: skip
-    if loop not in PRIVILEGED:
-        runs.append(partial(on_unicorn, program, laps))
-    turns = in_turns(runs, repetitions)
+    few, fewest = max(laps // PART, 1), max(laps // SMALL, 1)
+    runs: dict[str, Callable[[], tuple[Any, ...]]] = {
+        "native": partial(native.run, laps),
+        "QEMU": partial(on_qemu, image), "start": partial(on_qemu, starting),
+        "QEMU -icount": partial(on_qemu, image, *ICOUNT),
+        "the interpreter": partial(slow.run, few), "native, few": partial(native.run, few),
+    }  # fmt: skip
+    if loop not in PRIVILEGED and "Unicorn" in peers:
+        runs["Unicorn"] = partial(on_unicorn, program, laps)
+    if loop not in NOT_RISCEMU and "riscemu" in peers:
+        runs["riscemu"] = partial(on_riscemu, Riscemu(text), fewest)
+        runs["the interpreter, fewest"] = partial(slow.run, fewest)
+    turns = [dict(zip(runs, turn, strict=True)) for turn in in_turns(list(runs.values()), repetitions)]
     for turn in turns:
-        answers = {turn[0][2], *(answer for _seconds, answer in (turn[1], turn[3], *turn[6:]))}
-        if len(answers) != 1 or turn[4][1:] != turn[5][1:]:
-            raise ValueError(f"{loop}: the peers do not agree: {turn}")
-    count = turns[0][0][1]
-    speed = spread(count / turn[0][0] / 1e6 for turn in turns)
-    over = [
-        spread(max(turn[1][0] - turn[2][0], _LEAST) / turn[0][0] for turn in turns),
-        spread(max(turn[3][0] - turn[2][0], _LEAST) / turn[0][0] for turn in turns),
-        spread((turn[4][0] / turn[4][1]) / (turn[0][0] / count) for turn in turns),
-    ]
-    unicorn = spread(turn[6][0] / turn[0][0] for turn in turns) if loop not in PRIVILEGED else "–"
-    return [loop, f"{count:,}", f"{speed.median:.0f}", *map(_two, over), _two(unicorn)], over
+        _expect_agreement(loop, turn)
+    count = turns[0]["native"][1]
+    pace = [turn["native"][0] / count for turn in turns]
+    over: dict[str, Spread] = {}
+    for peer in PEERS[:2]:
+        over[peer] = spread(max(t[peer][0] - t["start"][0], _LEAST) / t["native"][0] for t in turns)
+    for peer in set(PEERS[2:]) & set(runs):
+        done = count if peer == "Unicorn" else turns[0][peer][1]
+        over[peer] = spread(turn[peer][0] / done / own for turn, own in zip(turns, pace, strict=True))
+    beside = None
+    if "riscemu" in runs:
+        beside = spread(t["riscemu"][0] / t["the interpreter, fewest"][0] for t in turns)
+    return Measured(loop, count, spread(1 / own / 1e6 for own in pace), over, beside)
 
 
-def _two(ratio: Spread | str) -> str:
+def _expect_agreement(loop: str, turn: Mapping[str, tuple[Any, ...]]) -> None:
+    """Who did as many laps, has the same answer; vlab's engines have as many instructions too."""
+    alike = [{turn[name][-1] for name in ("native", "QEMU", "QEMU -icount", "Unicorn") if name in turn}]
+    alike.append({turn[name][1:] for name in ("the interpreter", "native, few")})
+    alike.append({turn[name][-1] for name in ("riscemu", "the interpreter, fewest") if name in turn})
+    if any(len(answers) > 1 for answers in alike):
+        raise ValueError(f"{loop}: the peers do not agree: {turn}")
+
+
+def on_riscemu(peer: Riscemu, laps: int) -> tuple[float, int, int]:
+    """riscemu's seconds, its instructions, and the low bits of the answer."""
+    lap = peer.run(laps)
+    return lap.seconds, lap.instructions, lap.result & 127
+
+
+def _mean(ratios: Sequence[Spread | None]) -> str:
+    known = [ratio.median for ratio in ratios if ratio is not None]
+    return f"{geometric_mean(known):.2f}" if known else "–"
+
+
+def _two(ratio: Spread | None) -> str:
     """A ratio with two digits: many are below 1."""
-    if isinstance(ratio, str):
-        return ratio
-    return f"{ratio.median:.2f} ({ratio.lowest:.2f}–{ratio.highest:.2f})"
+    return "–" if ratio is None else f"{ratio.median:.2f} ({ratio.lowest:.2f}–{ratio.highest:.2f})"

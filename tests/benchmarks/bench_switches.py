@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 from tests.benchmarks.kernels import WAYS, kernel, started
 from tests.benchmarks.measuring import Spread, in_turns, seconds, spread, table, this_engine, this_python
+from vlab.hypervisor.hypervisor import FIRMWARE
 from vlab.machine import GATE, Computer, Machine
 from vlab.machine.memory import RAM_BASE
+from vlab.machine.sequence import Sequence
 from vlab.riscv import Mode, assemble
-from vlab.riscv.csrs import CSRS
 
 ACTS = {
     "read sscratch": "csrr t0, sscratch",
@@ -29,10 +30,12 @@ _CALL = "li a7, HYPER_EVENTS\n ecall"
 _ROW = 64  # acts in a row, and then a jump back
 _WARM = 2_000  # steps
 _CALLS = 100_000
+_BACK = Sequence("sret")
+_OPENED = FIRMWARE | {"stvec": GATE, "mepc": RAM_BASE, "mstatus": 0}  # and then its guest, in U mode
 
 
 class Echo:
-    """A resident that does nothing but go back: what traps to it, traps again."""
+    """A resident in S mode, as a hypervisor is, that does nothing but go back: what traps to it, traps again."""
 
     kind: ClassVar[str] = "echo"
     running = None
@@ -40,17 +43,18 @@ class Echo:
     def __init__(self, computer: Computer):
         self.computer = computer
         self.switches = 0
-        computer.settle(self, Mode.M)
+        computer.settle(self, Mode.M, Mode.S)
         computer.memory.poke(RAM_BASE, assemble("ecall").segments[0][1])
 
     def handle(self) -> None:
-        """One world switch: from the guest, by its trap, to Python; and back, by `mret`."""
-        if not self.switches:
-            opened = {"mtvec": GATE, "mepc": RAM_BASE, "pmpaddr0": CSRS["pmpaddr0"].writable, "pmpcfg0": 0x1F}
-            for csr, value in opened.items():
+        """One world switch: from the guest, by its trap, to Python; and back, by `sret`."""
+        if self.switches:
+            self.computer.issue_all(_BACK)
+        else:
+            for csr, value in _OPENED.items():
                 self.computer.issue(f"csrw {csr}, a0", value)
+            self.computer.issue("mret")
         self.switches += 1
-        self.computer.issue("mret")
 
     def state(self) -> dict[str, Any]:
         """See `Resident`."""

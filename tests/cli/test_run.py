@@ -611,10 +611,10 @@ def test_a_file_that_may_not_be_written(run, place, monkeypatch):
 
 
 def test_more_memory_than_the_host_has(run, monkeypatch):
-    def refuse(size):
-        raise MemoryError
+    def refuse(*_arguments, **_named):
+        raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr("vlab.machine.memory.bytearray", refuse, raising=False)
+    monkeypatch.setattr("vlab.machine.memory.mmap", refuse)
     assert run("hello", "--memory", "1G")[::2] == (
         2,
         "vlab: --memory: This host does not have so much memory to give.\nAsk for less.\n",

@@ -95,3 +95,36 @@ def test_a_guest_in_a_guest():
     assert host.load(0x80005 * PAGE, 8) == 5
     inner.poke(RAM_BASE + PAGE - 2, b"abcd")
     assert host.peek(0x80007 * PAGE + PAGE - 2, 2) + host.peek(0x80005 * PAGE, 2) == b"abcd"
+
+
+WAYS = ("store", "poke", "fast", "code", "watch", "pages", "set", "zero")
+
+
+@given(st.lists(st.tuples(st.sampled_from(WAYS), st.integers(0, 7)), max_size=30))
+def test_no_page_that_holds_something_is_taken_for_untouched(steps):
+    host = Memory(8 * PAGE)
+    guest = GuestMemory(GuestMemory(host, [*FRAMES, 0x80000]), [0x80003, 0x80001])
+    for way, page in steps:
+        address = RAM_BASE + page * PAGE
+        match way:
+            case "store":
+                host.store(address, 8, 5)
+            case "poke":
+                host.poke(address, b"x" * min(2 * PAGE, (8 - page) * PAGE))
+            case "fast" if host.fast(address):
+                host.views[8][page * PAGE // 8 + 9] = 7
+            case "code":
+                host.hold_code(address)
+            case "watch":
+                host.watch(address, lambda address, value: None)
+            case "pages":
+                host.pages()
+            case "set":
+                host.set_pages({page: b"y" * PAGE})
+            case "zero":
+                host.poke(address, bytes(PAGE))
+    assert host.touched() >= {page for page in range(0x80000, 0x80008) if any(host.peek(page * PAGE, PAGE))}
+    held = {page: guest.peek(RAM_BASE + page * PAGE, PAGE) for page in (0, 1)}
+    assert guest.pages() == {page: content for page, content in held.items() if any(content)}
+    guest.set_pages({1: b"z" * PAGE, 5: b"z" * PAGE})
+    assert guest.peek(RAM_BASE, 2 * PAGE) == bytes(PAGE) + b"z" * PAGE

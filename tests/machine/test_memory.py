@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vlab.language import VlabError
 from vlab.machine import memory as module
-from vlab.machine.memory import LIMIT, PAGE, RAM_BASE, Memory
+from vlab.machine.memory import ASK, CLEAN, LIMIT, OPEN, PAGE, RAM_BASE, Memory
 from vlab.paging import walk_many
 from vlab.riscv import Cause, Trap
 
@@ -25,10 +25,10 @@ def test_a_memory_that_cannot_be(size):
 
 
 def test_a_host_without_so_much_memory(monkeypatch):
-    def refuse(_size):
-        raise MemoryError
+    def refuse(*_arguments, **_named):
+        raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(module, "bytearray", refuse, raising=False)
+    monkeypatch.setattr(module, "mmap", refuse)
     with pytest.raises(VlabError, match="not have so much"):
         Memory(SIZE)
 
@@ -102,6 +102,20 @@ def test_a_page_is_fast_only_while_nobody_wants_to_know(memory):
     assert memory.fast(RAM_BASE + PAGE + 100)
     memory.pages()
     assert slowed == [0, 1, 2]
+
+
+def test_a_clean_page_that_an_engine_opens_is_a_written_one(memory):
+    memory.hold_code(RAM_BASE)
+    memory.watch(RAM_BASE + PAGE, lambda address, value: None)
+    assert list(memory.open) == [ASK, ASK, CLEAN, CLEAN]
+    memory.open[2] = memory.open[3] = OPEN
+    memory.ram[2 * PAGE] = 7
+    assert memory.dirty == {2, 3}
+    memory.hold_code(RAM_BASE + 3 * PAGE)
+    assert memory.dirty == {2, 3}  # it may have been stored to before that
+    assert memory.pages() == {2: b"\7" + bytes(PAGE - 1)}
+    assert memory.dirty == set()
+    assert list(memory.open) == [ASK, ASK, CLEAN, ASK]
 
 
 def test_writes_to_decoded_code_are_told_with_their_part_of_each_page(memory):

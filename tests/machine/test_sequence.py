@@ -32,7 +32,7 @@ def test_a_sequence_knows_what_takes_a_value_and_what_gives_one():
 def one_by_one(machine):
     """Let everything be issued singly: so nothing is ever done with the state where native code left it."""
     if machine._native is not None:
-        machine._native.issuing = lambda sequence: None
+        machine._native.issuing = lambda sequence, each: None
     return machine
 
 

@@ -74,3 +74,13 @@ def test_another_mode_and_another_table_are_seen(vm):
     vm.virtual_hart.mmu.select()
     with pytest.raises(Trap):
         found(vm)
+
+
+def test_pmp_that_closes_the_tables_alone_is_seen(vm):
+    assert found(vm) == PAGE + 8
+    csr = vm.virtual_hart.csr
+    csr.values |= {"pmpaddr0": ROOT >> 2, "pmpaddr1": PAGE >> 2, "pmpaddr2": (1 << 54) - 1}
+    csr.values["pmpcfg0"] = 0x0F | 0x08 << 8 | 0x0F << 16  # up to ROOT all, up to PAGE nothing, behind it all
+    csr.rebuild_pmp()
+    with pytest.raises(Trap):
+        found(vm)

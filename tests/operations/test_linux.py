@@ -119,6 +119,7 @@ def test_what_a_notebook_stores_is_the_same_live_and_recorded():
     asked = recorded._repr_mimebundle_()[0]["text/html"]
     assert asked.endswith("<p>Recorded.</p>")
     assert "<pre tabindex" in asked and "reboot: Power down" in asked
+    assert "\r" in recorded.console and "\ufffd" not in asked
 
 
 @pytest.mark.slow

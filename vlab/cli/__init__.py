@@ -63,22 +63,23 @@ def _asked_language(argv: Sequence[str]) -> str | None:
     return None
 
 
-def build_parser() -> tuple[Parser, dict[str, Parser]]:
-    """The parser of the whole command line, and the one of each command by name."""
+def build_parser(names: Sequence[str] = COMMANDS) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the command line, of these commands, and the one of each by name."""
     parser = Parser(prog="vlab", description=_("Operating-system virtualization, to run and to take apart."))
     parser.add_argument(
         "--version", action="version", version=f"vlab {vlab.__version__}", help=_("show the version and exit")
     )
     parser.add_argument("--lang", choices=LANGUAGES, help=_("language of the lessons and messages"))
     commands = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), dest="command")
-    for name in COMMANDS:
+    for name in names:
         module = import_module(f"vlab.cli.{name}")
         module.add_parser(commands).set_defaults(main=module.main)
     return parser, dict(commands.choices)
 
 
 def _parse(argv: Sequence[str]) -> Namespace:
-    parser, commands = build_parser()
+    named = argv[:1]  # the others are not needed, if it is a command
+    parser, commands = build_parser(named if named and named[0] in COMMANDS else COMMANDS)
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         raise commands.get(args.command, parser).unknown(unknown[0])

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vlab.cli.parser import suggestion
 from vlab.cli.running import is_terminal
 from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
+    from vlab.hypervisor import VirtualMachine
     from vlab.machine import Computer, Machine
     from vlab.riscv import Program
 
@@ -19,14 +20,14 @@ DEEPEST = 8
 
 def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) -> list[str]:
     """One technique a level, outermost first, from what the reader said; VlabError if that isn't a choice."""
-    from vlab.hypervisor.techniques import TECHNIQUES
-
     if names is None and depth is None and shadow is not None:
         depth = shadow.count(",") + 1
         if depth > DEEPEST:
             raise VlabError(too_deep(depth), where="--shadow")
     if names is None:
         return ["trap-and-emulate"] * (depth or 0)
+    from vlab.hypervisor.techniques import TECHNIQUES
+
     chosen = [name.strip() for name in names.split(",")]
     for name in chosen:
         if name not in TECHNIQUES:
@@ -56,9 +57,11 @@ def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) 
 
 def chosen_shadows(names: str | None, depth: int) -> list[str]:
     """One policy of shadow page tables a level, outermost first; VlabError if that isn't a choice."""
+    if names is None:
+        return ["lazy"] * depth
     from vlab.hypervisor.policies import POLICIES
 
-    chosen = ["lazy"] if names is None else [name.strip() for name in names.split(",")]
+    chosen = [name.strip() for name in names.split(",")]
     for name in chosen:
         if name not in POLICIES:
             there_are = _("There are: {known}.").format(known=", ".join(POLICIES))
@@ -68,13 +71,13 @@ def chosen_shadows(names: str | None, depth: int) -> list[str]:
                 mend=suggestion(name, POLICIES).rstrip() or there_are,
             )
     count = len(chosen)
-    if names is not None and not depth:
+    if not depth:
         raise VlabError(
             _("At depth 0 there is no virtual machine, so there are no shadow page tables."),
             where="--shadow, --depth",
             mend=_("Leave one of them out."),
         )
-    if names is not None and count not in (1, depth):
+    if count not in (1, depth):
         raise VlabError(
             _("{count} levels have a policy of shadow page tables, and the depth is {depth}.").format(
                 count=count, depth=depth
@@ -105,14 +108,13 @@ def build(
     The guest's has `memory` bytes at every depth; the others have what their hypervisors need besides. The
     machine has these extensions, and H where a hypervisor uses it.
     """
-    from vlab.hypervisor import HardwareAssisted, nested
     from vlab.machine import Machine
     from vlab.machine.execute import chosen_engine
     from vlab.machine.quirks import chosen_quirks
 
     chosen_engine(engine)
     faults = chosen_quirks(quirks)
-    if HardwareAssisted.name in techniques and "H" not in extensions.partition("_")[0]:
+    if "hardware-assisted" in techniques and "H" not in extensions.partition("_")[0]:
         extensions = "H" + extensions  # letters stand before names
 
     def bare(memory: int) -> Machine:
@@ -122,7 +124,7 @@ def build(
             raise VlabError(error.what, where="--memory", mend=error.mend) from None
 
     try:
-        machine, vms = nested(techniques, memory, shadows, bare)
+        machine, vms = _nested(techniques, memory, shadows, bare) if techniques else (bare(memory), [])
     except VlabError as error:  # of a machine that is built: one technique can't be in the one below it
         where = error.where if error.where == "--memory" else "--technique"
         raise VlabError(error.what, where=where, mend=error.mend) from None
@@ -131,6 +133,13 @@ def build(
             _("This host does not have so much memory to give."), where="--memory", mend=_("Ask for less.")
         ) from None
     return machine, [machine, *vms]
+
+
+def _nested(*given: Any) -> "tuple[Machine, list[VirtualMachine]]":
+    """See `vlab.hypervisor.nested`: a bare machine needs no hypervisor."""
+    from vlab.hypervisor import nested
+
+    return nested(*given)
 
 
 def read_program(name: str, memory: tuple[int, int], base: int, notes: list[str]) -> "Program":
@@ -142,14 +151,13 @@ def read_program(name: str, memory: tuple[int, int], base: int, notes: list[str]
     from vlab import guests
     from vlab.guests import linux
     from vlab.machine.loading import is_elf, load_image, read_file
-    from vlab.riscv import assemble
 
     path = Path(name)
-    if not path.is_file() and name in guests.names():
-        return _placed(guests.load(name), memory, name)
     if is_linux(name):
         program = load_image(linux_image(), base=base, memory=memory, notes=notes)
         return replace(program, extensions="C")
+    if not path.is_file() and name in guests.names():
+        return _placed(guests.load(name), memory, name)
     if not path.exists():
         known = (*guests.names(), linux.NAME)
         raise VlabError(
@@ -161,6 +169,8 @@ def read_program(name: str, memory: tuple[int, int], base: int, notes: list[str]
     if path.suffix not in (".s", ".S"):
         program = load_image(path, base=base, memory=memory, notes=notes)
         return program if is_elf(path) else replace(program, extensions="C")
+    from vlab.riscv import assemble
+
     try:
         source = read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -178,12 +188,12 @@ def is_linux(name: str) -> bool:
 
 def linux_image() -> Path:
     """Linux's image; while it is built, a bar on the reader's terminal."""
-    from tqdm import tqdm
-
     from vlab.guests import linux
 
     if (there := linux.built()) is not None:
         return there
+    from tqdm import tqdm
+
     hidden = not is_terminal(sys.stderr)
     title = _("Linux is built, once")
     with tqdm(disable=hidden, desc=title, total=linux.STEPS, unit=_(" files"), leave=False) as progress:

@@ -1,6 +1,5 @@
 """What `vlab run` writes down: counts, the trace, the signature. A file is there whole, or not at all."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,6 +90,8 @@ def statistics(computers: "Sequence[Computer]", traps: Sequence[Counter[str]]) -
 
 def write_json(file: TextIO, content: Any) -> None:
     """Write plain data for readers and programs."""
+    import json
+
     json.dump(content, file, indent=2)
     file.write("\n")
 

@@ -279,7 +279,6 @@ class Images(NamedTuple):
 def _read(args: Namespace) -> Images:
     """Read all of them, before anything is built."""
     from vlab.machine.computer import NEXT_STAGE
-    from vlab.machine.disks import Disk
     from vlab.machine.memory import RAM_BASE
 
     notes: list[str] = []
@@ -288,18 +287,25 @@ def _read(args: Namespace) -> Images:
     image = read_program(args.image, memory, NEXT_STAGE if above else RAM_BASE, notes)
     firmware = None if args.bios is None else read_program(args.bios, memory, RAM_BASE, notes)
     dtb = None if args.dtb is None else read_device_tree(args.dtb, args.append)
-    disk = None if args.disk is None else Disk.open(args.disk)
+    disk = None if args.disk is None else _opened(args.disk)
     for note in notes:
         _say(note)
     return Images(image, firmware, dtb, disk)
 
 
+def _opened(name: str) -> "Disk":
+    from vlab.machine.disks import Disk
+
+    return Disk.open(name)
+
+
 def _load(guest: "Computer", images: Images, args: Namespace) -> "Program":
     """Power the guest's computer on with what the reader named."""
     from vlab.machine import Sbi
-    from vlab.machine.devices import VirtioBlock
 
     if images.disk is not None:
+        from vlab.machine.devices import VirtioBlock
+
         guest.attach(VirtioBlock(images.disk))
     tree = {"dtb": images.dtb, "bootargs": args.append}
     if args.sbi:
@@ -357,8 +363,6 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
 
 def _mend(guest: "Computer", end: End, program: "Program") -> str:
     """What the reader can do about such an end; nothing if that isn't known."""
-    from vlab.hypervisor import VirtualMachine
-
     if end is End.LIMIT:
         return _("--max-instructions sets another limit.")
     if end is End.ENDLESS and not guest.residents and _is_linux_kernel(guest, program.entry):
@@ -367,7 +371,7 @@ def _mend(guest: "Computer", end: End, program: "Program") -> str:
         return _(
             "Its last trap was an access to {address:#x}, and its memory ends before that: --memory gives it more."
         ).format(address=address)
-    if isinstance(guest, VirtualMachine) and guest.exits["missing instruction"]:
+    if getattr(guest, "exits", {}).get("missing instruction"):  # a virtual machine's
         return _(
             "Name another technique. This one is for guests that are built for it, as in Python "
             '`guests.load("kernel", PARAVIRTUAL=1)` is.'

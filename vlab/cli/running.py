@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from vlab.machine import Computer, Machine
     from vlab.riscv import Program
 
-_CHUNK = 20_000  # instructions between looks at whether the guest still gets anywhere
+_CHUNK = (
+    20_000  # instructions before a first look at whether the guest gets anywhere; then it is the seldomer
+)
 _ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
 _JUMP_TO_ITSELF = 0x0000_006F
 
@@ -43,6 +45,7 @@ class Run:
         self.why = ""  # what the guest does, if the run ended because it will do so for ever
         self._expected = None if expected is None else expected.encode("utf-8", "replace")
         self._found = False
+        self._stops = False  # whether the machine has to stop when it is found
         self._retired = self._attempted = self._shown = 0
         self._show = show or _showing()
         guest.uart.listener = self._printed
@@ -53,6 +56,8 @@ class Run:
             self._show(byte)
         if self._expected is not None and self.guest.uart.output.endswith(self._expected):
             self._found = True
+            if self._stops:
+                self.machine.stop_here()
 
     def _over(self) -> bool:
         return self._found or self.guest.status is not None
@@ -73,11 +78,14 @@ class Run:
     def _go(self, progress: Callable[[int], object]) -> End:
         from vlab.machine import Stop
 
-        # To be asked after each trap takes time: it is for those who wait for a text.
-        until = None if self._expected is None else self._over
+        # To be asked after each trap takes time: it is for those who wait for a text from deep inside.
+        self._stops = self._expected is not None and self.guest is self.machine
+        until = None if self._expected is None or self._stops else self._over
+        chunk = _CHUNK
         while (left := self.limit - self.machine.steps) > 0:
             before = self.machine.steps
-            stop = self.machine.run(min(left, _CHUNK), until=until, each=False)
+            stop = self.machine.run(min(left, chunk), until=until, each=False)
+            chunk = min(2 * chunk, _CHUNK * self.machine.pace)
             progress(self.machine.steps - before)
             if self._over():
                 return End.EXPECTED if self._found else End.OFF
@@ -134,9 +142,8 @@ def ending(run: Run, end: End, program: "Program") -> str:
 
 def _stopped(guest: "Computer") -> str:
     """Why the guest's hypervisor has stopped it; nothing if it has not."""
-    from vlab.hypervisor import VirtualMachine
-
-    stopped = guest.technique.stopped if isinstance(guest, VirtualMachine) else ""
+    technique = getattr(guest, "technique", None)  # a virtual machine's
+    stopped = technique.stopped if technique is not None else ""
     return _("The guest was {stopped}.").format(stopped=stopped) if stopped else ""
 
 

@@ -17,7 +17,7 @@ from difflib import get_close_matches, unified_diff
 from pathlib import Path
 
 from vlab.language import VlabError, _
-from vlab.riscv import Program, assemble_files
+from vlab.riscv import Program
 
 _HERE = Path(__file__).parent
 _CONSOLE = "disk/4_console.s"
@@ -152,6 +152,8 @@ def load(name: str, **replaced: int) -> Program:
                 ),
                 mend=_("Give a whole number: {constant}=300.").format(constant=constant),
             )
+    from vlab.riscv import assemble_files
+
     switched = {switch: replaced.pop(switch) for switch in switches(name) if switch in replaced}
     return assemble_files(tuple(files(name, **switched).items()), symbols=replaced)
 

@@ -113,8 +113,11 @@ def too_little(wanted: int, free: int, who: str) -> VlabError:
     )
 
 
-def clear(memory: PhysicalMemory, frames: Iterable[int]) -> None:
+def clear(memory: PhysicalMemory, frames: Sequence[int]) -> None:
     """Zero frames that are handed out for the first time: something may have run on this computer before."""
+    if len(frames) > 1:
+        touched = memory.touched()
+        frames = [frame for frame in frames if frame in touched]
     for frame in frames:
         if memory.peek(frame * PAGE, PAGE) != _ZEROS:
             memory.poke(frame * PAGE, _ZEROS)

@@ -70,11 +70,13 @@ class GuestMemory(Watches):
 
     def load(self, address: int, size: int) -> int:
         """See `vlab.machine.memory.Memory.load`."""
-        if not self.holds(address, size):
+        at = address - self.base
+        if not 0 <= at <= self.size - size:
             raise Trap(ACCESS_FAULT[Access.LOAD], address)
-        if address % PAGE + size > PAGE:
+        offset = at % PAGE
+        if offset + size > PAGE:
             return int.from_bytes(self.peek(address, size), "little")
-        return self._host.load(self.host_address(address), size)
+        return self._host.load(self.frames[at // PAGE] * PAGE + offset, size)
 
     def store(self, address: int, size: int, value: int) -> None:
         """See `vlab.machine.memory.Memory.store`."""
@@ -157,14 +159,23 @@ class GuestMemory(Watches):
         self.peek(address, 8)
         self.watched[address] = callback
 
+    def touched(self) -> set[int]:
+        """See `vlab.machine.memory.Memory.touched`."""
+        first, touched = self.base // PAGE, self._host.touched()
+        return {first + page for page, frame in enumerate(self.frames) if frame in touched}
+
     def pages(self) -> dict[int, bytes]:
         """The pages that are not all zeros, by number from `base`."""
-        found = ((page, self._host.peek(frame * PAGE, PAGE)) for page, frame in enumerate(self.frames))
+        first = self.base // PAGE
+        numbers = sorted(page - first for page in self.touched())
+        found = ((number, self._host.peek(self.frames[number] * PAGE, PAGE)) for number in numbers)
         return {page: content for page, content in found if content != _ZEROS}
 
     def set_pages(self, pages: Mapping[int, bytes]) -> None:
         """Make the memory be as `pages` says; whatever is not in it is zero."""
-        for page in range(len(self.frames)):
+        first = self.base // PAGE
+        changing = pages.keys() | {page - first for page in self.touched()}
+        for page in sorted(changing.intersection(range(len(self.frames)))):
             content, address = pages.get(page, _ZEROS), self.base + page * PAGE
             if self.peek(address, PAGE) != content:
                 if self.shared:

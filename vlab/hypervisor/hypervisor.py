@@ -39,6 +39,7 @@ ALL = -1  # in place of an address: every one
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
 _STI = CSRS["sie"]["STIE"].mask
 _ILLEGAL = int(Cause.ILLEGAL_INSTRUCTION)
+_MASK = WORD - 1
 _TIMER = INTERRUPT_BIT | Interrupt.STI
 FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervisor is its own firmware
     "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
@@ -75,6 +76,8 @@ class Hypervisor(Inventory):
         self.computer = computer
         self.vms: list[VirtualMachine] = []
         self.schedule = Schedule(time_slice)
+        issuer = computer.issuer  # of the most frequent sequences
+        self._issue_left, self._issue_entering, self._issue_enter = map(issuer, (_LEFT, _ENTERING, _ENTER))
         self._reset()
         if power_on:
             computer.settle(self, Mode.M, Mode.S)
@@ -86,9 +89,9 @@ class Hypervisor(Inventory):
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        # How the guest inside was entered: the time of its own at which it must be looked after, and its contexts.
+        # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its table.
         self._deadline: int | None = 0
-        self._contexts: tuple[Context, Context] | None = None
+        self._entry: tuple[Context, Context, int] | None = None
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -140,13 +143,12 @@ class Hypervisor(Inventory):
         """Whatever brought the hart here, deal with it; then let a guest run."""
         if not self._installed:
             self._install()
-        elif self.inside is not None:
-            vm = self.inside
-            now, cause, value, pc = self.computer.issue_all(_LEFT)
-            if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now, value, pc):
+        elif (vm := self.inside) is not None:
+            now, cause, value, pc = self._issue_left()
+            if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now - 1, value, pc):
                 return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
-            if vm.technique.unmoved and not vm.events.on and self._goes_on(vm, vm.virtual_hart.x):
+            if self._unmoved(vm) and self._goes_on(vm, now - 1, vm.virtual_hart.x):
                 return
         self._enter_next()
 
@@ -155,26 +157,25 @@ class Hypervisor(Inventory):
 
         The rest of the guest's registers stay in the hart.
         """
-        technique, hart = vm.technique, vm.virtual_hart
-        brief = technique.briefs[word, pc, hart.mode]
-        if brief is None:
+        technique, hart, clock = vm.technique, vm.virtual_hart, vm.clock
+        emulate = technique.briefs[word]
+        if emulate is None or pc == GATE or not hart.mode:
             return False
-        operation, reads, writes = brief
-        registers, x, clock = self.computer.live_registers(), hart.x, vm.clock
-        x[reads] = registers[reads]
-        vm.clock, self.inside = clock + (now - 1 - vm.entered) % WORD, None
+        registers = self.computer.live_registers()
+        vm.clock, self.inside = clock + (now - vm.entered) % WORD, None
         try:
-            stays = hart.perform(operation)
+            emulate(registers)
         except Trap:
             vm.clock, self.inside = clock, vm
             return False  # and nothing has happened yet
         vm.exits[PRIVILEGED] += 1
-        self.schedule.left(vm, now - 1)
-        if not stays:  # interrupts were enabled or disabled: nobody cares while none is pending
-            stays = technique.calm and self._contexts == (hart.mmu.fetches, hart.mmu.data)
-        registers[writes] = x[writes]
-        if not stays or not self._goes_on(vm):
-            x[:] = registers
+        hart.pc, stays = pc + 4 & _MASK, True
+        if hart.changed:  # if only whether interrupts are enabled, nobody cares while none is pending
+            hart.changed = False
+            stays = technique.calm and (hart.mmu.fetches, hart.mmu.data, technique.table()) == self._entry
+        if not stays or not self._goes_on(vm, now):
+            hart.x[:] = registers
+            self.schedule.left(vm, now)
             self._enter_next()
         return True
 
@@ -190,7 +191,7 @@ class Hypervisor(Inventory):
 
     def left(self, vm: VirtualMachine) -> tuple[int, int]:
         """A guest stopped running directly: save it, and see why: the real `scause` and `stval`."""
-        return self._left(vm, *self.computer.issue_all(_LEFT))
+        return self._left(vm, *self._issue_left())
 
     def _left(self, vm: VirtualMachine, now: int, cause: int, value: int, pc: int) -> tuple[int, int]:
         registers = list(self.computer.live_registers())
@@ -241,8 +242,8 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._contexts = hart.mmu.fetches, hart.mmu.data
-        now = computer.issue_all(_ENTERING, hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
+        self._entry = hart.mmu.fetches, hart.mmu.data, vm.technique.table()
+        now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
         alarm = end if deadline is None else min(end, now + deadline - vm.time)
@@ -250,35 +251,52 @@ class Hypervisor(Inventory):
         computer.load_registers(hart.x)
         if not vm.events.on:
             self.inside = vm
-            computer.issue_all(_ENTER, alarm)
+            self._issue_enter(alarm)
             return
         computer.issue_all(_ALARM, alarm)
         self.inside = vm
         vm.events.emit(Entry, vm.level, hart.pc, str(vm.mode), vm.name)
         computer.issue(RETURN)
 
-    def _goes_on(self, vm: VirtualMachine, registers: list[int] | None = None) -> bool:
+    def _goes_on(self, vm: VirtualMachine, left: int, registers: list[int] | None = None) -> bool:
         """Let a guest run directly as it did before its exit, by which nothing changed that its entry goes by.
 
-        Only the place is another one, and the alarm; and its registers, if given. False if its turn is over, or its
-        alarm rings: then somebody has to be chosen anew.
+        It `left` at that time. Only the place is another one, and the alarm; and its registers, if given. False if
+        its turn is over, or its alarm rings: then somebody has to be chosen anew.
         """
-        deadline, clock, issue_all = self._deadline, vm.clock, self.computer.issue_all
+        deadline, clock = self._deadline, vm.clock
         if deadline is not None and clock >= deadline:
             return False
-        alarm = self.schedule.goes_on(vm)
+        alarm = self.schedule.goes_on(vm, left)
         if alarm is None:
             return False
         if self._fence is not None:
             self._load_fence()
-        now = issue_all(_ENTERING, vm.virtual_hart.pc)[0] + _ENTRY_STEPS
+        technique, late = vm.technique, vm.technique.late_steps
+        if late:
+            technique.load_again()
+        now = self._issue_entering(vm.virtual_hart.pc)[0] + _ENTRY_STEPS + late
+        if late:
+            technique.start(now)
         if deadline is not None and (own := now + deadline - clock) < alarm:
             alarm = own
         vm.entered, self.inside = now, vm
         if registers is not None:
             self.computer.load_registers(registers)
-        issue_all(_ENTER, alarm)
+        self._issue_enter(alarm)
         return True
+
+    def _unmoved(self, vm: VirtualMachine) -> bool:
+        """Whether all is as it was when a guest was entered, but perhaps the time at which to look after it."""
+        technique, hart = vm.technique, vm.virtual_hart
+        if vm.events.on or not technique.unmoved or technique.stays:
+            return technique.unmoved and not vm.events.on
+        # Its last access was a device's, or to a register that decides much: others may have something to do now.
+        entry = hart.mmu.fetches, hart.mmu.data, technique.table()
+        if len(self.vms) > 1 or hart.waiting or not vm.able or entry != self._entry:
+            return False
+        self._deadline = technique.deadline()
+        return technique.is_calm()
 
     def set_aside(self) -> None:
         """A world switch: another has the hart. What the guest before has reserved waits for its next turn."""
@@ -295,11 +313,10 @@ class Hypervisor(Inventory):
         self._load_fence()
 
     def _load_fence(self) -> None:
-        issue_all = self.computer.issue_all
         if self._fence == ALL:
-            issue_all(_FENCE)
+            self.computer.issue_all(_FENCE)
         elif self._fence is not None:
-            issue_all(_FENCE_ONE, self._fence)
+            self.computer.issue_all(_FENCE_ONE, self._fence)
         self._fence = None
 
     def fence(self, address: int | None = None) -> None:

@@ -78,24 +78,26 @@ class Schedule:
             self._end = now + self.time_slice
         return NEVER if self._end is None else min(NEVER, self._end)
 
-    def goes_on(self, vm: "VirtualMachine") -> int | None:
-        """When the turn ends of a VM that has just stopped, if who wants the next one is who did before; None: now."""
-        end = self._end
-        if end is None:
-            end = NEVER
-        elif self._since is not None and self._since >= end:
+    def goes_on(self, vm: "VirtualMachine", now: int) -> int | None:
+        """When the turn ends of a VM that has stopped at `now`, if who wants the next one is who did before; None: now.
+
+        It pays, if it has not: see `left`.
+        """
+        end, account = self._end, vm.account
+        self.left(vm, now)
+        if end is not None and now >= end:
             return None
-        spent = vm.account.spent
-        least = min(one.account.spent for one in self._able) if self._shared else spent
+        least = min(one.account.spent for one in self._able) if self._shared else account.spent
         if least > self._floor:
             self._floor = least
-        return min(NEVER, end)
+        return NEVER if end is None or end > NEVER else end
 
     def left(self, vm: "VirtualMachine", now: int) -> None:
         """A VM stopped running directly at `now`: it pays for that time, and for the work on its last exit."""
         since, self._since = self._since, now
         if since is not None and now > since:
-            vm.account.charge(now - since)
+            account = vm.account
+            account.spent += (now - since) * _UNIT // account.weight
 
     def idle(self) -> None:
         """Nobody runs, and nobody pays."""

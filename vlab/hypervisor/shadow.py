@@ -153,7 +153,7 @@ class ShadowTables(ABC):
         hpa = self._memory.host_address(found.physical)
         assert self._memory.guest_address(hpa) == found.physical, "an entry leads to the guest's own memory"
         flags, page = _FLAGS[found.rights], gva & -PAGE
-        assert not (flags & Flags.W and self._memory.is_shared(found.physical)), (
+        assert not (found.rights & W and self._memory.is_shared(found.physical)), (
             "nobody writes what others have too"
         )
         before = self._enter(Place(view, gva & -found.span, found.span), page, hpa & -PAGE, flags)

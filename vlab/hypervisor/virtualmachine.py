@@ -22,7 +22,7 @@ from vlab.machine.hart import Hart
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
 from vlab.machine.restoring import restore_computer
-from vlab.machine.sequence import Sequence
+from vlab.machine.sequence import Issue, Sequence
 from vlab.machine.snapshot import WORD, computer_state
 from vlab.paging import Walk, size_text
 from vlab.riscv import Access, Interrupt, Mode, Program
@@ -133,6 +133,10 @@ class VirtualMachine(Computer):
     def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`."""
         return self.host.issue_all(sequence, *values)
+
+    def issuer(self, sequence: Sequence) -> Issue:
+        """See `Computer.issuer`."""
+        return self.host.issuer(sequence)
 
     def peek(self, csr: str) -> int:
         """See `Computer.peek`."""

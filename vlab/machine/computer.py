@@ -21,14 +21,13 @@ from vlab.machine.bus import Device, Receiving
 from vlab.machine.choices import GATE, SINK
 from vlab.machine.devicetree import device_tree, with_bootargs
 from vlab.machine.dma import Dma
-from vlab.machine.h_extension import HypervisorHart
 from vlab.machine.hart import Hart
 from vlab.machine.htif import Htif
 from vlab.machine.loading import joined, load_image
 from vlab.machine.memory import PAGE
-from vlab.machine.sequence import Sequence
+from vlab.machine.sequence import Issue, Sequence
 from vlab.machine.snapshot import Snapshot
-from vlab.riscv import Mode, Program, assemble
+from vlab.riscv import Mode, Program
 
 if TYPE_CHECKING:
     import networkx
@@ -106,6 +105,9 @@ class PhysicalMemory(Protocol):
     def hold_code(self, address: int) -> None:
         """Stores to this page must be seen: it holds decoded instructions."""
 
+    def touched(self) -> set[int]:
+        """The pages that may not be all zeros: their addresses by PAGE."""
+
     def pages(self) -> Mapping[int, bytes]:
         """The pages that are not all zeros, by number."""
 
@@ -140,8 +142,15 @@ class Computer(Drawn, ABC):
         self.bus = self.board.bus
         self.clint, self.uart, self.finisher = self.board.clint, self.board.uart, self.board.finisher
         self.htif = Htif(self)
-        self._hart = (HypervisorHart if "H" in self.extensions else Hart)(self, cached=cached)
+        self._hart = self._hart_class()(self, cached=cached)
         self._hart.reset(GATE)
+
+    def _hart_class(self) -> type[Hart]:
+        if "H" not in self.extensions:
+            return Hart
+        from vlab.machine.h_extension.hart import HypervisorHart
+
+        return HypervisorHart
 
     @property
     def hart(self) -> Hart:
@@ -169,6 +178,10 @@ class Computer(Drawn, ABC):
         `values` are for those that take one, in order. It is to `issue` what a block of code is to its
         instructions: it takes as many attempts, and where the mode is less than the resident believes, each traps.
         """
+
+    @abstractmethod
+    def issuer(self, sequence: Sequence) -> Issue:
+        """How this sequence is issued, for whoever does so often: a function of its values, good for ever."""
 
     @property
     @abstractmethod
@@ -432,6 +445,8 @@ def standing(root: Computer) -> Resident | None:
 @lru_cache(maxsize=256)
 def word_of(instruction: str) -> int:
     """The word of one instruction in assembler syntax."""
+    from vlab.riscv import assemble
+
     return int.from_bytes(assemble(instruction).segments[0][1][:4], "little")
 
 

@@ -21,6 +21,7 @@ STCE = CSRS["menvcfg"]["STCE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
 COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
 _TM = CSRS["mcounteren"]["TM"].mask
+_ENABLING = CSRS["mstatus"]["SIE"].mask | CSRS["mstatus"]["MIE"].mask
 
 # A write to one of these changes nothing that the hart has to look at before its next instruction.
 QUIET = frozenset(
@@ -52,6 +53,12 @@ class CsrFile(Drawn):
             csr.number: (csr.name, csr.privilege, csr.writable)
             for csr in self.registers
             if csr.name in QUIET and not any(field.legal or field.fixed for field in csr.fields)
+        }
+        # Registers that show `mstatus`: by number the lowest mode, the bits, and which of them enable interrupts.
+        self.enabling = {
+            csr.number: (csr.privilege, csr.visible, csr.writable & _ENABLING)
+            for csr in self.registers
+            if "mstatus" in (csr.name, csr.view_of)
         }
         self.reset()
 
@@ -105,7 +112,7 @@ class CsrFile(Drawn):
         if csr.name in _SPECIAL:
             match csr.name:
                 case "time":
-                    return computer.mtime
+                    return computer.clint.mtime_at(computer.time)
                 case "mcycle" | "cycle":
                     return computer.time + values["mcycle"] & ALL_ONES
                 case "minstret" | "instret":
@@ -155,9 +162,10 @@ class CsrFile(Drawn):
     def pending(self) -> int:
         """`mip` as it stands: what software set, what devices assert, and the alarm of `stimecmp`."""
         computer, values = self._hart.computer, self.values
-        pending = values["mip"] | computer.bus.lines(computer.time)
+        time = computer.time
+        pending = values["mip"] | computer.bus.lines(time)
         if values["menvcfg"] & STCE:
-            pending = pending & ~STIP | (STIP if computer.mtime >= values["stimecmp"] else 0)
+            pending = pending & ~STIP | (STIP if computer.clint.mtime_at(time) >= values["stimecmp"] else 0)
         return pending
 
     def deadline(self) -> int | None:
@@ -168,7 +176,7 @@ class CsrFile(Drawn):
         computer, values = self._hart.computer, self.values
         time = computer.time
         deadline = computer.bus.deadline(time)
-        if values["menvcfg"] & STCE and (left := values["stimecmp"] - computer.mtime) > 0:
+        if values["menvcfg"] & STCE and (left := values["stimecmp"] - computer.clint.mtime_at(time)) > 0:
             deadline = time + left if deadline is None else min(time + left, deadline)
         never = LONGEST_SLEEP if self._hart.waiting else FOR_EVER
         return None if deadline is None or deadline >= never else deadline

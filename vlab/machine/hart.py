@@ -229,36 +229,50 @@ class Hart(Drawn):
 
     def csr_write(self, number: int, value: int) -> int:
         """`csrrw`: the old value."""
-        if (kept := self._kept(number, 0, value)) is not None:
-            return kept
+        if (quick := self._quickly(number, 0, value, True)) is not None:
+            return quick
         csr = self.csr.touch(number, True)
         return self._write_csr(csr, value, self._read_csr(csr))
 
     def csr_set(self, number: int, bits: int, writes: bool) -> int:
         """`csrrs`: the old value."""
-        if (kept := self._kept(number, MASK, bits)) is not None:
-            return kept
+        if (quick := self._quickly(number, MASK, bits, writes)) is not None:
+            return quick
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
         return self._write_csr(csr, self._base(csr, old) | bits, old) if writes else old
 
     def csr_clear(self, number: int, bits: int, writes: bool) -> int:
         """`csrrc`: the old value."""
-        if (kept := self._kept(number, ~bits, 0)) is not None:
-            return kept
+        if (quick := self._quickly(number, ~bits, 0, writes)) is not None:
+            return quick
         csr = self.csr.touch(number, writes)
         old = self._read_csr(csr)
         return self._write_csr(csr, self._base(csr, old) & ~bits, old) if writes else old
 
-    def _kept(self, number: int, stays: int, comes: int) -> int | None:
-        """Change a register that keeps what is written, and nothing else: the old value. None for all others."""
-        found = self.csr.kept.get(number)
-        if found is None or self.virtual or self.mode < found[1] or self.computer.events.on:
+    def _quickly(self, number: int, stays: int, comes: int, writes: bool) -> int | None:
+        """Change a register that keeps what is written, and nothing else, or only whether interrupts are enabled.
+
+        The old value; None for all others.
+        """
+        csr, values = self.csr, self.csr.values
+        if (kept := csr.kept.get(number)) is not None:
+            name, lowest, bits = kept
+            if self.mode < lowest or self.virtual or self.computer.events.on:
+                return None
+            old = values[name]
+            values[name] = (old & stays | comes) & bits
+            return old
+        if (enabling := csr.enabling.get(number)) is None:
             return None
-        name, _mode, bits = found
-        values = self.csr.values
-        old = values[name]
-        values[name] = (old & stays | comes) & bits
+        lowest, bits, enables = enabling
+        old = values["mstatus"] & bits
+        changed = (old & stays | comes) ^ old
+        if changed & ~enables or self.mode < lowest or self.virtual or self.computer.events.on:
+            return None
+        if writes:
+            values["mstatus"] ^= changed
+            self.changed = True
         return old
 
     def _base(self, csr: Csr, read: int) -> int:
@@ -392,10 +406,15 @@ class Hart(Drawn):
 
     def whole(self, pc: int, physical: int) -> int:
         """The word of the instruction at `pc` that begins at `physical`; traps as the fetch of its rest deserves."""
-        first = self.memory.load(physical, self.parcel)
-        if self.parcel == 4 or length(first) == 2:
-            return first
-        return first | self.memory.load(self.fetch_address(pc + 2 & MASK), 2) << 16
+        if not pc & 2:  # what lies in the same four bytes may be fetched too: nothing can tell them apart
+            word = self.memory.load(physical, 4)
+            return word if length(word) == 4 or self.parcel == 4 else word & 0xFFFF
+        first = self.memory.load(physical, 2)
+        return (
+            first
+            if length(first) == 2
+            else first | self.memory.load(self.fetch_address(pc + 2 & MASK), 2) << 16
+        )
 
     def instruction_at(self, pc: int) -> Instruction | None:
         """The instruction at a virtual address, as the TLB or the tables have it now; None if there is none.

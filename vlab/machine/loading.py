@@ -10,7 +10,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from vlab import guests
 from vlab.language import VlabError, _
 from vlab.riscv import Program
 
@@ -74,10 +73,15 @@ def load_image(
 
 def _named(path: str | PathLike[str]) -> bytes:
     """The bytes of a file; VlabError for the name of a guest, with what was meant."""
-    if str(path) in guests.names() and not Path(path).exists():
-        meant = _("The guest of this name is `guests.load({name!r})`, after `from vlab import guests`.")
-        raise VlabError(_("There is no such file."), where=str(path), mend=meant.format(name=str(path)))
-    return read_file(path)
+    try:
+        return read_file(path)
+    except VlabError:
+        from vlab import guests
+
+        if str(path) not in guests.names() or Path(path).exists():
+            raise
+    meant = _("The guest of this name is `guests.load({name!r})`, after `from vlab import guests`.")
+    raise VlabError(_("There is no such file."), where=str(path), mend=meant.format(name=str(path)))
 
 
 def is_elf(path: str | PathLike[str]) -> bool:

@@ -1,12 +1,12 @@
 """The root machine: the one real hart, and the loop that drives it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from vlab.events import EventSource
 from vlab.language import VlabError, _
-from vlab.machine import tlb
 from vlab.machine.board import several
 from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
@@ -15,25 +15,25 @@ from vlab.machine.execute import PACES, chosen_engine
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK, Hart
-from vlab.machine.history import ISSUE, TURN, History
+from vlab.machine.history import ISSUE_WORK, TURN_WORK, History
 from vlab.machine.interruptible import Interruptible
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
 from vlab.machine.quirks import chosen_quirks
 from vlab.machine.restoring import restore_computer
-from vlab.machine.sequence import A0, RETURN, Sequence
+from vlab.machine.sequence import A0, RETURN, Issue, Sequence
 from vlab.machine.snapshot import Snapshot, computer_state, tlb_state
 from vlab.machine.stop import Stop as Stop
-from vlab.machine.tlb import Tlb, TlbRun
 from vlab.paging import size_text
-from vlab.riscv import Mode, Program, Trap
+from vlab.riscv import ROWS, Mode, Program, Trap
 
 if TYPE_CHECKING:
     from vlab.machine.execute.native.engine import NativeEngine
+    from vlab.machine.tlb import Tlb, TlbRun
 
 QUANTUM = 100_000  # attempts between looks at Ctrl-C and at `until`
 _NO_ATTEMPTS: Iterator[None] = repeat(None, 0)
-_RETURNS = (word_of("sret"), word_of("mret"))
+_RETURNS = (ROWS["sret"].match, ROWS["mret"].match)
 
 
 class Machine(Computer):
@@ -75,6 +75,7 @@ class Machine(Computer):
         wanted = chosen_engine(engine)
         self.pace = PACES[wanted]
         self.history = History(self)
+        self._issuers: dict[Sequence, Issue] = {}
         self._asked = False  # whether somebody waits for something, and is to be asked after each trap
         self._horizon: int | None = None  # the time up to which it may run or sleep
         self.resident_since = 0  # the step at which a resident last began to work
@@ -108,10 +109,11 @@ class Machine(Computer):
     @property
     def hart(self) -> Hart:
         """See `Computer.hart`. What native code has of it is taken back first."""
-        self._settle()
+        self.take_back()
         return super().hart
 
-    def _settle(self) -> None:
+    def take_back(self) -> None:
+        """Let the hart have its state again, if native code has it."""
         if self._native is not None and self._native.lent:
             self._native.settle()
 
@@ -151,12 +153,12 @@ class Machine(Computer):
     @property
     def reservation(self) -> tuple[int, int] | None:
         """What `lr` reserved: physical address and size."""
-        self._settle()
+        self.take_back()
         return self._reserved
 
     @reservation.setter
     def reservation(self, held: tuple[int, int] | None) -> None:
-        self._settle()
+        self.take_back()
         self._reserved = held
 
     @property
@@ -238,6 +240,15 @@ class Machine(Computer):
         """
         self._hart.interpreter.stop_at(addresses)
 
+    def stop_here(self) -> None:
+        """Let `run` stop, with CONDITION, behind the instruction that is under way: for a device's listener."""
+        self._hart.interpreter.hit = True
+
+    @property
+    def stops(self) -> tuple[frozenset[int], bool]:
+        """Where `run` stops, and whether it does now: see `stop_at` and `stop_here`."""
+        return self._hart.interpreter.breakpoints, self._hart.interpreter.hit
+
     def catch_up(self) -> bool:
         """Do what happens before the next instruction: wake, take a due interrupt. False if it sleeps for good."""
         hart = self._hart
@@ -265,7 +276,7 @@ class Machine(Computer):
             self.resident_since = self.steps
             before = self.time
             resident.handle()
-            self.toil += TURN + ISSUE * (self.time - before)
+            self.toil += TURN_WORK + ISSUE_WORK * (self.time - before)
             return True
         if self.events.on:
             tell_interrupts(hart)
@@ -282,7 +293,7 @@ class Machine(Computer):
         else:
             self._native.run(calm, budget, self._asked)
         if self.time - began < calm:
-            self.toil += TURN  # something in between was not for the engine's loop
+            self.toil += TURN_WORK  # something in between was not for the engine's loop
         return True
 
     def _wake(self) -> bool:
@@ -314,17 +325,21 @@ class Machine(Computer):
         """The last attempt was none."""
         self.goal -= 1
 
-    def tlb(self) -> Tlb:
+    def tlb(self) -> "Tlb":
         """What the TLB holds now."""
-        return tlb.snapshot(self._hart)
+        from vlab.machine.tlb import snapshot
 
-    def watch_tlb(self, instructions: int) -> TlbRun:
+        return snapshot(self._hart)
+
+    def watch_tlb(self, instructions: int) -> "TlbRun":
         """Run so many instructions one by one, and count the TLB's hits, misses and flushes.
 
         `goto` first, and it is a window of the past. The run is the same as an unwatched one, only slower.
         Raises VlabError for less than 1 and for more than a million.
         """
-        return tlb.watch(self, instructions)
+        from vlab.machine.tlb import watch
+
+        return watch(self, instructions)
 
     def issue(self, instruction: str, value: int | None = None) -> int:
         """See `Computer.issue`: here the instruction meets the real hart."""
@@ -350,11 +365,17 @@ class Machine(Computer):
 
     def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`."""
-        native = self._native
-        if native is not None and native.lent:
-            issue = native.issues.get(sequence) or native.issuing(sequence)
-            if issue is not None:
-                return issue(*values)
+        return (self._issuers.get(sequence) or self.issuer(sequence))(*values)
+
+    def issuer(self, sequence: Sequence) -> Issue:
+        """See `Computer.issuer`."""
+        each = partial(self._issue_each, sequence)
+        quick = None if self._native is None else self._native.issuing(sequence, each)
+        made = self._issuers[sequence] = quick or each
+        return made
+
+    def _issue_each(self, sequence: Sequence, *values: int) -> list[int]:
+        """See `Computer.issue_all`: one by one."""
         given, results, kept = iter(values), list[int](), self.registers[A0]
         for instruction, takes, gives in sequence.parts:
             if instruction == RETURN:

@@ -1,12 +1,14 @@
-"""Physical memory: one bytearray behind one write port.
+"""Physical memory: one block of bytes behind one write port.
 
 Everything that writes RAM comes through `store`, `poke` or a *fast page*. A page is fast for the hart only
 while nobody wants to know of writes to it: not while it is clean (the dirty log wants to know), holds decoded
-instructions (the interpreter does), or is watched. So those three cost a fast store nothing.
+instructions (the interpreter does), or is watched. So those three cost a fast store nothing. `open` says so of
+each page; who finds a CLEAN one there may make it OPEN, which is to say that it is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from mmap import ACCESS_COPY, mmap
 from typing import Any
 
 from vlab.language import VlabError, _
@@ -19,6 +21,10 @@ PAGE = 4096
 RAM_BASE = 0x8000_0000
 _ZEROS = bytes(PAGE)
 LIMIT = 1 << 34  # bytes; more than a model on a laptop can hold
+
+# What an engine's stores to a page may do: ask first, go straight there, do so where no decoded instruction stands,
+# or go straight there too, once the page is OPEN.
+ASK, OPEN, OPEN_DATA, CLEAN = range(4)
 
 # RAM as elements of a size, by which the interpreter reaches it; a negative size means signed ones.
 _FORMATS: dict[int, Any] = {1: "B", 2: "H", 4: "I", 8: "Q", -1: "b", -2: "h", -4: "i"}
@@ -75,8 +81,9 @@ class Memory(Watches):
         self.ram = _allocate(size)
         whole = memoryview(self.ram)
         self.views: Mapping[int, Any] = {element: whole.cast(code) for element, code in _FORMATS.items()}
-        self.dirty: set[int] = set()
-        self.open = bytearray(size // PAGE)  # of each page: whether an engine's stores may go straight there
+        self._doubles = self.views[8]
+        self._dirty: set[int] = set()  # pages written that may not be open
+        self.open = bytearray([CLEAN]) * (size // PAGE)
         self._saved = Pages({})
         self.code: set[int] = set()
         self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
@@ -86,9 +93,20 @@ class Memory(Watches):
         return _("Memory of {size} at {base:#x}").format(size=size_text(self.size), base=self.base)
 
     @property
-    def data(self) -> bytearray:
+    def data(self) -> mmap:
         """All its bytes, for whoever looks at many at once, such as `vlab.paging.walk_many`."""
         return self.ram
+
+    @property
+    def dirty(self) -> set[int]:
+        """The pages written since `pages` or `fresh` was last asked, as far as anybody knows."""
+        return self._dirty | {page for state in (OPEN, OPEN_DATA) for page in self._in_state(state)}
+
+    def _in_state(self, state: int) -> Iterator[int]:
+        page = self.open.find(state)
+        while page >= 0:
+            yield page
+            page = self.open.find(state, page + 1)
 
     def holds(self, address: int, size: int = 1) -> bool:
         """Whether all `size` bytes at `address` are RAM."""
@@ -103,6 +121,9 @@ class Memory(Watches):
         at = address - self.base
         if not 0 <= at <= self.size - size:
             raise Trap(ACCESS_FAULT[Access.LOAD], address)
+        if not at & 7 and size == 8:  # an entry of a page table, mostly
+            found: int = self._doubles[at >> 3]
+            return found
         return int.from_bytes(self.ram[at : at + size], "little")
 
     def store(self, address: int, size: int, value: int) -> None:
@@ -136,7 +157,7 @@ class Memory(Watches):
 
     def _written(self, at: int, size: int) -> None:
         for page in range(at // PAGE, (at + size - 1) // PAGE + 1):
-            self.dirty.add(page)
+            self._dirty.add(page)
             if page in self.code:
                 first, end = max(at, page * PAGE), min(at + size, (page + 1) * PAGE)
                 if not self.on_code_write(self.base + first, end - first):
@@ -149,24 +170,33 @@ class Memory(Watches):
         page = (address - self.base) // PAGE
         if page in self.code or self.is_watched(address):
             return False
-        self.dirty.add(page)
-        self.open[page] = 1
+        self.open[page] = OPEN
         return True
+
+    def _close(self, page: int) -> None:
+        """From here on stores to a page must be seen."""
+        if self.open[page] in (OPEN, OPEN_DATA):
+            self._dirty.add(page)
+        self.open[page] = ASK
+        self.on_slow_page()
 
     def hold_code(self, address: int) -> None:
         """Instructions in the page of `address` have been decoded: from here on stores to it must be seen."""
         page = (address - self.base) // PAGE
         if page not in self.code:
             self.code.add(page)
-            self.open[page] = 0
-            self.on_slow_page()
+            self._close(page)
 
     def watch(self, address: int, callback: Callable[[int, int], None]) -> None:
         """Call `callback(address, value)` after each store to the double word at `address`."""
         self._inside(address, 8)
         self.watched[address] = callback
-        self.open[(address - self.base) // PAGE] = 0
-        self.on_slow_page()
+        self._close((address - self.base) // PAGE)
+
+    def touched(self) -> set[int]:
+        """The pages that may not be all zeros: their addresses by PAGE. None of them is read for that."""
+        first = self.base // PAGE
+        return {first + page for page in self.dirty.union(self._saved)}
 
     def pages(self) -> Pages:
         """The pages that are not all zeros, by number from `base`. Costs what was written since last time."""
@@ -175,15 +205,17 @@ class Memory(Watches):
 
     def fresh(self) -> dict[int, tuple[bytes, bytes]]:
         """The pages written since this, or `pages`, was last asked: what each held then, and what it holds now."""
-        if not self.dirty:
+        dirty = sorted(self.dirty)
+        if not dirty:
             return {}
         found, whole = {}, memoryview(self.ram)
-        for page in sorted(self.dirty):
+        for page in dirty:
             found[page] = self._saved.get(page) or _ZEROS, bytes(whole[page * PAGE : (page + 1) * PAGE])
-            self.open[page] = 0
+            seen = page in self.code or self.is_watched(self.base + page * PAGE)
+            self.open[page] = ASK if seen else CLEAN
         changed = ((page, None if now == _ZEROS else now) for page, (_before, now) in found.items())
         self._saved = Pages(with_pages(self._saved.groups, changed))
-        self.dirty.clear()
+        self._dirty.clear()
         self.on_slow_page()
         return found
 
@@ -194,14 +226,15 @@ class Memory(Watches):
             self.poke(self.base + page * PAGE, wanted.get(page) or _ZEROS)
         # From here on it shares its pages with whoever gave them.
         self._saved = wanted
-        self.dirty.clear()
+        self._dirty.clear()
         self.on_slow_page()
 
 
-def _allocate(size: int) -> bytearray:
+def _allocate(size: int) -> mmap:
+    """So many zero bytes. The host gives a page of a mapping when it is first touched; a bytearray's, all at once."""
     try:
-        return bytearray(size)
-    except MemoryError:
+        return mmap(-1, size, access=ACCESS_COPY)
+    except (OSError, MemoryError):
         raise VlabError(
             _("This host does not have so much memory to give."), mend=_("Ask for less.")
         ) from None

@@ -88,6 +88,10 @@ class Context:
     entries: dict[int, Entry] = field(default_factory=dict)
     reads: dict[int, int] = field(default_factory=dict)
     writes: dict[int, int] = field(default_factory=dict)
+    walked: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.walked = self.key.walked
 
     def find(self, address: int) -> Entry | None:
         """What is remembered of the page of a virtual address."""
@@ -108,12 +112,12 @@ class Context:
 
 
 class Walked(NamedTuple):
-    """A walk that needs to be made no more while it would read the same: by this PMP, these entries of that size."""
+    """What a walk `found`, which holds while one would read the same: by this PMP, these entries of that size."""
 
     pmp: Pmp
     size: int
     read: tuple[tuple[int, int | None], ...]
-    result: tuple[int, int, int]
+    found: Found
 
 
 class Mmu:
@@ -165,7 +169,7 @@ class Mmu:
             Trap: the page fault or access fault that the access deserves, with the virtual address.
         """
         context = self.fetches if access is Access.FETCH else self.data
-        entry = context.find(address)
+        entry = context.find(address) if self._cached else None
         if entry is not None and entry.rights & NEEDED[access]:
             return entry.frame * PAGE | address % PAGE
         found = self.resolve(address, access, size)
@@ -179,34 +183,36 @@ class Mmu:
 
         A and D are set, unless `touch` is false: who only looks changes nothing.
         """
-        key = (self.fetches if access is Access.FETCH else self.data).key
-        physical, could, span = self._look_up(key, address, access, touch)
-        pmp = self._hart.csr.pmp
+        context = self.fetches if access is Access.FETCH else self.data
+        key = context.key
+        if not context.walked:
+            if address >> PHYSICAL_BITS:
+                raise Trap(ACCESS_FAULT[access], address)
+            return self._allowed(key, access, size, address, Found(address, R | W | X, True))
+        place = context, self._hart.csr.values["satp"], address, access, size
+        known = self._walked.get(place)
+        if known is not None and self._holds(known):
+            return known.found
+        walked = self.walk(address, access, key)
+        physical = self._settled(walked, touch)
+        assert walked.page_size is not None
+        reached = Found(physical, self._rights(walked, key), True, walked.page_size)
+        found = self._allowed(key, access, size, address, reached)
+        if not self._cached and not key.virtual and not walked.updates:
+            if len(self._walked) >= _MOST_WALKED:
+                self._walked.clear()
+            read = tuple((step.address, step.raw) for step in walked.steps)
+            self._walked[place] = Walked(self._hart.csr.pmp, walked.scheme.entry_size, read, found)
+        return found
+
+    def _allowed(self, key: Key, access: Access, size: int, address: int, reached: Found) -> Found:
+        """What PMP leaves of a translation; Trap where it leaves too little."""
+        pmp, physical = self._hart.csr.pmp, reached.physical
         allowed = pmp.allowed(physical, size, key.mode)
         if not allowed & NEEDED[access]:
             raise Trap(ACCESS_FAULT[access], address)
-        return Found(physical, could & allowed, pmp.uniform(physical & -PAGE, PAGE), span)
-
-    def _look_up(self, key: Key, address: int, access: Access, touch: bool) -> tuple[int, int, int]:
-        """The physical address, the context's rights to its page before PMP, and the page's size."""
-        if not key.walked:
-            if address >> PHYSICAL_BITS:
-                raise Trap(ACCESS_FAULT[access], address)
-            return address, R | W | X, PAGE
-        place = int(key.mode), key.sum, key.mxr, self._hart.csr.values["satp"], address, access.value
-        known = None if self._cached or key.virtual else self._walked.get(place)
-        if known is not None and self._holds(known):
-            return known.result
-        found = self.walk(address, access, key)
-        physical = self._settled(found, touch)
-        assert found.page_size is not None
-        result = physical, self._rights(found, key), found.page_size
-        if not self._cached and not key.virtual and not found.updates:
-            if len(self._walked) >= _MOST_WALKED:
-                self._walked.clear()
-            read = tuple((step.address, step.raw) for step in found.steps)
-            self._walked[place] = Walked(self._hart.csr.pmp, found.scheme.entry_size, read, result)
-        return result
+        whole = pmp.uniform(physical & -PAGE, PAGE)
+        return Found(physical, reached.rights & allowed, whole, reached.span)
 
     def _holds(self, known: Walked) -> bool:
         """Whether a walk would read again what it read then."""
@@ -232,7 +238,7 @@ class Mmu:
     def _rights(self, found: Walk, key: Key) -> int:
         """What a context may do where a walk has led."""
         assert found.flags is not None
-        return rights(found.flags, key)
+        return rights(int(found.flags), key)
 
     def walk(self, address: int, access: Access, key: Key) -> Walk:
         """The walk of the page table that `satp` names, seen from a context; nothing is written."""

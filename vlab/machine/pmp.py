@@ -37,9 +37,10 @@ class Pmp:
 
     def uniform(self, page: int, size: int) -> bool:
         """Whether no region begins or ends inside these `size` bytes, so that one answer fits them all."""
-        return not any(
-            page < edge < page + size for region in self.regions for edge in (region.first, region.end)
-        )
+        for region in self.regions:
+            if page < region.first < page + size or page < region.end < page + size:
+                return False
+        return True
 
 
 def _region(configs: list[int], addresses: list[int], i: int) -> Region | None:

@@ -1,13 +1,14 @@
 """What a resident issues at once: instructions of which it needs no result before the next one."""
 
+from collections.abc import Callable
 from functools import cached_property
 
-from vlab.riscv import assemble
 from vlab.riscv.instructions import Instruction, decode
 from vlab.riscv.registers import NUMBERS
 
 A0 = NUMBERS["a0"]
 RETURN = "sret"  # at the end of a sequence
+Issue = Callable[..., list[int]]  # issues one: given the values that it takes, it gives those that it leaves
 
 
 class Sequence:
@@ -38,6 +39,8 @@ class Sequence:
 
 
 def _decoded(instruction: str) -> Instruction:
+    from vlab.riscv import assemble
+
     found = decode(int.from_bytes(assemble(instruction).segments[0][1][:4], "little"))
     assert found is not None, "what was assembled can be decoded"
     return found

@@ -89,7 +89,7 @@ def flags_of(flags: IntFlag | int | str, scheme: Scheme = SV39) -> IntFlag:
     Raises VlabError for anything else.
     """
     form = scheme.format
-    if isinstance(flags, int) and flags >= 0 and not flags & ~form.mask:
+    if isinstance(flags, int) and flags >= 0 and not int(flags) & ~form.mask:
         return form.table[int(flags)]
     plain, known = str(flags).replace("-", ""), form.flags.__members__
     letters = form is RISCV

@@ -331,7 +331,7 @@ class PageTable(Drawn):
     def _page_flags(self, flags: IntFlag | int | str, level: int) -> int:
         """The flags for a page at this level: those asked for, and those that every such entry has."""
         form = self.scheme.format
-        return flags_of(flags, self.scheme) | form.valid | (form.large if level else 0)
+        return int(flags_of(flags, self.scheme)) | form.valid | (form.large if level else 0)
 
     def _page_size(self, level: int) -> int:
         if level not in range(self.scheme.levels):

@@ -1,8 +1,8 @@
 """Facts of the architecture, no state: instructions, CSRs, registers, causes; coding and assembly."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from vlab.later import later
 from vlab.riscv.csrs import CSRS, Csr
 from vlab.riscv.instructions import ROWS, Instruction, Row, decode, encode
 from vlab.riscv.privilege import Access, Cause, Interrupt, Mode, Trap
@@ -35,15 +35,12 @@ __all__ = [
 ]
 
 # Imported when first asked for: a machine that runs a loaded image needs neither.
-_LATER = {
-    "AssemblyError": "vlab.riscv.assembler",
-    "assemble": "vlab.riscv.assembler",
-    "assemble_files": "vlab.riscv.assembler",
-    "disassemble": "vlab.riscv.disassembler",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+__getattr__ = later(
+    __name__,
+    {
+        "AssemblyError": "vlab.riscv.assembler",
+        "assemble": "vlab.riscv.assembler",
+        "assemble_files": "vlab.riscv.assembler",
+        "disassemble": "vlab.riscv.disassembler",
+    },
+)

@@ -28,6 +28,8 @@ class Access(Enum):
     LOAD = "load"
     STORE = "store"
 
+    __hash__ = object.__hash__  # an enumeration's own is a call in Python
+
     def __str__(self) -> str:
         return self.value
 

@@ -1,6 +1,8 @@
 """Hardware assistance: the same guests, with the same end, and few exits; beside others, in others, rewound."""
 
+import importlib.util
 from functools import partial
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -9,13 +11,14 @@ from hypothesis import strategies as st
 from tests.hypervisor.inspector import own_frames
 from tests.hypervisor.towers import difference, end
 from vlab import guests
-from vlab.hypervisor import Hypervisor, nested
+from vlab.hypervisor import HardwareAssisted, Hypervisor, nested
 from vlab.hypervisor.shadow import G_STAGE
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.memory import PAGE
-from vlab.riscv import Mode, assemble
+from vlab.riscv import ROWS, Mode, assemble, encode
 
+ENGINES = ("interpreter", "native") if importlib.util.find_spec("llvmlite") else ("interpreter",)
 SMALL = {"TICK": 300, "WORK": 60, "LETTERS": 2, "PRIMES": 100}
 HARDWARE, EMULATE = "hardware-assisted", "trap-and-emulate"
 MOST = 4_000_000
@@ -52,6 +55,87 @@ def test_a_guest_ends_as_on_the_bare_machine(name):
     host.run(20 * MOST, until=lambda: vm.time >= machine.time)
     vm.stop()
     assert difference(end(machine), end(vm)) == []
+
+
+class Thorough(HardwareAssisted):
+    """It fetches what accesses a device, and does at each entry all that there is to do."""
+
+    name = "thorough"
+
+    def _access_device(self, address):
+        self._interpret()
+
+    def _rests(self):
+        return False
+
+    def prepare(self):
+        return super().prepare()
+
+
+PLACES = {  # of registers of devices, and what is stored there
+    "uart": (0x1000_0000, "li a5, 0x37"),
+    "uart status": (0x1000_0005, "li a5, 0xF7F8"),
+    "across pages": (0x0C00_0FFD, "li a5, 3"),
+    "clock": (0x0200_BFF8, "li a5, 0"),
+    "alarm": (0x0200_4000, "rdtime a5; addi a5, a5, 31"),
+    "far alarm": (0x0200_4000, "li a5, -1234567890123"),
+    "software interrupt": (0x0200_0000, "li a5, 1"),
+    "held interrupt": (
+        0x1000_0000,
+        "csrci sstatus, 2; csrsi sip, 2; csrsi sie, 2; rdinstret s9; li a5, 0x55",
+    ),
+    "finisher": (0x0010_0000, "li a5, 0x5555"),
+}
+ACCESSES = [
+    encode(row, {"rs1": 10, "rs2": 15, "rd": rd}).to_bytes(row.size, "little")
+    + assemble("add s4, s4, a1").segments[0][1]
+    for row in ROWS.values()
+    for rd in (0, 11)
+    if row.extension != "H" and any(name in row.meaning for name in ("load(", "store(", "load_reserved("))
+]
+DEVICES = """
+ la t0, trap; csrw mtvec, t0; li t0, -1; csrw pmpaddr0, t0; li t0, 0x1f; csrw pmpcfg0, t0
+ li t0, 0x880; csrw mstatus, t0; li t0, 0x222; csrw mideleg, t0; la t0, inside; csrw stvec, t0; la t0, begin
+ csrw mcounteren, 7; li t1, 0x88; csrw mie, t1; csrw mepc, t0; mret
+ .balign 4
+trap: csrr t0, mcause; bltz t0, 2f; csrr t0, mepc; lhu t1, 0(t0); andi t1, t1, 3; addi t1, t1, -3
+ addi t0, t0, 2; bnez t1, 1f; addi t0, t0, 2
+1: csrw mepc, t0; csrr t1, mcause; add s1, s1, t1; csrr t1, mtval; xor s2, s2, t1; li t1, 0x88; csrs mie, t1; mret
+2: add s5, s5, t0; li t1, 0x2000000; sw x0, 0(t1); li t1, 0x80; csrc mie, t1; addi s6, s6, 1; mret
+ .balign 4
+inside: csrci sie, 31; csrr t1, scause; add s3, s3, t1; sret
+begin: li a0, {place}; mv sp, a0; {value}; li s8, 0x2b; csrw sie, s8; csrsi sstatus, 2
+"""
+
+
+def devices(place, value):
+    """A guest whose S mode accesses devices in all ways, over and over; its M mode passes what faults."""
+    start = assemble(DEVICES.replace(";", "\n").format(place=place, value=value)).segments[0][1]
+    value, again = value.replace(";", "\n"), "sd a5, 0(a0)" + "\n add s7, s7, s4" * 64 + "\n csrsi sstatus, 2"
+    body = b"".join(
+        [assemble(value).segments[0][1], *ACCESSES, assemble(f"{value}\n {again}").segments[0][1]]
+    )
+    return start + body + encode(ROWS["jal"], {"imm": -len(body)}).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_done_in_brief_changes_no_exit_and_no_time(place):
+    runs = []
+    for engine, technique in product(ENGINES, (HardwareAssisted, Thorough)):
+        machine = Machine(memory=Hypervisor.memory_for(1 << 20), extensions="CH", engine=engine)
+        vm = Hypervisor(machine).create_vm(memory="1M", technique=technique)
+        vm.load(devices(*PLACES[place]))
+        seen = []
+        for stop in (1000, 4321, 7, 22_000):
+            machine.run(stop)
+            seen.append((machine.steps, vm.time, dict(vm.exits), vm.console, vm.snapshot().state))
+        with machine.events.record() as recording:
+            machine.run(6000)
+        runs.append((seen, list(recording), machine.hart.x[:32]))
+    assert all(run == runs[0] for run in runs)
+    assert vm.exits["device access"] > 100 or vm.status == 0
+    assert bool(vm.hart.x[19]) == (place == "held interrupt")
+    assert bool(vm.hart.x[22]) == (place in ("alarm", "software interrupt"))
 
 
 def test_what_exits():

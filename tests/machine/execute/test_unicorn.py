@@ -18,7 +18,7 @@ from vlab.riscv.meaning import MEMORY
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native.handlers import called, jumps
+from vlab.machine.execute.native.kinds import called, jumps
 
 unicorn: Any = pytest.importorskip("unicorn", reason="unicorn, another emulator, isn't installed")
 names: Any = pytest.importorskip("unicorn.riscv_const")

@@ -6,16 +6,18 @@ It needs 16 MiB of memory and compressed instructions: `Machine(memory="16M", ex
 """
 
 import os
-import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from vlab.files import cache_folder
 from vlab.guests.tools import Tool, mend
 from vlab.language import VlabError, _
+
+if TYPE_CHECKING:
+    import subprocess
 
 NAME = "linux"
 NEEDS = (
@@ -56,6 +58,8 @@ def image(step: Callable[[], object] = lambda: None) -> Path:
             ),
             mend=_("Once: {mend}").format(mend=mend(lacking)),
         )
+    from tempfile import TemporaryDirectory
+
     path = _path()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,6 +117,8 @@ def _build(folder: Path, step: Callable[[], object]) -> Path:
 
 def _run(command: Sequence[str | Path], folder: Path, step: Callable[[], object] = lambda: None) -> None:
     """Run a command; VlabError, with the last that it said, if it fails."""
+    import subprocess
+
     words = [str(word) for word in command]
     # What the reader's environment says to other builds, such as MAKEFLAGS, is not for this one.
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}

@@ -6,22 +6,27 @@ can do. The H extension has no virtual M mode: the guest's firmware runs in U mo
 guest's guest, if the guest is itself a hypervisor that uses H.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import G_STAGE, ShadowTables
-from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
+from vlab.hypervisor.techniques.htinst import told_of
+from vlab.hypervisor.techniques.trap_and_emulate import AT_ENTRIES, TrapAndEmulate
 from vlab.language import VlabError, _
+from vlab.machine import GATE
+from vlab.machine.choices import SINK
 from vlab.machine.csrfile import STCE
+from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import W
 from vlab.machine.sequence import Sequence
 from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
-from vlab.riscv import Access, Cause, Interrupt, Mode
+from vlab.riscv import Access, Cause, Interrupt, Mode, Trap
 from vlab.riscv.csrs import H_REGISTERS
 from vlab.riscv.instructions import ROWS
 from vlab.riscv.privilege import GUEST_PAGE_FAULT, INTERRUPT_BIT
@@ -32,21 +37,31 @@ if TYPE_CHECKING:
 _HSTATUS, _MSTATUS = (
     {part.name: part.mask for part in H_REGISTERS.by_name[csr].fields} for csr in ("hstatus", "mstatus")
 )
+_SPP, _CAUGHT = _MSTATUS["SPP"], _MSTATUS["TVM"] | _MSTATUS["TSR"]
+_ENTERED, _TOLD = _HSTATUS["SPV"] | _HSTATUS["VTW"], _HSTATUS["SPV"] | _HSTATUS["GVA"]
+_SSI, _STI = 1 << Interrupt.SSI, 1 << Interrupt.STI
+_M = Mode.M
 _ECALL = ROWS["ecall"].match
 _WANTED = {int(cause): access for access, cause in GUEST_PAGE_FAULT.items()}
 _ENTRY_WRITE = 0x3020  # the pseudoinstruction: the walker wants to set A or D in the guest's own table
 _TM = H_REGISTERS.by_name["hcounteren"]["TM"].mask
+_DEVICE = "device access"
 _FILLS = ("G-stage fill", "first write", "copy on write")
 # By the virtual computer's name for it, the real register that holds it while the guest runs directly.
 _HELD = {
     **{name: f"v{name}" for name in ("stvec", "sscratch", "sepc", "scause", "stval", "satp", "stimecmp")},
     **{name: name for name in ("scounteren", "senvcfg")},
 }
+_SILENT = tuple(name for name in _HELD if name != "stimecmp")  # what is there without an alarm
+_guests = itemgetter(*_HELD)
 _SUPERVISORS = sum(1 << code for code in (Interrupt.SSI, Interrupt.STI, Interrupt.SEI))
 _SSTATUS = H_REGISTERS.by_name["vsstatus"].writable
 
 
 _OTHERS = ("vsstatus", "vsie", "hvip")
+_ALARM_AT = list(_HELD).index("stimecmp")
+# What is loaded at each entry, in this order, and then what is held; `_CONTROL` is the hypervisor's own.
+_CONTROL = ("hstatus", "hedeleg", "hideleg", "hcounteren", "henvcfg", "hvip", "vsstatus", "vsie")
 _TABLE, _FENCES = Sequence("csrw hgatp, a0"), Sequence("hfence.gvma", "hfence.vvma")
 _DELTA = Sequence("csrw htimedelta, a0")
 # What a hypervisor reads back at each exit. SPV and SPP are cleared, as others' guests go to U mode; and `hie`, or the
@@ -54,18 +69,23 @@ _DELTA = Sequence("csrw htimedelta, a0")
 _CLEARED = ("csrw hstatus, a0", "csrc sstatus, a0", "csrw scounteren, a0", "csrw hie, a0")
 
 
-@cache
-def _loading(csrs: tuple[str, ...], mode: Mode) -> Sequence:
-    """To write these registers, and to return to this mode."""
-    return Sequence(
-        *(f"csrw {csr}, a0" for csr in csrs), f"{'csrs' if mode == Mode.S else 'csrc'} sstatus, a0"
-    )
+def _held(alarm: bool) -> tuple[str, ...]:
+    """The real registers that hold the guest's; its alarm is there if it has one."""
+    return tuple(real for name, real in _HELD.items() if name != "stimecmp" or alarm)
 
 
 @cache
-def _saving(csrs: tuple[str, ...]) -> Sequence:
-    """To read why the guest exited, and these registers."""
-    return Sequence(*(f"csrr a0, {csr}" for csr in ("htval", "htinst", *csrs)), *_CLEARED)
+def _loading(alarm: bool, mode: Mode) -> Sequence:
+    """To write the guest's registers, and to return to this mode."""
+    written = (f"csrw {csr}, a0" for csr in _CONTROL + _held(alarm))
+    return Sequence(*written, f"{'csrs' if mode == Mode.S else 'csrc'} sstatus, a0")
+
+
+@cache
+def _saving(alarm: bool) -> Sequence:
+    """To read why the guest exited, and its registers."""
+    read = ("htval", "htinst", *_held(alarm), *_OTHERS)
+    return Sequence(*(f"csrr a0, {csr}" for csr in read), *_CLEARED)
 
 
 class HardwareAssisted(TrapAndEmulate):
@@ -81,7 +101,18 @@ class HardwareAssisted(TrapAndEmulate):
                 where=vm.name,
                 mend=_('Build the machine with `Machine(extensions="H")`.'),
             )
+        self._plain = self._as_said_by(HardwareAssisted, AT_ENTRIES)
+        issuer = vm.host.issuer
+        self._issue_saving = {alarm: issuer(_saving(alarm)) for alarm in (False, True)}
+        self._issue_loading = {
+            (alarm, mode): issuer(_loading(alarm, mode))
+            for alarm in (False, True)
+            for mode in (Mode.U, Mode.S)
+        }
+        self._issue_delta = issuer(_DELTA)
         self._traps = 0  # of the host's hart, all told, when the guest's own were last counted
+        self._pending = 0  # of its interrupts, when it was last found at rest
+        self._due: int | None = None  # when its hypervisor must look after it, as it was last asked
         self._fault = 0, 0  # what htval and htinst said of the last exit
         self._stale = True  # the guest fenced, or its table was edited, where no hardware has seen it
 
@@ -93,9 +124,10 @@ class HardwareAssisted(TrapAndEmulate):
         the last trap told, would be neither used nor cleared.
         """
         hart = self.vm.virtual_hart
+        if hart.mode == _M or hart.virtual:
+            return False
         values = hart.csr.values
-        told = values["hstatus"] & (_HSTATUS["SPV"] | _HSTATUS["GVA"]) or values["htval"] or values["htinst"]
-        return hart.mode != Mode.M and not hart.virtual and not told
+        return not (values["hstatus"] & _TOLD or values["htval"] or values["htinst"])
 
     @property
     def mode(self) -> Mode:
@@ -107,7 +139,7 @@ class HardwareAssisted(TrapAndEmulate):
 
     def _left_mode(self) -> Mode:
         """The mode that an exit has left."""
-        return Mode.S if self.vm.host.peek("mstatus") & _MSTATUS["SPP"] else Mode.U
+        return Mode.S if self.vm.host.peek("mstatus") & _SPP else Mode.U
 
     def _exited_open(self) -> bool:
         """Whether the exit was an exception: the attempt will be made again."""
@@ -120,30 +152,40 @@ class HardwareAssisted(TrapAndEmulate):
         if not self.direct:
             super().load()
             return
-        values = self.vm.virtual_hart.csr.values
-        status, delegated = values["mstatus"], values["mideleg"]
-        hstatus = _HSTATUS["SPV"] | _HSTATUS["VTW"]
-        hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
-        hstatus |= _HSTATUS["VTSR"] if status & _MSTATUS["TSR"] else 0
-        pending = self.vm.virtual_hart.csr.pending() & delegated
-        alarm = values["menvcfg"] & STCE
-        if alarm:
-            pending &= ~(1 << Interrupt.STI)  # that is `vstimecmp`'s
-        loaded = {
-            "hstatus": hstatus,
-            "hedeleg": values["medeleg"],
-            "hideleg": delegated << 1,
-            "hcounteren": values["mcounteren"] & _TM,  # the other counters are the host's own
-            "henvcfg": values["menvcfg"],
-            "hvip": pending << 1,
-            "vsstatus": status & _SSTATUS,
-            "vsie": values["mie"] & delegated,
-            **{real: values[name] for name, real in _HELD.items() if name != "stimecmp" or alarm},
-        }
-        sequence = _loading(tuple(loaded), self.vm.mode)
-        self.vm.host.issue_all(sequence, *loaded.values(), _MSTATUS["SPP"])
+        self._load(self.vm.virtual_hart.csr.pending())
         self._load_table()
         self._traps = self.vm.host.unretired
+
+    def load_again(self) -> None:
+        """See `TrapAndEmulate.load_again`."""
+        if not self.direct:
+            return
+        self._load(self._pending)
+        if self._stale:
+            self._load_table()
+        self._traps = self.vm.host.unretired
+
+    def _load(self, pending: int) -> None:
+        """The registers, of which `hvip` tells of what is pending."""
+        hart = self.vm.virtual_hart
+        values = hart.csr.values
+        status, delegated = values["mstatus"], values["mideleg"]
+        hstatus = _ENTERED
+        if status & _CAUGHT:
+            hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
+            hstatus |= _HSTATUS["VTSR"] if status & _MSTATUS["TSR"] else 0
+        held, alarm = list(_guests(values)), bool(values["menvcfg"] & STCE)
+        pending &= delegated
+        if alarm:
+            pending &= ~_STI  # that is `vstimecmp`'s
+        else:
+            del held[_ALARM_AT]
+        control = (
+            *(hstatus, values["medeleg"], delegated << 1),
+            values["mcounteren"] & _TM,  # the other counters are the host's own
+            *(values["menvcfg"], pending << 1, status & _SSTATUS, values["mie"] & delegated),
+        )
+        self._issue_loading[alarm, hart.mode](*control, *held, _SPP)
 
     def _load_table(self) -> None:
         host, root = self.vm.host, self.shadow.satp(G_STAGE)
@@ -159,14 +201,14 @@ class HardwareAssisted(TrapAndEmulate):
     def start(self, now: int) -> None:
         """See `TrapAndEmulate.start`: the guest's time goes on where it stood."""
         delta = (self.vm.mtime - now) % WORD if self.direct else 0
-        self.vm.host.issue_all(_DELTA, delta)
+        self._issue_delta(delta)
 
     def deadline(self) -> int | None:
         """See `TrapAndEmulate.deadline`. An alarm of its kernel's own rings in VS mode, and nobody need look."""
         values = self.vm.virtual_hart.csr.values
-        if self.direct and values["menvcfg"] & STCE and values["mideleg"] >> Interrupt.STI & 1:
-            return self.vm.bus.deadline(self.vm.time)
-        return super().deadline()
+        own = self.direct and values["menvcfg"] & STCE and values["mideleg"] & _STI
+        self._due = self.vm.bus.deadline(self.vm.time) if own else super().deadline()
+        return self._due
 
     # Exits
 
@@ -174,40 +216,49 @@ class HardwareAssisted(TrapAndEmulate):
         """See `TrapAndEmulate.save`: what a hypervisor reads back at each exit, and the mode of its own guests."""
         if not self.direct:
             return
-        held, mode = self._held(), self._left_mode()
-        htval, htinst, *found = self.vm.host.issue_all(_saving(held), 0, _MSTATUS["SPP"], 0, 0)
+        mode, alarm = self._left_mode(), bool(self.vm.virtual_hart.csr.values["menvcfg"] & STCE)
+        htval, htinst, *found = self._issue_saving[alarm](0, _SPP, 0, 0)
         self._fault = htval, htinst
-        self._settle(dict(zip(held, found, strict=True)), mode, self._exited_open())
-
-    def _held(self) -> tuple[str, ...]:
-        """The real registers that hold the guest's."""
-        alarm = self.vm.virtual_hart.csr.values["menvcfg"] & STCE
-        return tuple(real for name, real in _HELD.items() if name != "stimecmp" or alarm) + _OTHERS
+        self._settle(found, mode, self._exited_open())
 
     def settle(self) -> None:
         """See `TrapAndEmulate.settle`."""
         if self.vm.running and self.direct:
-            found = {name: self.vm.host.hart.csr[name] for name in self._held()}
+            alarm = bool(self.vm.virtual_hart.csr.values["menvcfg"] & STCE)
+            found = [self.vm.host.hart.csr[name] for name in (*_held(alarm), *_OTHERS)]
             self._settle(found, self._real_mode(), self.vm.hypervisor.in_control and self._exited_open())
 
-    def _settle(self, found: Mapping[str, int], mode: Mode, exited: bool) -> None:
-        """The virtual hart as the real one has left it."""
+    def _settle(self, found: list[int], mode: Mode, exited: bool) -> None:
+        """The virtual hart as the real one has left it: what is held there, and `_OTHERS`."""
         hart = self.vm.virtual_hart
         values = hart.csr.values
-        delegated = values["mideleg"]
-        for name, real in _HELD.items():
-            if real in found:
-                values[name] = found[real]
-        values["mstatus"] = values["mstatus"] & ~_SSTATUS | found["vsstatus"] & _SSTATUS
-        values["mie"] = values["mie"] & ~(delegated & _SUPERVISORS) | found["vsie"]
-        raised = 1 << Interrupt.SSI & delegated
-        values["mip"] = values["mip"] & ~raised | found["hvip"] >> 1 & raised
+        before = hart.mode, values["mstatus"], values["satp"]
+        delegated, (*held, vsstatus, vsie, hvip) = values["mideleg"], found
+        values.update(zip(_HELD if values["menvcfg"] & STCE else _SILENT, held, strict=True))
+        values["mstatus"] = values["mstatus"] & ~_SSTATUS | vsstatus & _SSTATUS
+        values["mie"] = values["mie"] & ~(delegated & _SUPERVISORS) | vsie
+        raised = _SSI & delegated
+        values["mip"] = values["mip"] & ~raised | hvip >> 1 & raised
         # Its own traps were none of the hypervisor's; but the exit itself, if an exception, is counted elsewhere.
         traps = self.vm.host.unretired - exited
         hart.unretired += traps - self._traps
         self._traps = traps
         hart.mode = mode
-        hart.mmu.select()
+        if before != (mode, values["mstatus"], values["satp"]):
+            hart.mmu.select()
+
+    def exit(self, cause: int, value: int) -> str:
+        """See `TrapAndEmulate.exit`; most are for what the second stage has no entry for."""
+        if cause not in _WANTED or not self.direct:
+            return super().exit(cause, value)
+        reason = self._unmapped(self._wanted(cause), self._gpa(value))
+        if reason == _DEVICE:
+            self._access_device(value)
+        elif reason in _FILLS:
+            self._fill(self._wanted(cause), self._gpa(value))
+        else:
+            self._interpret()
+        return reason
 
     def reason(self, cause: int, value: int) -> str:
         """See `TrapAndEmulate.reason`."""
@@ -236,7 +287,7 @@ class HardwareAssisted(TrapAndEmulate):
         memory = self.vm.memory
         if not memory.holds(gpa):
             answers = access is not Access.FETCH and self.vm.bus.find(gpa) is not None
-            return "device access" if answers else "guest fault"
+            return _DEVICE if answers else "guest fault"
         store = access is Access.STORE
         if (store and memory.is_watched(gpa)) or not self._found(gpa).whole:
             return "interpreted"
@@ -258,12 +309,47 @@ class HardwareAssisted(TrapAndEmulate):
                 self._emulate(value)
             case Cause.ECALL_FROM_VS:
                 self._emulate(_ECALL)
-            case _ if cause in _WANTED and reason in _FILLS:
-                self._fill(self._wanted(cause), self._gpa(value))
-            case _ if cause in _WANTED:
-                self._interpret()
             case _ if not cause & INTERRUPT_BIT:
                 self.inject(cause, value)
+
+    def _emulate(self, word: int) -> None:
+        """See `TrapAndEmulate`: as there, where the guest runs as there before and after."""
+        direct = self.direct
+        super()._emulate(word)
+        if direct or self.direct:
+            self.unmoved = False
+
+    def _access_device(self, address: int) -> None:
+        """Do the access to a device of which `htinst` tells, on the virtual hart; where it tells none, interpret."""
+        vm, hart, told = self.vm, self.vm.virtual_hart, self._fault[1]
+        access = told_of(told)
+        if access is None or hart.pc == GATE:
+            self._interpret()
+            return
+        before = self._registers() if vm.events.on else {}
+        pc, x = hart.pc, hart.x
+        try:
+            if access.store:
+                hart.store(address, access.size, x[access.register])
+            else:
+                value = hart.load(address, access.size)
+                x[access.register or SINK] = value | access.sign if value & access.sign else value
+        except Trap as trap:
+            self.inject(trap.cause, trap.value, trap)
+            return
+        hart.pc, hart.changed = pc + access.length & MASK, False
+        self.unmoved = self.stays = self._rests()
+        if vm.events.on:
+            found = hart.instruction_at(pc)
+            self._tell(told if found is None else found.word, pc, hart.mode, before)
+
+    def _rests(self) -> bool:
+        """Whether this guest can go on as it was entered last, and nobody else may want to."""
+        vm, csr, due = self.vm, self.vm.virtual_hart.csr, self._due
+        if len(vm.hypervisor.vms) > 1 or not vm.able or vm.virtual_hart.waiting:
+            return False
+        self._pending = csr.pending()
+        return self.direct and not self._pending & csr.values["mie"] and self.deadline() == due
 
     def _fill(self, access: Access, gpa: int) -> None:
         found = self._found(gpa)
@@ -274,6 +360,7 @@ class HardwareAssisted(TrapAndEmulate):
             self.vm.memory.open(gpa)
         self.shadow.fill(G_STAGE, gpa & -PAGE, self._granted(found), str(access))
         self.vm.hidden_attempt()
+        self.unmoved = self.stays = self._rests()
 
     def entered(self, gva: int, found: Found, flags: Flags, access: str, *, before: bool) -> None:
         """See `vlab.hypervisor.shadow.Guest`."""

@@ -31,7 +31,7 @@ _ECALL, _SRET, _MRET = (ROWS[name].match for name in ("ecall", "sret", "mret"))
 _WANTED = {int(cause): access for access, cause in PAGE_FAULT.items()}
 PRIVILEGED = "privileged instruction"  # an exit for what only the guest's own computer may do
 _FILLS = ("shadow fill", "first write", "copy on write")  # exits that the guest knows nothing of
-_AT_ENTRIES = ("prepare", "awake", "load", "satp", "deadline", "start", "save", "late_steps")
+AT_ENTRIES = ("prepare", "awake", "load", "satp", "deadline", "start", "save", "late_steps")
 _AT_EXITS = ("exit", "reason", "_deal_with", "_emulate", "mode")
 _NOWHERE = View(Key(Mode.M, paged=True), 0)  # a table that stays empty: every instruction is interpreted
 
@@ -50,17 +50,18 @@ class TrapAndEmulate:
         self._frames = list(frames)
         self._pool = FramePool(vm.host.memory, self._table_frames)
         self.shadow = policy(vm.host.memory, vm.memory, self._pool, self)
-        # Whether an exit that was dealt with has changed nothing by which the guest was entered. Who does more at
-        # an entry than what is said here, does it at each.
-        self.unmoved = False
+        # Whether the guest has neither trapped by its last exit nor lost a shadow entry; and whether besides nothing
+        # has changed by which it was entered, or somebody has to look. Who does more at an entry than what is said
+        # here, does it at each.
+        self.unmoved = self.stays = False
         self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
-        self._plain = self._as_said_here(*_AT_ENTRIES)
-        plain = self._as_said_here(*_AT_ENTRIES, *_AT_EXITS) and not vm.quirks
+        self._plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES)
+        plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES + _AT_EXITS) and not vm.quirks
         self.briefs = Briefs(vm.virtual_hart if plain else None)
 
-    def _as_said_here(self, *names: str) -> bool:
-        """Whether these members are `TrapAndEmulate`'s own."""
-        return all(getattr(type(self), name) is getattr(TrapAndEmulate, name) for name in names)
+    def _as_said_by(self, technique: type["TrapAndEmulate"], names: Iterable[str]) -> bool:
+        """Whether these members are the technique's own."""
+        return all(getattr(type(self), name) is getattr(technique, name) for name in names)
 
     @property
     def hidden_frames(self) -> int:
@@ -161,20 +162,23 @@ class TrapAndEmulate:
         before = self._registers() if vm.events.on else {}
         self.unmoved = self._plain
         try:
-            stays = hart.execute(word)
-            self.unmoved = self.unmoved and stays
+            self.stays = hart.execute(word)
             if pc == GATE and word not in (_SRET, _MRET):
                 hart.pc = GATE  # issued by a resident: it stays behind its vector until it returns
         except Trap as trap:
             self.unmoved = False
             self.inject(trap.cause, trap.value, trap)
             return
-        if not self.unmoved and self.table() != table:
+        if not self.stays and self.table() != table:
             self.shadow.switched()
         if vm.events.on:
-            after = self._registers()
-            changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
-            vm.events.emit(Emulation, vm.level, pc, word, disassemble(word, pc), str(mode), changes)
+            self._tell(word, pc, mode, before)
+
+    def _tell(self, word: int, pc: int, mode: Mode, before: dict[str, int]) -> None:
+        """Tell listeners of an instruction that was emulated, and what it changed."""
+        after = self._registers()
+        changes = tuple((name, before[name], now) for name, now in after.items() if before[name] != now)
+        self.vm.events.emit(Emulation, self.vm.level, pc, word, disassemble(word, pc), str(mode), changes)
 
     def _registers(self) -> dict[str, int]:
         hart = self.vm.hart
@@ -198,7 +202,7 @@ class TrapAndEmulate:
         """Enter a guest page into the shadow; the access that exited is tried again, and then does not exit."""
         if access is Access.STORE:
             self.vm.memory.open(found.physical)
-        self.unmoved = self._plain and not self.vm.memory.shared
+        self.unmoved, self.stays = self._plain and not self.vm.memory.shared, True
         self.shadow.fill(self.view(), gva, self._granted(found), str(access))
         self.vm.hidden_attempt()
 
@@ -250,12 +254,17 @@ class TrapAndEmulate:
             return False
         if self.vm.events.on:
             tell_interrupts(hart)
-        enabled = hart.csr.values["mie"]
-        self.calm = not enabled or not hart.csr.pending() & enabled
-        cause = None if self.calm else hart.interrupt()
+        cause = None if self.is_calm() else hart.interrupt()
         if cause is not None:
             self.inject(cause)
         return True
+
+    def is_calm(self) -> bool:
+        """Whether no interrupt waits to be enabled, as things are now."""
+        csr = self.vm.virtual_hart.csr
+        enabled = csr.values["mie"]
+        self.calm = not enabled or not csr.pending() & enabled
+        return self.calm
 
     def awake(self) -> bool:
         """Let the time of a guest in a `wfi` pass; False if that will not end by itself."""
@@ -297,6 +306,10 @@ class TrapAndEmulate:
     def load(self) -> None:
         """Put into the real registers what the guest is to find there when it runs directly."""
         self.vm.hypervisor.load_table(self.satp())
+
+    def load_again(self) -> None:
+        """The same after an exit that was `unmoved`; called where there is something to `start`."""
+        self.load()
 
     def start(self, now: int) -> None:
         """The same, of what depends on the time: `now` is the host's when the guest begins to run."""

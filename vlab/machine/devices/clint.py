@@ -47,7 +47,7 @@ class Clint:
     @property
     def mtime(self) -> int:
         """The timer now; the `time` CSR reads it."""
-        return self._clock() + self._offset & _DOUBLE
+        return self.mtime_at(self._clock())
 
     @property
     def mtimecmp(self) -> int:
@@ -75,12 +75,12 @@ class Clint:
 
     def lines(self, time: int) -> int:
         """The bits of `mip` asserted at `time`: MSIP and MTIP."""
-        timer = self._mtime_at(time) >= self._mtimecmp
+        timer = self.mtime_at(time) >= self._mtimecmp
         return self._msip << Interrupt.MSI | timer << Interrupt.MTI
 
     def deadline(self, time: int) -> int | None:
         """When MTIP next changes: mtime reaches the alarm, or, once past it, starts again at 0."""
-        mtime = self._mtime_at(time)
+        mtime = self.mtime_at(time)
         if mtime < self._mtimecmp:
             distance = self._mtimecmp - mtime
         else:
@@ -97,7 +97,8 @@ class Clint:
         values = checked(self.name, state, msip=2, mtimecmp=_DOUBLE + 1, offset=_DOUBLE + 1)
         self._msip, self._mtimecmp, self._offset = values["msip"], values["mtimecmp"], values["offset"]
 
-    def _mtime_at(self, time: int) -> int:
+    def mtime_at(self, time: int) -> int:
+        """The timer at a time of the computer's."""
         return time + self._offset & _DOUBLE
 
 

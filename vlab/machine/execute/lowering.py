@@ -44,6 +44,8 @@ from vlab.riscv.instructions import Row
 from vlab.riscv.meaning import CONTROL, meaning
 
 Operation = Callable[[], int]
+LooseOperation = Callable[["list[int] | memoryview[int]"], None]
+LOOSE = "rd rs1 zimm csr source word".split()
 PARAMETERS = "hart x reads writes views rd rs1 rs2 imm shamt zimm csr source word pc next unaligned".split()
 _CONSTANT = set(OPERAND_WIDTHS) - {"rs1", "rs2", "there"}
 _PAGES = MASK & ~0xFFF  # the bits of an address that tell its page
@@ -90,6 +92,27 @@ def source(row: Row) -> str:
             "    return operation",
         ]
     )
+
+
+@cache
+def loose_factory(row: Row) -> Callable[..., LooseOperation]:
+    """The same for a row that only gives rd something: its operations work on whatever registers they are given.
+
+    Its parameters: the hart, whose CSRs may be changed, and then the operands `LOOSE`.
+    """
+    (statement,) = meaning(row)
+    assert isinstance(statement, ast.Assign), "it gives rd something"
+    parts = (
+        f"def factory(hart, {', '.join(LOOSE)}):",
+        "    def operation(x):",
+        "        hart.word = word",
+        f"        x[rd] = {register(statement.value, dict(OPERAND_WIDTHS))}",
+        "    return operation",
+    )
+    names: dict[str, Any] = {}
+    exec(compile("\n".join(parts), f"<loose meaning of {row.name}>", "exec"), names)  # noqa: S102  # as above
+    made: Callable[..., LooseOperation] = names["factory"]
+    return made
 
 
 class _Lowering:

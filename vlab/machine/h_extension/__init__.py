@@ -5,11 +5,8 @@ registers stand in for the supervisor's, and every address is translated twice.
 """
 
 from vlab.language import _
-from vlab.machine.h_extension.hart import HypervisorHart
 from vlab.riscv.csrs import unknown
 from vlab.riscv.table import NAMED, OPTIONAL
-
-__all__ = ["HypervisorHart", "chosen_extensions"]
 
 
 def chosen_extensions(wanted: object) -> str:

@@ -115,7 +115,8 @@ class HypervisorCsrFile(CsrFile):
     @property
     def guest_time(self) -> int:
         """The timer as V = 1 reads it."""
-        return self._hart.computer.mtime + self.values["htimedelta"] & ALL_ONES
+        computer = self._hart.computer
+        return computer.clint.mtime_at(computer.time) + self.values["htimedelta"] & ALL_ONES
 
     def pending(self) -> int:
         """See `CsrFile.pending`; the alarm of `vstimecmp` asserts VSTIP (Sstc)."""

@@ -19,7 +19,7 @@ _SUM, _MXR, _MPRV, _MPV = (_STATUS[name].mask for name in ("SUM", "MXR", "MPRV",
 _SPVP = H_REGISTERS.by_name["hstatus"]["SPVP"].mask
 _PPN = (1 << 44) - 1
 # Pseudoinstructions: the walker's accesses to the guest's own tables, of 64 bits.
-_ENTRY_READ, _ENTRY_WRITE = 0x3000, 0x3020
+ENTRY_READ, ENTRY_WRITE = 0x3000, 0x3020
 
 
 class TwoStageMmu(Mmu):
@@ -92,7 +92,7 @@ class TwoStageMmu(Mmu):
         trap = Trap(found.fault, found.address)
         trap.second = found.fault_gpa >> 2
         if found.implicit:
-            trap.instruction = _ENTRY_WRITE if found.rule == "update-refused" else _ENTRY_READ
+            trap.instruction = ENTRY_WRITE if found.rule == "update-refused" else ENTRY_READ
         raise trap
 
     def _rights(self, found: Walk, key: Key) -> int:

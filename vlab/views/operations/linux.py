@@ -14,8 +14,9 @@ def linux_html(boot: LinuxBoot, *, details: bool) -> str:
     """What it printed, between what it is and, with `details`, whether it ran just now or was recorded."""
     sentences = [repr(boot)] + [boot.source] * details
     first, *others = (f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    printed = boot.console.replace("\r\n", "\n")  # the return would become a sign: XML forbids it
     # Who has no mouse scrolls with the keyboard, and for that must be able to go there.
-    console = f'<pre tabindex="0" style="{_TALL}">{escape(boot.console)}</pre>'
+    console = f'<pre tabindex="0" style="{_TALL}">{escape(printed)}</pre>'
     return "".join((first, console, *others))
 
 

@@ -14,7 +14,7 @@ pytest.importorskip("llvmlite")
 
 from vlab.machine.execute.native import building
 from vlab.machine.execute.native.csrs import csr_rows
-from vlab.machine.execute.native.handlers import jumps_near, native
+from vlab.machine.execute.native.kinds import NEAR, QUIET, jumps_near, native
 
 SINK = 32
 RESTING = b"\x6f\0\0\0" * (PAGE // 4)
@@ -62,8 +62,8 @@ def expected(word, offset, extensions, csrs):
         if imm % (2 if "C" in extensions else 4):
             return leaving
         if 0 <= offset + imm < PAGE:
-            kind = "near" if found["rd"] or "rd" not in row.operands else "quiet"
-            name, imm = f"{name}.{kind}", imm * 8
+            kinds = NEAR if found["rd"] or "rd" not in row.operands else QUIET
+            name, imm = f"{name}.{kinds[imm < 0]}", imm * 8
     low = struct.pack("<i", imm) if "rs2" not in row.operands else struct.pack("<BBh", found["rs2"], 0, imm)
     packed = low + bytes([found["rd"] or SINK, found["rs1"] or found["zimm"], 0, 0])
     return name, int.from_bytes(packed, "little")

@@ -12,22 +12,8 @@ from vlab.riscv import ROWS, Mode, assemble
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import codepages, engine
-from vlab.machine.execute.native.handlers import native
-
-
-@pytest.fixture
-def steps(monkeypatch):
-    """Where the instructions stand that Python did."""
-    found = []
-    step = engine.NativeEngine._step
-
-    def counted(self):
-        found.append(self._hart.pc)
-        return step(self)
-
-    monkeypatch.setattr(engine.NativeEngine, "_step", counted)
-    return found
+from vlab.machine.execute.native import codepages
+from vlab.machine.execute.native.kinds import native
 
 
 def both(source, memory="1M", **others):
@@ -102,6 +88,38 @@ def test_a_line_shortened_by_a_store_keeps_the_count():
     )
     machines = both(source.replace("jump: j 2b - 20", "jump: .word 0x00c0006f"))
     run_alike(machines, 7, 50, 51, 52, 100, 200)
+
+
+LOOPS = """
+    li   a1, 3
+outer:
+    li   a2, 2
+inner:
+    addi a3, a3, 1
+    addi a2, a2, -1
+    bnez a2, inner
+    addi a4, a4, 1
+    blt  a4, a5, outer
+    la   a6, inner
+    lw   a7, 0(a6)
+    addi t0, a7, 0
+    slli a1, a4, 20
+    add  a7, a7, a1
+    sw   a7, 0(a6)
+    addi a5, a5, 2
+    j    outer
+"""
+
+
+def test_loops_in_each_other_stop_at_every_count():
+    """Jumps back, to the same place as before and to others; and the place is overwritten meanwhile."""
+    machines = both(LOOPS)
+    fresh = machines[0].snapshot()
+    for steps in range(8, 120):
+        for machine in machines:
+            machine.restore(fresh)
+        run_alike(machines, steps)
+    assert run_alike(machines, *range(130, 1000, 17)).hart.x[13] > 1000  # so it was overwritten
 
 
 def test_an_instruction_before_a_page_that_is_written_stays_whole():
@@ -306,6 +324,21 @@ def test_a_page_of_data_in_the_place_of_the_code_in_the_tlb():
         machine.hart.x[10] = RAM_BASE + 0x40_1000
     machine = run_alike(machines, 100, 101, 1000)
     assert machine.hart.x[12] == 300
+
+
+def test_pages_side_by_side_that_lie_apart_in_memory(steps):
+    """Each access is as far away from memory as the one before was not; none needs Python."""
+    machines = both("1: ld a1, 0(a0)\n addi a1, a1, 1\n sd a1, -8(a0)\n lbu a2, 1(a3)\n add a1, a1, a2\n"
+                    " sd a1, 0(a0)\n amoadd.d a4, a1, (a3)\n j 1b")  # fmt: skip
+    for machine in machines:
+        mode(machine, Mode.S)
+        pages = {0x1000: 0, 0x2000: 0x5000, 0x3000: 0x3000, 0x4000: 0x9000}
+        paged(machine, [(page, RAM_BASE + frame, "RWXAD") for page, frame in pages.items()])
+        machine.hart.pc, machine.hart.x[10], machine.hart.x[13] = 0x1000, 0x3000, 0x4000
+    run_alike(machines, *range(8, 50))
+    steps.clear()
+    run_alike(machines, 8_000)
+    assert not steps
 
 
 @pytest.mark.parametrize("flags", [0x47, 0x07, 0x87, 0xC7])

@@ -34,11 +34,11 @@ def instruction(name, rd, rs1, rs2, imm):
 
 def programs():
     """For each pair: its code, with every choice of registers, and jumps out of it and back into its midst."""
-    for pair in dict.fromkeys((one.first, one.second) for one in PAIRS):
+    for pair in dict.fromkeys((one.first, one.second, "back" if one.back else "on") for one in PAIRS):
         code = []
         for one_rd, one_rs1, one_rs2, two_rd, two_rs1, two_rs2 in REGISTERS:
             code += [NOP, instruction(pair[0], one_rd, one_rs1, one_rs2, 16)]
-            code += [instruction(pair[1], two_rd, two_rs1, two_rs2, 8), NOP]
+            code += [instruction(pair[1], two_rd, two_rs1, two_rs2, 8 if pair[2] == "on" else -8), NOP]
         yield pair, b"".join(word.to_bytes(4, "little") for word in [*code, STAY])
 
 
@@ -52,7 +52,7 @@ def built(code):
 
 
 @pytest.mark.parametrize(
-    ("pair", "code"), list(programs()), ids=lambda one: "+".join(one) if len(one) == 2 else ""
+    ("pair", "code"), list(programs()), ids=lambda one: "+".join(one) if len(one) == 3 else ""
 )
 def test_a_pair_does_what_its_two_do(pair, code):
     luck = random.Random("+".join(pair))

@@ -7,35 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.machine.execute.native.privileged import differ
-from tests.machine.h_extension.harts import DATA, GVA, HSTATUS, MSTATUS, NAMED, STCE, Guest, go, write
+from tests.machine.h_extension.harts import (
+    DATA,
+    GUEST_BASE,
+    GVA,
+    HSTATUS,
+    MSTATUS,
+    NAMED,
+    STCE,
+    Guest,
+    go,
+    write,
+)
 from tests.machine.programs import OPEN, paged
 from vlab.events import Event, InterruptChange
 from vlab.machine import Machine
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.mmu import Key
-from vlab.riscv import Mode, assemble
+from vlab.riscv import ROWS, Mode, assemble, encode
 from vlab.riscv.csrs import H_REGISTERS
 
 pytest.importorskip("llvmlite")
 
-from vlab.machine.execute.native import engine, notes
+from vlab.machine.execute.native import notes
 
 HANDLER = RAM_BASE + 0x400
 REST = "\n nop" * 8 + "\n j ."
-
-
-@pytest.fixture
-def steps(monkeypatch):
-    """Where the instructions stand that Python did."""
-    found = []
-    step = engine.NativeEngine._step
-
-    def counted(self):
-        found.append(self._hart.pc)
-        return step(self)
-
-    monkeypatch.setattr(engine.NativeEngine, "_step", counted)
-    return found
 
 
 def both(source, memory="2M", extensions="H", **others):
@@ -214,6 +211,49 @@ def test_a_guests_own_traps_are_native(steps, own, hosts, marks):
     machine = alike(machines, 1000, 333, 20_001)
     assert machine.hart.unretired > 1500
     assert len(steps) < 100
+
+
+@pytest.mark.parametrize("level", ["s", "m"])
+def test_guest_page_faults_are_native(steps, level):
+    """Of each instruction that accesses memory, of the walker, and of a fetch; the handler goes by `htinst`."""
+    known = {"epc": f"{level}epc", "cause": f"{level}cause", "ret": f"{level}ret"}
+    known |= dict(
+        zip(("second", "told"), ("htval", "htinst") if level == "s" else ("mtval2", "mtinst"), strict=True)
+    )
+    source = (
+        "j .\n .balign 1024\n csrr t0, {epc}\n csrr t1, {told}\n csrr t2, {second}\n slli t3, s1, 1\n xor s1, t3, t1\n"
+        " slli t3, s2, 1\n xor s2, t3, t2\n csrr t2, {cause}\n li t3, 20\n bne t2, t3, 1f\n mv t0, ra\n j 2f\n"
+        "1: addi t0, t0, 2\n andi t2, t1, 3\n li t3, 1\n beq t2, t3, 2f\n addi t0, t0, 2\n"  # compressed
+        "2: csrw {epc}, t0\n addi s3, s3, 1\n {ret}"
+    )
+    rows = [row for row in ROWS.values() if row.extension != "H" and accesses_memory(row)]
+    values = {"rs1": 10, "rs2": 15, "rd": 11, "imm": 16, "aq": 1}
+    words = [(encode(row, values), row.size) for row in rows]
+    words += [(encode(ROWS[name], values | {"rs1": 13}), 4) for name in ("ld", "sd", "amoadd.w", "lr.d")]
+    words += [(encode(ROWS["sd"], values | {"rs1": 16}), 4)]  # which may only be read
+    words += [(encode(ROWS["jalr"], {"rs1": 14, "rd": 1}), 4)]
+    words += [(encode(ROWS["jal"], {"imm": -sum(size for _word, size in words)}), 4)]
+    machines = both(source.format(**known), memory="2M", extensions="CH")
+    refused, refused_table, nowhere = GVA + 0x5000, 5 << 30, GUEST_BASE + 0x20_0000
+    for machine in machines:
+        write(machine, **OPEN, stvec=HANDLER, mtvec=HANDLER, medeleg=0xF0_FFFF * (level == "s"))
+        guest = Guest(machine, "RXUAD")
+        guest.own.map(refused, nowhere, "RWXUAD")
+        guest.own.map(GVA + 0x6000, DATA + PAGE, "RWXUAD")
+        guest.host_flags(DATA + PAGE, "RUAD")
+        guest.ram.store(guest.own.root + 5 * 8, 8, nowhere >> 2 | 1)
+        machine.memory.poke(guest.data, b"".join(word.to_bytes(size, "little") for word, size in words))
+        hart = go(machine, "VU").hart
+        hart.pc, hart.x[2], hart.x[10], hart.x[13], hart.x[14] = GVA, refused, refused, refused_table, refused
+        hart.x[16] = GVA + 0x6000
+        contexts(machine)
+    machine = alike(machines, 1000, 333, 20_001)
+    assert machine.hart.x[19] > 800
+    assert len(steps) < 16
+
+
+def accesses_memory(row):
+    return any(name in row.meaning for name in ("load(", "store(", "load_reserved(", "store_conditional("))
 
 
 @pytest.mark.parametrize("pending", [0, 0x22])

@@ -17,7 +17,7 @@ def new_block(size: int) -> mmap:
     except OSError:
         raise VlabError(
             _("This host does not have so much memory to give."),
-            mend=_('Drop machines that you don\'t need, or build them with engine="interpreter".'),
+            mend=_('Drop machines that you don\'t need, or build them with `engine="interpreter"`.'),
         ) from None
 
 

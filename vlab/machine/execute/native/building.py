@@ -6,22 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from vlab.language import VlabError, _
-from vlab.machine.execute.native.common import common
-from vlab.machine.execute.native.csrs import ACCESSES
-from vlab.machine.execute.native.decoding import DECODING
-from vlab.machine.execute.native.functions import function
-from vlab.machine.execute.native.handlers import handlers
 from vlab.machine.execute.native.keeping import keep, kept
-from vlab.machine.execute.native.privileged import PRIVILEGED
-from vlab.machine.execute.native.routines import ROUTINES
-from vlab.machine.execute.native.walks import WALKS
+from vlab.machine.execute.native.linking import placed, processor_of_host
 
-COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
+PLACES = ("run", "resume", "handlers")  # what Python calls, and reads
 _FLOORS = ("machine", "paging", "riscv")  # that native code is made of
 _MOST_REASON = 200  # characters of a reason
 _making = Lock()  # so that there is one of it, which is kept
@@ -35,16 +29,6 @@ class Native:
     resume: Callable[[int], int]
     handlers: dict[str, int]
     keep: Any
-
-
-def source() -> tuple[str, list[str]]:
-    """The whole module as LLVM IR, and the names of the handlers in the order of its table."""
-    rows = dict(handlers())
-    names = [*COMMON, *rows]
-    table = ", ".join(f'ptr @"{name}"' for name in names)
-    table = f"@handlers = constant [{len(names)} x ptr] [{table}]"
-    routines = map(function, WALKS + ROUTINES + PRIVILEGED + ACCESSES + DECODING)
-    return "\n\n".join([common(), *routines, *rows.values(), table]), names
 
 
 def native() -> Native:
@@ -85,29 +69,39 @@ def _expect_executable_memory() -> None:
 
 
 def _built() -> Native:
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
-    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    machine = target.create_target_machine(cpu=cpu, features=features, opt=2)
-    key = sha256("\n".join([_origin(), machine.triple, cpu, features, str(llvm.llvm_version_info)]).encode())
-    found = kept(key.hexdigest())
+    key = _key()
+    found = kept(key)
     if found is None:
-        text, names = source()
-        found = "\n".join(names).encode() + b"\0" + _compiled(text, machine)
-        keep(key.hexdigest(), found)
+        found = _made()
+        keep(key, found)
     listed, _end, code = found.partition(b"\0")
     names = listed.decode().split("\n")
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
+    holding, places = placed(code, PLACES) or _placed_by_llvm(code)
     # It holds Python's lock: nobody writes meanwhile what it goes by, and no other thread runs the same machine.
     called = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
-    run, resume = (called(engine.get_function_address(name)) for name in ("run", "resume"))
-    table = (ctypes.c_uint64 * len(names)).from_address(engine.get_global_value_address("handlers"))
-    return Native(run, resume, dict(zip(names, table, strict=True)), engine)
+    run, resume, handlers = (places[name] for name in PLACES)
+    table = (ctypes.c_uint64 * len(names)).from_address(handlers)
+    return Native(called(run), called(resume), dict(zip(names, table, strict=True)), holding)
+
+
+def _key() -> str:
+    return sha256(f"{_origin()}\n{_host()}".encode()).hexdigest()
+
+
+def _host() -> str:
+    """What the code is made for, and by whom: asked without LLVM, where the host tells what its processor is."""
+    processor = processor_of_host()
+    if processor is None:
+        import llvmlite.binding as llvm
+
+        machine = _target()
+        features = llvm.get_host_cpu_features().flatten()
+        return "\n".join([machine.triple, llvm.get_host_cpu_name(), features, str(llvm.llvm_version_info)])
+    spec = find_spec("llvmlite")
+    version = spec and spec.origin and Path(spec.origin).with_name("_version.py")
+    return "\n".join(
+        [processor, version.read_text(encoding="utf-8") if version and version.is_file() else ""]
+    )
 
 
 def _origin() -> str:
@@ -115,8 +109,29 @@ def _origin() -> str:
     floors = Path(__file__).parents[3]
     files = sorted(path for name in _FLOORS for path in (floors / name).rglob("*.py"))
     if not files:
+        from vlab.machine.execute.native.generating import source
+
         return source()[0]
     return sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _made() -> bytes:
+    """The names of the handlers, and the object file."""
+    from vlab.machine.execute.native.generating import source
+
+    text, names = source()
+    return "\n".join(names).encode() + b"\0" + _compiled(text, _target())
+
+
+def _target() -> Any:
+    """LLVM for this host's processor. What it makes may lie anywhere, all of it together."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small")
 
 
 def _compiled(text: str, machine: Any) -> bytes:
@@ -129,3 +144,15 @@ def _compiled(text: str, machine: Any) -> bytes:
     builder.getModulePassManager().run(module, builder)
     made: bytes = machine.emit_object(module)
     return made
+
+
+def _placed_by_llvm(code: bytes) -> tuple[Any, dict[str, int]]:
+    """The object file where it is to run: what holds it there, and the addresses of what is called and read."""
+    import llvmlite.binding as llvm
+
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    run, resume, handlers = PLACES
+    places = {name: engine.get_function_address(name) for name in (run, resume)}
+    return engine, places | {handlers: engine.get_global_value_address(handlers)}

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.layout import (
-    ASK,
     CODE_HELD,
     CODE_MEMORY,
     CODE_PAGE,
     END_SLOT,
     LEFT,
-    OPEN_DATA,
     SLOT,
 )
 from vlab.machine.execute.native.slots import decoder_table
-from vlab.machine.memory import PAGE, Memory
+from vlab.machine.memory import ASK, OPEN_DATA, PAGE, Memory
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -58,13 +56,11 @@ class CodePages:
         self._undecoded = handlers["undecoded"]
         empty = _SLOT.pack(self._undecoded, 0) * END_SLOT + _SLOT.pack(handlers["page_end"], 0)
         self._empty = memoryview(empty).cast("Q")
-        lone = MOST_PAGES * CODE_PAGE + (END_SLOT - 1) * SLOT  # a page's last slot, in one that is nobody's
         self.fields = {
             "codes": address_of(codes), "decoder": address_of(self._decoder), "stops": address_of(self._stopping),
             "undecoded": self._undecoded, "leaving": handlers["leave"], "across": handlers["across"],
-            "lone": self._start + lone,
+            "beyond": handlers["beyond"], "lone": self._start + MOST_PAGES * CODE_PAGE,
         }  # fmt: skip
-        self._slots[(lone + 2 * SLOT) // 8] = handlers["beyond"]
 
     def hold(self, page: int) -> None:
         """Let a page of memory have a code page; if there is no room for more, all others are forgotten."""

@@ -5,6 +5,7 @@ from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
     CODE,
     CODE_PAGE,
+    DEVICE,
     EXEC,
     EXEC_SIZE,
     LEAVE,
@@ -14,11 +15,12 @@ from vlab.machine.execute.native.layout import (
     REFUSED,
     SETS,
     SLOT_SHIFT,
+    TURN,
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
-from vlab.machine.memory import PAGE
 from vlab.machine.pmp import X
+from vlab.riscv import Mode
 
 HEAD = """
 attributes #0 = { nounwind }
@@ -37,9 +39,12 @@ def common() -> str:
             _run(),
             _resume(),
             _seek(),
+            _back(),
             _page_end(),
-            _stop("limit", LIMIT),
+            _limit(),
+            _stop("over", LIMIT),
             _stop("leave", LEAVE),
+            _stop("outside", DEVICE),
             _undecoded(),
             _across(),
             _beyond(),
@@ -57,7 +62,9 @@ def _run() -> str:
     text = Text()
     pc = text.as_pointer(text.load(_field(text, "pc"), 64))
     count, data = text.load(_field(text, "count"), 64), text.load(_field(text, "data"), 64)
-    text.line(f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)})")
+    text.line(
+        f"call tailcc void @seek(ptr %s, ptr {pc}, i64 {count}, ptr {text.as_pointer(data)}, ptr null, i64 0)"
+    )
     text.line(f"ret i64 {text.load(_field(text, 'reason'), 64)}")
     return text.function("define i64 @run(ptr %s) #0")
 
@@ -113,10 +120,21 @@ def _seek() -> str:
     text.place(none)
     standing = text.value(f"zext i1 {text.value(f'icmp eq i64 {pc}, {GATE}')} to i64")
     _trap_at(text, pc, pc, "%count", standing)
-    _return(text, pc, str(LEAVE))
+    away = text.value(f"xor i64 {text.load(_field(text, 'mode'), 64)}, {int(Mode.S)}")
+    away = text.value(f"or i64 {away}, {text.load(_field(text, 'virtual'), 64)}")
+    away = text.value(f"or i64 {away}, {text.value(f'xor i64 {standing}, 1')}")
+    turn = text.value(f"icmp eq i64 {away}, 0")
+    _return(text, pc, text.value(f"select i1 {turn}, i64 {TURN}, i64 {LEAVE}"))
     text.place(leaving)
     _return(text, pc, str(CODE))
     return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")
+
+
+def _pc(text: Text) -> str:
+    """Where the instruction of the slot stands."""
+    slot = text.value("ptrtoint ptr %slot to i64")
+    offset = text.value(f"lshr i64 {text.value(f'and i64 {slot}, {CODE_PAGE - 1}')}, {SLOT_SHIFT}")
+    return text.value(f"add i64 {text.load(_field(text, 'code_page'), 64)}, {offset}")
 
 
 def _return(text: Text, pc: str, reason: str) -> None:
@@ -146,13 +164,23 @@ def _trap_at(text: Text, pc: str, value: str, count: str, kept: str) -> None:
 def _refused() -> str:
     """An access that isn't as it should be: the trap that it deserves, or Python's."""
     text = Text()
-    slot = text.value("ptrtoint ptr %slot to i64")
-    offset = text.value(f"lshr i64 {text.value(f'and i64 {slot}, {CODE_PAGE - 1}')}, {SLOT_SHIFT}")
-    pc = text.value(f"add i64 {text.load(_field(text, 'code_page'), 64)}, {offset}")
+    pc = _pc(text)
     count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
     _trap_at(text, pc, text.load(_field(text, "value"), 64), count, "0")
+    outside, leaving = text.label(), text.label()
+    text.branch(text.value(f"icmp ne i64 {text.load(_field(text, 'device'), 64)}, 0"), outside, leaving)
+    text.place(outside)
+    tail(text, "@outside", "%slot")
+    text.place(leaving)
     tail(text, "@leave", "%slot")
     return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
+
+
+def _back() -> str:
+    """Begin another loop than the last one."""
+    text = Text()
+    enter(text, "%slot", "%slot")
+    return text.function(f"define internal tailcc void @back({PARAMETERS}) #1")
 
 
 def _undecoded() -> str:
@@ -162,6 +190,21 @@ def _undecoded() -> str:
     text.value(f"call {routine('decode', [state, slot])}")
     enter(text, "%slot")
     return text.function(f"define tailcc void @undecoded({PARAMETERS}) #0")
+
+
+def _limit() -> str:
+    """At a straight line for which there are not attempts enough: its first instruction, if there is one for that."""
+    text = Text()
+    count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
+    some, none = text.label(), text.label()
+    text.branch(text.value(f"icmp sgt i64 {count}, 0"), some, none)
+    text.place(some)
+    state, slot = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%slot"))
+    lone = text.as_pointer(text.value(f"call {routine('alone', [state, slot])}"))
+    enter(text, lone, attempts=count)
+    text.place(none)
+    tail(text, "@over", "%slot")
+    return text.function(f"define internal tailcc void @limit({PARAMETERS}) #1")
 
 
 def _across() -> str:
@@ -180,10 +223,9 @@ def _across() -> str:
 
 
 def _beyond() -> str:
-    """Behind the slot of such an instruction."""
+    """Behind the slot of an instruction by itself."""
     text = Text()
-    page = text.load(_field(text, "code_page"), 64)
-    tail(text, "@seek", text.as_pointer(text.value(f"add i64 {page}, {PAGE + 2}")))
+    tail(text, "@seek", text.as_pointer(_pc(text)))
     return text.function(f"define tailcc void @beyond({PARAMETERS}) #0")
 
 
@@ -198,9 +240,7 @@ def _page_end() -> str:
 def _stop(name: str, reason: int) -> str:
     """Stop before the instruction of a slot, and give the attempts of the rest of its straight line back."""
     text = Text()
-    slot = text.value("ptrtoint ptr %slot to i64")
-    offset = text.value(f"lshr i64 {text.value(f'and i64 {slot}, {CODE_PAGE - 1}')}, {SLOT_SHIFT}")
-    pc = text.value(f"add i64 {text.load(_field(text, 'code_page'), 64)}, {offset}")
+    pc = _pc(text)
     count = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
     for field, value in (("pc", pc), ("count", count), ("reason", str(reason))):
         text.store(_field(text, field), 64, value)

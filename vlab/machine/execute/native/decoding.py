@@ -17,6 +17,7 @@ from vlab.machine.execute.native.layout import (
     EXEC_SIZE,
     IMM,
     LEFT,
+    PAIR_BACK,
     PAIR_SIZE,
     RD,
     ROW_FIELDS,
@@ -45,12 +46,13 @@ from vlab.machine.pmp import X
 if TYPE_CHECKING:
     from vlab.machine.execute.native.routines import State, peek, poke, refill, unsigned
 
-MOST_LEFT = 32  # instructions of a straight line: of the last one before a deadline, Python does them
+MOST_LEFT = 32  # instructions of a straight line
 NO_CSR = (1 << 32) - 1
 ALWAYS = 1 << 32  # a bit that every word is taken to have, for rows that ask for none
 RD_SHIFT, RS2_SHIFT = 8 * (RD - IMM), 8 * (LEFT - IMM)  # of a row's fields: rs2 waits where `left` will be
 _UPPER, _IMM_BITS, _ALL_IMM = 16, 0xFFFF, 0xFFFF_FFFF
 _HALF, _IN_PAGE = PAGE - 2, PAGE - 1
+_SIGN = 63
 _FAR = 1 << 32  # an offset from which no jump leads into the page
 _OFFSET_BITS, _SETS = 12, SETS - 1
 
@@ -154,16 +156,16 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
     sign = peek(row + ROW_SIGN, 8)
     imm = ((fields & _ALL_IMM) ^ sign) - sign
     registers = fields >> RD_SHIFT & _IMM_BITS
-    near = peek(row + ROW_NEAR, 8)
+    near = row + ROW_NEAR
     if not registers & 255:
         registers |= SINK
-        near = peek(row + ROW_QUIET, 8)
-    if near:
+        near = row + ROW_QUIET
+    if peek(near, 8):
         if imm & s.unaligned:
             return fill_with(at, s.leaving)
         # A target below the page is far above it here.
         if imm and unsigned(imm + offset) < PAGE:
-            handler = near
+            handler = peek(near + 8 * (imm >> _SIGN), 8)
             imm = imm << SLOT_SHIFT
     if peek(row + ROW_HAS_CSR, 8):
         imm = peek(s.decoder + DECODER_CSRS + 4 * imm, 4)
@@ -184,10 +186,14 @@ def pair(s: "State", before: int, row: int, at: int) -> int:
         return 0
     first = peek(row + ROW_FIRST, 8)
     second = peek(s.row + ROW_SECOND, 8)
-    near = peek(s.row + ROW_QUIET, 8)
-    if not first or not second or (near and peek(at, 8) != near):
+    if not first or not second:
         return 0
     entry = s.decoder + DECODER_PAIRS + (first + second) * PAIR_SIZE
+    if peek(s.row + ROW_QUIET, 8):
+        if peek(at, 8) == peek(s.row + ROW_QUIET + 8, 8):
+            entry += PAIR_BACK
+        elif peek(at, 8) != peek(s.row + ROW_QUIET, 8):
+            return 0
     rd = peek(before + RD, 1)
     handler = peek(entry + 16, 8)
     if rd == peek(at + RS1, 1) and peek(entry, 8):
@@ -206,7 +212,17 @@ def fill_with(at: int, handler: int) -> int:
     return 0
 
 
-# An instruction in two pages
+# An instruction by itself: in a slot of the page that is no page of memory's, where it has the same place
+
+
+def alone(s: "State", slot: int) -> int:
+    """The slot of an instruction in the midst of a straight line that is too long for the attempts left."""
+    code = slot & -CODE_PAGE
+    offset = (slot - code) >> SLOT_SHIFT
+    memory = peek(code + CODE_MEMORY, 8)
+    at = s.lone + slot - code
+    fill_at(s, at, offset, memory)
+    return lone(s, at, size_at(s, memory, offset))
 
 
 def across(s: "State", slot: int) -> int:
@@ -215,11 +231,19 @@ def across(s: "State", slot: int) -> int:
     entry = s.fetch + EXEC + (page >> _OFFSET_BITS & _SETS) * EXEC_SIZE
     if peek(entry, 8) != page and refill(s, s.fetch, page, X) != YES:
         return 0
-    first = peek(peek((slot & -CODE_PAGE) + CODE_MEMORY, 8) + _HALF, 2)
+    code = slot & -CODE_PAGE
+    first = peek(peek(code + CODE_MEMORY, 8) + _HALF, 2)
     second = peek(peek(peek(entry + 8, 8) + CODE_MEMORY, 8), 2)
-    fill(s, s.lone, _FAR, first | second << 16)
-    poke(s.lone + LEFT, 2, 1)
-    return s.lone
+    at = s.lone + slot - code
+    fill(s, at, _FAR, first | second << 16)
+    return lone(s, at, 4)
+
+
+def lone(s: "State", at: int, size: int) -> int:
+    """A slot as a line of its own; whoever goes on behind it looks for the page of that instruction."""
+    poke(at + LEFT, 2, 1)
+    poke(at + (size << SLOT_SHIFT), 8, s.beyond)
+    return at
 
 
 # Forgetting
@@ -268,4 +292,4 @@ def drop(s: "State", code: int, offset: int) -> int:
     return 0
 
 
-DECODING = (size_at, fill_with, row_of, fill, pair, fill_at, decode, across, forgotten, drop)
+DECODING = (size_at, fill_with, row_of, fill, pair, fill_at, decode, alone, across, lone, forgotten, drop)

@@ -14,29 +14,30 @@ from vlab.machine.execute.native.blocks import address_of, new_block
 from vlab.machine.execute.native.building import native
 from vlab.machine.execute.native.codepages import CodePages
 from vlab.machine.execute.native.csrs import csr_rows
-from vlab.machine.execute.native.issuing import Issue, issuing
+from vlab.machine.execute.native.issuing import issuing
 from vlab.machine.execute.native.layout import (
     CODE,
     CONTEXTS,
     CSR_FIELDS,
+    DEVICE,
     H_FIELDS,
-    LEAVE,
-    LIMIT,
     LOOK,
     OFFSETS,
     PMP_ROW,
     REFUSED,
     REGISTERS,
     STATE_SIZE,
+    TURN,
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
+from vlab.machine.execute.native.outside import Outside
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
-from vlab.machine.history import ISSUE, TURN
+from vlab.machine.history import ISSUE_WORK, STORE_WORK, TURN_WORK
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
-from vlab.machine.sequence import RETURN, Sequence
+from vlab.machine.sequence import RETURN, Issue, Sequence
 from vlab.riscv import Mode, Trap
 from vlab.riscv.csrs import CSRS, PMP_ENTRIES
 from vlab.riscv.privilege import GuestInterrupt
@@ -52,7 +53,8 @@ _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
-_TURNS = 1_000  # of a resident between looks at Ctrl-C, and at whether a checkpoint is due: some hundredths of a second
+# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some milliseconds.
+_TURNS = 1_000
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -99,7 +101,6 @@ class NativeEngine:
         self._resident: Resident | None = None  # whoever may
         self.stirred = False  # whether there are interrupts besides that of the resident's own alarm
         self._bus: int | None = None  # the next time at which a device may interrupt; -1: not known yet
-        self.issues: dict[Sequence, Issue] = {}
         self.registers = self._state[:REGISTERS]  # while the state is lent
 
     def _context(self, key: Key) -> Context:
@@ -130,8 +131,9 @@ class NativeEngine:
         self._resident = None if watched else machine.residents.get(Mode.S)
         if self._resident is not None:
             state[_AT["polled"]] = _MASK  # it may read what was typed
-        self._bus = -1
+        self._bus, outside = -1, Outside(self, machine, state)
         self._begin(machine.time + calm)
+        stores = 0 if watched else _TURNS
         reason: int | None
         while True:
             reason = self._run(self._address)
@@ -139,7 +141,7 @@ class NativeEngine:
             machine.set_clock(state[_END] - count)
             if state[_NOTES] > first:
                 self._tell()
-            if reason == LEAVE and count and state[_PC] == GATE and self._may_lend():
+            if reason == TURN and self._may_lend():
                 reason = self._take_turns(limit)
                 count = state[_COUNT]
             if reason is None:
@@ -149,13 +151,18 @@ class NativeEngine:
                 return
             if reason == CODE:
                 self.code.hold(state[_VALUE])
+            elif reason == DEVICE and stores:
+                stores -= 1
+                machine.toil += STORE_WORK
+                if not outside.store():
+                    return
+                self._begin(state[_END])
             else:
                 self._leave()
                 if reason == LOOK or standing(machine) is not None:
                     return  # or a trap led to a resident
-                steps = count if reason == LIMIT else 1
-                goes_on = self._steps(steps)
-                if steps == count or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
+                goes_on = self._step()
+                if count == 1 or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
                     return
                 self._enter()
                 self._begin(state[_END])
@@ -197,7 +204,7 @@ class NativeEngine:
     def _may_lend(self) -> bool:
         """Whether this GATE is that of a resident of S mode, which can do its work with the state where it is.
 
-        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending.
+        Nothing that it issues may trap in that mode, by what M mode has set; and nothing be pending for it.
         """
         state = self._state
         if self._resident is None or state[_MODE] != _S or state[_VIRTUAL]:
@@ -205,7 +212,7 @@ class NativeEngine:
         if self._bus == -1:
             alarm = state[_AT["menvcfg"]] & STCE and state[_AT["mcounteren"]] & _TM
             trapped = state[_AT["mstatus"]] & _TVM
-            if not alarm or trapped or state[_AT["waking"]]:
+            if not alarm or trapped or self._waking():
                 self._resident = None
             self.stirred = bool(state[_AT["mie"]] & _GUESTS)
             self._bus = self._machine.bus.deadline(self._machine.time)
@@ -217,18 +224,18 @@ class NativeEngine:
         """
         machine, state, resident = self._machine, self._state, self._resident
         assert resident is not None
-        values, timer = self._hart.csr.values, state[_AT["timer"]]
+        values, timer, handle = self._hart.csr.values, state[_AT["timer"]], resident.handle
+        resume, block, now = self._resume, self._address, machine.goal
         if self._bus is not None:
             limit = min(limit, self._bus)
         for _turn in range(_TURNS):
             self.lent, self.returning = True, False
-            began = machine.goal
-            machine.resident_since = machine.goal - machine.skipped
-            resident.handle()
-            machine.toil += TURN + ISSUE * (machine.goal - began)
+            machine.resident_since = now - machine.skipped
+            handle()
             if not self.lent:
                 return None
-            now, end = machine.goal, values["stimecmp"] - timer
+            began, now, end = now, machine.goal, values["stimecmp"] - timer
+            machine.toil += TURN_WORK + ISSUE_WORK * (now - began)
             if end > limit:
                 end = limit
             if self.stirred:
@@ -237,13 +244,12 @@ class NativeEngine:
                 break
             self.lent = False
             state[_COUNT], state[_END] = end - now, end
-            reason = self._resume(self._address)
-            count = state[_COUNT]
-            machine.goal = end - count
+            reason = resume(block)
+            machine.goal = now = end - state[_COUNT]
             if reason == REFUSED:
                 self.lent, state[_PC] = True, GATE
                 break
-            if reason != LEAVE or not count or state[_PC] != GATE or state[_MODE] != _S or state[_VIRTUAL]:
+            if reason != TURN:
                 return reason
         else:
             self.lent, self.returning = True, False
@@ -257,7 +263,13 @@ class NativeEngine:
         rising = csr.pending() if enabled else _MASK
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         deadline = csr.deadline()
-        return 0 if rising & enabled else _MASK if deadline is None else deadline
+        return 0 if self._waking() else _MASK if deadline is None else deadline
+
+    def _waking(self) -> int:
+        """The interrupts that are pending and enabled, but those of its guest: its return waits for none of these."""
+        state = self._state
+        lent = state[_AT["hideleg"]] & state[_AT["mideleg"]] if self._extended else 0
+        return state[_AT["waking"]] & ~lent
 
     def peek(self, name: str) -> int:
         """What a CSR of the table holds, while the state is lent."""
@@ -268,12 +280,10 @@ class NativeEngine:
         """See `Hart.unretired`, while the state is lent."""
         return self._hart.unretired + self._state[_UNRETIRED]
 
-    def issuing(self, sequence: Sequence) -> Issue | None:
-        """How the resident to which the state is lent issues a sequence; None if it can't be done so."""
-        made = issuing(sequence, engine=self, machine=self._machine, state=self._state, csr=self._hart.csr)
-        if made is not None:
-            self.issues[sequence] = made
-        return made
+    def issuing(self, sequence: Sequence, each: Issue) -> Issue | None:
+        """How a sequence is issued: at once while the state is lent, else by `each`; None if never at once."""
+        names = {"machine": self._machine, "state": self._state, "csr": self._hart.csr}
+        return issuing(sequence, engine=self, each=each, **names)
 
     def fence(self) -> None:
         """Forget all translations."""

@@ -5,10 +5,21 @@ The attempts of a straight line are taken off when it is entered; who leaves it 
 
 import ast
 from collections.abc import Iterator
-from functools import cache
 
 from vlab.machine.execute.native.expressions import Expressions, Kind, Value
-from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
+from vlab.machine.execute.native.flow import PARAMETERS, enter, enter_again, go_on, tail
+from vlab.machine.execute.native.kinds import (
+    NEAR,
+    QUIET,
+    ROUTINES,
+    assigns_rd,
+    called,
+    handler_name,
+    jumps,
+    jumps_near,
+    links,
+    native,
+)
 from vlab.machine.execute.native.layout import (
     ADDEND,
     IMM,
@@ -29,65 +40,13 @@ from vlab.machine.execute.native.routines import TRAPPED, YES
 from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import R, W
 from vlab.riscv.instructions import ROWS, Row
-from vlab.riscv.meaning import CONTROL, MEMORY, meaning
+from vlab.riscv.meaning import MEMORY, meaning
 
-_NOTHING = {"fence", "fence_i"}  # as in `lowering`
-# Which functions of meanings are routines of `privileged`: each may also change what comes next.
-_ROUTINES = {
-    *("ecall", "ebreak", "sret", "mret", "sfence_vma", "hfence_vvma", "hfence_gvma"),
-    *("csr_write", "csr_set", "csr_clear"),
-}
-_PYTHON = CONTROL.keys() - _NOTHING - _ROUTINES
 _PAGES = -4096
 _ALIGNED = 32  # bytes: where a handler lies is worth a fifth of a loop's speed
 _NARROW = {"byte": 8, "half": 16, "word": 32}
 _TAG_SHIFT = 12 - QUICK_SIZE.bit_length() + 1
 _TAG_MASK = (SETS - 1) * QUICK_SIZE
-
-
-def called(row: Row) -> set[str]:
-    """The names of the functions that a meaning calls."""
-    calls = (n for statement in meaning(row) for n in ast.walk(statement) if isinstance(n, ast.Call))
-    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
-
-
-@cache
-def native(row: Row) -> bool:
-    """Whether an instruction has a handler; another one is Python's."""
-    return not called(row) & _PYTHON
-
-
-@cache
-def jumps(row: Row) -> bool:
-    """Whether another instruction than the next may follow, or one in another context."""
-    return bool(called(row) & _ROUTINES) or any(
-        isinstance(node, ast.Name) and node.id == "pc" and isinstance(node.ctx, ast.Store)
-        for statement in meaning(row)
-        for node in ast.walk(statement)
-    )
-
-
-@cache
-def jumps_near(row: Row) -> bool:
-    """Whether it jumps so far from its pc as its immediate says."""
-    return (
-        jumps(row) and "imm" in row.operands and bool(_target_names(row)) and "rs1" not in _target_names(row)
-    )
-
-
-def links(row: Row) -> bool:
-    """Whether it jumps near, and writes where it came from: to nowhere, mostly, and then nobody needs to know."""
-    return jumps_near(row) and any(map(_assigns_rd, meaning(row)))
-
-
-def _target_names(row: Row) -> set[str]:
-    """The operands that the target depends on, conditions left out."""
-    names: set[str] = set()
-    for statement in meaning(row):
-        match statement:
-            case ast.Assign(targets=[ast.Name(id="pc" | "there")], value=ast.IfExp(body=value) | value):
-                names |= {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
-    return names
 
 
 def handlers() -> Iterator[tuple[str, str]]:
@@ -96,9 +55,9 @@ def handlers() -> Iterator[tuple[str, str]]:
         row = ROWS[base]
         if native(row):
             name = handler_name(base, size)
-            kinds = ["", "near" if jumps(row) else "last"] if jumps_near(row) or not jumps(row) else [""]
+            kinds = ["", *NEAR] if jumps_near(row) else [""] if jumps(row) else ["", "last"]
             if links(row):
-                kinds.append("quiet")
+                kinds += QUIET
             if called(row) & MEMORY.keys():
                 kinds += ["slow", "last.slow"]
             for kind in kinds:
@@ -113,31 +72,26 @@ def _pair(pair: Pair) -> str:
     first, second = ROWS[pair.first], ROWS[pair.second]
     one = _Handler(first, first.name, first.size, "")
     one.body()
-    kind = "quiet" if links(second) else "near" if jumps(second) else ""
+    kind = (QUIET if links(second) else NEAR)[pair.back] if jumps(second) else ""
     two = _Handler(second, second.name, second.size, kind, one, pair.by)
     two.end(two.body())
     return two.function(pair.name)
-
-
-def handler_name(base: str, size: int) -> str:
-    """The name of the handler of instructions of so many bytes that do what the row `base` says."""
-    return base if size == 4 else f"{base}.{size}"
 
 
 class _Handler:
     """Writes one handler.
 
     Of a row there are several kinds. A "near" one jumps inside its page: its immediate is the way to the slot there;
-    a "quiet" one does that too, and writes no register.
+    a "back" one does that too, to a slot before its own. A "quiet" one writes no register.
     A "last" one ends a straight line, though another follows. A "slow" one accesses memory that has no tag, so it
-    asks a routine.
+    asks a routine; or has another addend than the last.
     """
 
     def __init__(
         self, row: Row, name: str, size: int, kind: str, before: "_Handler | None" = None, by: str = ""
     ):
         self._row, self._name, self._size = row, name, size
-        self._quiet, self._near = kind == "quiet", kind in ("near", "quiet")
+        self._quiet, self._near, self._back = kind in QUIET, kind in NEAR + QUIET, "back" in kind
         self._last, self._slow = "last" in kind, "slow" in kind
         self._text: Text = Text() if before is None else before._text
         text = self._text
@@ -146,10 +100,11 @@ class _Handler:
         self._given = {by: before._result} if before is not None and by else {}
         used = {n.id for s in meaning(row) for n in ast.walk(s) if isinstance(n, ast.Name)}
         self._names = {name: value for name in sorted(used) if (value := self._operand(name)) is not None}
+        self._far = "%far"  # how far away in the host the guest's memory is
         self._hosts: dict[str, str] = {}  # where in the host an address leads that has been checked
         calls = {"load": self._load, "amo_load": self._amo_load, "load_reserved": self._load_reserved}
         calls["store_conditional"] = self._store_conditional
-        calls |= dict.fromkeys(_ROUTINES, self._routine)
+        calls |= dict.fromkeys(ROUTINES, self._routine)
         self._expressions = Expressions(text, self._names, calls)
 
     def write(self) -> str:
@@ -184,13 +139,13 @@ class _Handler:
                     self._names[local] = self._expressions.value(value)
                 case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[address, size, value])):
                     self._store(address, size, value)
-                case ast.Expr(value=value) if called(self._row) & _ROUTINES:
+                case ast.Expr(value=value) if called(self._row) & ROUTINES:
                     self._expressions.value(value)
         return jump
 
     def end(self, jump: ast.expr | None) -> None:
         """Go on to what comes next."""
-        if called(self._row) & _ROUTINES:
+        if called(self._row) & ROUTINES:
             if jump is not None:
                 self._expressions.value(jump)
             go_on(self._text, "%count")
@@ -223,7 +178,7 @@ class _Handler:
             case "pc":
                 return None if self._near else Value(self._pc())
             case "next":
-                if not any(_assigns_rd(statement) for statement in meaning(self._row)):
+                if not any(assigns_rd(statement) for statement in meaning(self._row)):
                     return None  # a branch not taken goes on at the next slot
                 return Value(text.value(f"add i64 {self._pc()}, {self._size}"))
         return None
@@ -267,9 +222,9 @@ class _Handler:
             tail(text, "@seek", text.as_pointer(following), count)
             text.place(there)
         if self._last:
-            enter(text, slot)
+            enter(text, slot, far=self._far)
         else:
-            tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot)
+            tail(text, text.value(f"load ptr, ptr {slot}, align 8"), slot, far=self._far)
 
     def _jump(self, value: ast.expr) -> None:
         match value:
@@ -291,7 +246,8 @@ class _Handler:
             return
         narrow = "rs2" in self._row.operands
         place = text.pointer(self._slot, UPPER_IMM if narrow else IMM)
-        enter(text, text.pointer(self._slot, text.load(place, 16 if narrow else 32, signed=True)))
+        there = text.pointer(self._slot, text.load(place, 16 if narrow else 32, signed=True))
+        (enter_again if self._back else enter)(text, there)
 
     def _leave_if(self, number: str) -> None:
         """Leave to Python before this instruction, if a number isn't zero."""
@@ -328,41 +284,62 @@ class _Handler:
         """Where in the host an address leads; Python does the instruction where it isn't plain memory."""
         if (known := self._hosts.get(ast.dump(address))) is not None:
             return known
-        text = self._text
         at = self._expressions.low(address)
-        if self._slow:
-            state, context = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%tlb"))
-            left = text.value(f"sub i64 {text.load(text.pointer(self._slot, LEFT), 16)}, 1")
-            text.store(text.pointer("%s", OFFSETS["count"]), 64, text.value(f"add i64 %count, {left}"))
-            asked = routine(
-                "locate_aligned" if aligned else "locate", [state, context, at, str(size), str(need)]
-            )
-            found = text.value(f"call {asked}")
-            there, refused = text.label(), text.label()
-            text.branch(text.value(f"icmp ne i64 {found}, 0"), there, refused, likely=True)
-            text.place(refused)
-            text.store(text.pointer("%s", OFFSETS["value"]), 64, at)
-            tail(text, "@refused", self._slot)
-            text.place(there)
-            host = text.as_pointer(found)
-        else:
-            host = self._tagged(at, size, READ_TAG if need == R else WRITE_TAG)
+        tag_at = READ_TAG if need == R else WRITE_TAG
+        host = (
+            self._located(at, size, need, tag_at, aligned) if self._slow else self._tagged(at, size, tag_at)
+        )
         self._hosts[ast.dump(address)] = host
         return host
 
-    def _tagged(self, at: str, size: int, tag_at: int) -> str:
-        """The same by the tag of the page; without one, the slow handler takes over."""
+    def _entry(self, at: str, size: int, tag_at: int) -> tuple[str, str]:
+        """How the tag of an address differs from what it should be: 0 if it doesn't; and its addend."""
         text = self._text
         wanted = text.value(f"and i64 {at}, {_PAGES | size - 1}")
         shifted = text.value(f"lshr i64 {at}, {_TAG_SHIFT}")
         entry = text.pointer("%tlb", text.value(f"and i64 {shifted}, {_TAG_MASK}"))
         tag = text.load(text.pointer(entry, tag_at), 64)
+        return text.value(f"xor i64 {tag}, {wanted}"), text.load(text.pointer(entry, ADDEND), 64)
+
+    def _tagged(self, at: str, size: int, tag_at: int) -> str:
+        """The same by the tag of the page, and as far away as the last one; else the slow handler takes over."""
+        text = self._text
+        wrong, addend = self._entry(at, size, tag_at)
+        elsewhere = text.value(f"xor i64 {addend}, %far")
+        either = text.value(f"or i64 {wrong}, {elsewhere}")
         quick, slow = text.label(), text.label()
-        text.branch(text.value(f"icmp eq i64 {tag}, {wanted}"), quick, slow, likely=True)
+        text.branch(text.value(f"icmp eq i64 {either}, 0"), quick, slow, likely=True)
         text.place(slow)
         tail(text, f'@"{self._name}.slow"', self._slot)
         text.place(quick)
-        return text.as_pointer(text.value(f"add i64 {at}, {text.load(text.pointer(entry, ADDEND), 64)}"))
+        return text.as_pointer(text.value(f"add i64 {at}, %far"))
+
+    def _located(self, at: str, size: int, need: int, tag_at: int, aligned: bool) -> str:
+        """The same by the tag, however far away; or by asking a routine."""
+        text = self._text
+        wrong, addend = self._entry(at, size, tag_at)
+        tagged, asking, there = text.label(), text.label(), text.label()
+        text.branch(text.value(f"icmp eq i64 {wrong}, 0"), tagged, asking)
+        text.place(tagged)
+        quick = text.value(f"add i64 {at}, {addend}")
+        text.jump(there)
+        text.place(asking)
+        state, context = (text.value(f"ptrtoint ptr {name} to i64") for name in ("%s", "%tlb"))
+        left = text.value(f"sub i64 {text.load(text.pointer(self._slot, LEFT), 16)}, 1")
+        text.store(text.pointer("%s", OFFSETS["count"]), 64, text.value(f"add i64 %count, {left}"))
+        asked = routine("locate_aligned" if aligned else "locate", [state, context, at, str(size), str(need)])
+        found = text.value(f"call {asked}")
+        refused, known = text.label(), text.label()
+        text.branch(text.value(f"icmp ne i64 {found}, 0"), known, refused, likely=True)
+        text.place(refused)
+        text.store(text.pointer("%s", OFFSETS["value"]), 64, at)
+        tail(text, "@refused", self._slot)
+        text.place(known)
+        text.jump(there)
+        text.place(there)
+        host = text.value(f"phi i64 [ {quick}, %{tagged} ], [ {found}, %{known} ]")
+        self._far = text.value(f"sub i64 {host}, {at}")
+        return text.as_pointer(host)
 
     def _load(self, call: ast.Call) -> Value:
         address, size = call.args[0], _size(call.args[1])
@@ -404,15 +381,15 @@ class _Handler:
         return Value(text.value(f"zext i1 {text.value(f'xor i1 {held}, true')} to i64"))
 
     def _store(self, address: ast.expr, size: ast.expr, value: ast.expr) -> None:
-        length = _size(size)
+        length, text = _size(size), self._text
         stored = self._expressions.low(value)
-        self._text.store(self._host(address, length, W), 8 * length, stored)
+        if self._slow:
+            following = text.value(f"add i64 {self._pc()}, {self._size}")
+            for field, told in (("stored", stored), ("width", str(length)), ("next", following)):
+                text.store(text.pointer("%s", OFFSETS[field]), 64, told)
+        text.store(self._host(address, length, W), 8 * length, stored)
 
 
 def _size(node: ast.expr) -> int:
     assert isinstance(node, ast.Constant) and isinstance(node.value, int)
     return node.value
-
-
-def _assigns_rd(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "rd"

@@ -5,6 +5,8 @@ writes registers that stand in the block, or in the dictionary beside it. Of a s
 function is made, once, from the table of CSRs; for the hypervisor's arrival it is, in essence,
 
     def issue():
+        if not engine.lent:
+            return each()
         time = machine.goal
         machine.goal = time + 4
         return [time + 1 + state[timer] & MASK, state[scause], state[stval], state[sepc]]
@@ -12,17 +14,15 @@ function is made, once, from the table of CSRs; for the hypervisor's arrival it 
 It is for the mode that a resident of the machine's S mode believes to be in, and is: nothing in it may trap.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.execute.native.layout import CSR_FIELDS, H_FIELDS, OFFSETS
-from vlab.machine.sequence import Sequence
+from vlab.machine.sequence import Issue, Sequence
 from vlab.riscv import Mode
 from vlab.riscv.csrs import Csr
 from vlab.riscv.instructions import Instruction
 
-Issue = Callable[..., list[int]]
 _MASK = (1 << 64) - 1
 _SHARED = frozenset(CSR_FIELDS + H_FIELDS)
 # By which interrupts come; of some of them `csr` needs to know now.
@@ -35,19 +35,24 @@ _TIMER, _CHANGED = OFFSETS["timer"] // 8, OFFSETS["changed"] // 8
 def issuing(sequence: Sequence, **names: Any) -> Issue | None:
     """The function of a sequence, given its values; None where something in it is not of this kind.
 
-    `names` are what it goes by: the `engine`, its `machine`, the `state` block, and the hart's `csr`. A `sret` at
-    its end is left to native code: the engine is then `returning`.
+    `names` are what it goes by: the `engine`, its `machine`, the `state` block, and the hart's `csr`; and `each`, which
+    issues them one by one while the state is not lent. A `sret` at its end is left to native code: the engine is then
+    `returning`.
     """
     body = sequence.decoded[: len(sequence.decoded) - sequence.returns]
     writer = _Writer(names["csr"])
     if not all(map(writer.instruction, body)):
         return None
+    parameters = ", ".join(writer.parameters)
     source = "\n    ".join(
         [
-            f"def issue({', '.join(writer.parameters)}):",
+            f"def issue({parameters}):",
+            "if not engine.lent:",
+            f"    return each({parameters})",
             "time = machine.goal",
             f"machine.goal = time + {len(body)}",
             *writer.lines,
+            *writer.ends,
             *(["engine.returning = True"] if sequence.returns else []),
             f"return [{', '.join(writer.results)}]",
         ]
@@ -63,6 +68,7 @@ class _Writer:
         self._csrs = csrs
         self._attempts = 0
         self.lines: list[str] = []
+        self.ends: dict[str, None] = {}  # what is to be said once, at the end
         self.parameters: list[str] = []
         self.results: list[str] = []
         self.names: dict[str, Any] = {}
@@ -101,6 +107,10 @@ class _Writer:
         name = csr.view_of or csr.name
         return f"state[{OFFSETS[name] // 8}]" if name in _SHARED else f'csr.values["{name}"]'
 
+    def _lent(self) -> str:
+        """Which interrupts are a guest's: `vsie` shows their bits of `mie`, one place lower."""
+        return self._place(self._csrs.registers.by_name["hideleg"])
+
     def _tell(self, csr: Csr) -> None:
         """Let the dictionary have what native code may have written."""
         name = csr.view_of or csr.name
@@ -114,6 +124,8 @@ class _Writer:
         elif self._csrs.by_table(csr):
             cut = "" if csr.visible == _MASK else f" & {csr.visible}"
             self.lines.append(f"{result} = {self._place(csr)}{cut}")
+        elif csr.name == "vsie":
+            self.lines.append(f"{result} = ({self._place(csr)} & {self._lent()}) >> 1")
         else:
             self._tell(csr)
             self.lines.append(f"{result} = csr.read({csr.name})")
@@ -121,17 +133,29 @@ class _Writer:
 
     def _write(self, csr: Csr, value: str) -> None:
         place, name = self._place(csr), csr.view_of or csr.name
-        if not self._csrs.by_table(csr):
+        if csr.name == "vsie":
+            lent = f"{self._lent()} & {csr.writable << 1}"
+            self.lines.append(f"{place} = {place} & ~({lent}) | ({value}) << 1 & {lent}")
+        elif csr.name == "henvcfg":  # of which `menvcfg` takes nothing away while the state is lent
+            self.lines.append(
+                f"if {place} != {value}: {place} = csr.legal(henvcfg, {place}, {value} & {_MASK})"
+            )
+        elif not self._csrs.by_table(csr):
             self._tell(csr)
             self.lines.append(f"{place} = csr.legal({csr.name}, {place}, {value} & {_MASK})")
         elif any(field.legal for field in csr.fields):
-            self.lines.append(f"{place} = {csr.name}.legalize({place}, {value} & {_MASK})")
+            self.lines.append(
+                f"if {place} != {value}: {place} = {csr.name}.legalize({place}, {value} & {_MASK})"
+            )
         else:
             kept = f"{place} & {~csr.writable & _MASK} | " if csr.view_of else ""
             fixed = f" | {csr.fixed}" if csr.fixed and not csr.view_of else ""
             self.lines.append(f"{place} = {kept}({value}) & {csr.writable}{fixed}")
         if name in _SHARED:
-            self.lines.append(f"state[{_CHANGED}] = 1")
-        if name in _STIRRING:
+            self.ends[f"state[{_CHANGED}] = 1"] = None
+        if name == "htimedelta":  # written at each entry, mostly as it was where its guest is emulated
+            self.lines.append(f"if csr.values[{name!r}] != {place}: engine.stirred = True")
             self._tell(csr)
-            self.lines.append("engine.stirred = True")
+        elif name in _STIRRING:
+            self._tell(csr)
+            self.ends["engine.stirred = True"] = None

@@ -47,20 +47,23 @@ FIELDS = (
     "fetch", "data",  # contexts in use
     "refetch",  # whether the TLB has forgotten the page that is being executed
     "ram", "base", "size",  # memory: in the host, and for the guest
-    "open",  # a byte a page of memory: stores may go straight there
+    "open",  # a byte a page of memory: what stores to it may do
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
-    "undecoded", "leaving", "across",  # handlers: of a slot that holds nothing yet; that leaves to Python; `across`
+    "undecoded", "leaving",  # handlers: of a slot that holds nothing yet; that leaves to Python
+    "across", "beyond",  # and those of these names
     "row",  # of the decoder's table: what was decoded last
-    "lone",  # a slot of its own, for an instruction that lies in two pages
+    "lone",  # a code page of no page of memory, for instructions by themselves
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
     "stops",  # a byte for each offset in a page: whether an instruction that stands there is Python's
     "polled", "status",  # where a device's register is that can be read without Python, and what it holds
-    "value",  # a routine's result; the page of memory that wants a code page
+    "value",  # a routine's result; the page of memory that wants a code page; the address of an access
+    "device", "stored", "width", "next",  # of a store that no memory takes: where it goes, what, and what comes next
     "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
     "extended",  # whether the hart has H
     "virtual",  # its mode V
     "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
+    "second", "instruction",  # what a guest-page fault tells of besides, as `htval` and `htinst` have it
     "halting",  # whether somebody waits for some pc, so that a fetch that misses the TLB, or faults, is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
     "place",  # in memory, of the entry that the last walk ended at
@@ -115,25 +118,23 @@ SHORT_BUCKETS = 1 << 8  # those of compressed instructions come behind the other
 BUCKETS = SHORT_BUCKETS + (1 << 5)
 DECODER_CSRS = 4 * BUCKETS
 DECODER_PAIRS = DECODER_CSRS + 4 * 4096  # the handlers of two instructions: by rs1, by rs2, by neither
-PAIR_SIZE = 24
+PAIR_BACK = 24  # and then those of which the second jumps back
+PAIR_SIZE = 48
 ROW_MASK, ROW_MATCH, ROW_NONZERO = 0, 8, 16  # which bits are fixed, and how; of which some must be 1
-ROW_HANDLER, ROW_LAST, ROW_NEAR = 24, 32, 40  # its handler; that at the end of a line; that of a near jump
-ROW_QUIET = 96  # that of one that writes no register
-ROW_SIGN, ROW_FIELDS = 48, 56  # the sign bit of its immediate; the fields that are always the same
-ROW_HAS_RS2, ROW_HAS_CSR = 64, 72
-ROW_FIRST, ROW_SECOND = 80, 88  # its place in the table of pairs as their first, and second; 0: none
-ROW_PIECES = 104
+ROW_HANDLER, ROW_LAST = 24, 32  # its handler; that at the end of a line
+ROW_NEAR, ROW_QUIET = 40, 56  # those of a near jump: on, and back; and where it writes no register
+ROW_SIGN, ROW_FIELDS = 72, 80  # the sign bit of its immediate; the fields that are always the same
+ROW_HAS_RS2, ROW_HAS_CSR = 88, 96
+ROW_FIRST, ROW_SECOND = 104, 112  # its place in the table of pairs as their first, and second; 0: none
+ROW_PIECES = 120
 
 # Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK = range(5)
+LIMIT, LEAVE, CODE, REFUSED, LOOK, TURN, DEVICE = range(7)  # TURN: at GATE, in S mode with V = 0
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64
 NOTES = 1 << 12  # most of them
 TRAP, RETURN, CSR_WRITE, TLB_FILL, TLB_FLUSH = range(5)
-
-# What stores to a page of memory may do: go straight there, or do so where no decoded instruction stands
-ASK, OPEN, OPEN_DATA = range(3)
 
 
 # The number of a context among the state's fields: its mode, and these bits. Behind them are those of V = 1.

@@ -40,17 +40,22 @@ lbu    addi lbu
 """
 
 
+_JUMPS = {"beq", "bne", "blt", "bge", "bltu", "bgeu", "jal"}
+
+
 class Pair(NamedTuple):
     """The names of two rows, and the operand of the second that the first one has written; "" for none."""
 
     first: str
     second: str
     by: str
+    back: bool = False  # whether the second one jumps back
 
     @property
     def name(self) -> str:
         """That of its handler."""
-        return f"{self.first}+{self.second}" + (f" by {self.by}" if self.by else "")
+        back = " back" if self.back else ""
+        return f"{self.first}+{self.second}{back}" + (f" by {self.by}" if self.by else "")
 
 
 def _pairs(text: str, by: str) -> list[Pair]:
@@ -58,7 +63,8 @@ def _pairs(text: str, by: str) -> list[Pair]:
     return [Pair(first, second, by) for first, *others in lines for second in others]
 
 
-PAIRS = _pairs(_AS_RS1, "rs1") + _pairs(_AS_RS2, "rs2") + _pairs(_APART, "")
+_ON = _pairs(_AS_RS1, "rs1") + _pairs(_AS_RS2, "rs2") + _pairs(_APART, "")
+PAIRS = _ON + [pair._replace(back=True) for pair in _ON if pair.second in _JUMPS]
 FIRSTS = list(dict.fromkeys(pair.first for pair in PAIRS))
 SECONDS = list(dict.fromkeys(pair.second for pair in PAIRS))
 WAYS = ("rs1", "rs2", "")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from vlab.machine.execute.native.layout import (
     ALL_CONTEXTS,
     CONTEXTS,
-    FRAMES,
     GUEST,
     GUEST_MXR_SHIFT,
     GUEST_PAGED_SHIFT,
@@ -21,10 +20,7 @@ from vlab.machine.execute.native.layout import (
     MXR_SHIFT,
     NESTED_SHIFT,
     PAGED_SHIFT,
-    PAGES,
     RETURN,
-    RIGHTS_BITS,
-    SETS,
     SUM_SHIFT,
     TLB_FLUSH,
     TRAP,
@@ -34,9 +30,11 @@ from vlab.machine.execute.native.walks import VIRTUAL
 from vlab.machine.hart import STACKS
 from vlab.riscv import Cause, Mode
 from vlab.riscv.csrs import H_REGISTERS
+from vlab.riscv.privilege import GUEST_PAGE_FAULT
 
 if TYPE_CHECKING:
     from vlab.machine.execute.native.routines import State, note, peek, unheard
+    from vlab.machine.execute.native.words import transformed, word_at
 
 _S, _M = STACKS[Mode.S], STACKS[Mode.M]
 _MODE_U, _MODE_S, _MODE_M = int(Mode.U), int(Mode.S), int(Mode.M)
@@ -55,9 +53,9 @@ _ECALL, _ECALL_FROM_VS, _BREAKPOINT = (
 ILLEGAL, VIRTUAL_INSTRUCTION = int(Cause.ILLEGAL_INSTRUCTION), int(Cause.VIRTUAL_INSTRUCTION)
 # Bits by cause: of which `xtval` is the address of a load or store, or of an instruction.
 _OF_DATA = sum(1 << cause for cause in Cause if cause.name.startswith(("LOAD", "STORE")))
+_GUEST_FAULTS = sum(1 << cause for cause in GUEST_PAGE_FAULT.values())
 _OF_CODE = sum(1 << cause for cause in Cause if cause.name.startswith(("INSTRUCTION", "BREAKPOINT")))
 _SATP_MODE = H_REGISTERS.by_name["satp"]["MODE"].low
-_SETS = SETS - 1
 RETURNS, FENCES = ("sret", "mret"), ("sfence.vma", "hfence.vvma", "hfence.gvma")  # as notes have them
 _SRET, _MRET = range(2)
 _SFENCE_VMA, _HFENCE_VVMA, _HFENCE_GVMA = range(3)
@@ -141,11 +139,20 @@ def trap(s: "State", pc: int, cause: int, value: int) -> int:
     if unheard(s):
         return 0
     of_guest = 0
+    if not _GUEST_FAULTS >> cause & 1:
+        s.second = 0
+        s.instruction = 0
     if s.extended:
         if s.virtual and (s.medeleg & s.hedeleg) >> cause & 1:
             return trap_in_guest(s, pc, cause, value)
         if _OF_DATA >> cause & 1 and peek(s.data + VIRTUAL, 8):
-            return 0  # `htinst` tells of it
+            if not s.virtual:
+                return 0
+            of_guest = 1
+            if not s.instruction:
+                s.instruction = transformed(word_at(s, pc))
+            if not s.instruction:
+                return 0
         if s.virtual and _OF_CODE >> cause & 1:
             of_guest = 1
     if s.mode != _MODE_M and s.medeleg >> cause & 1:
@@ -179,8 +186,8 @@ def trap_to_s(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
         if of_guest:
             told |= _H_GVA
         s.hstatus = told
-        s.htval = 0
-        s.htinst = 0
+        s.htval = s.second
+        s.htinst = s.instruction
     return YES
 
 
@@ -208,8 +215,8 @@ def trap_to_m(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
     s.pc = s.mtvec & ~3
     s.unretired += 1
     if s.extended:
-        s.mtval2 = 0
-        s.mtinst = 0
+        s.mtval2 = s.second
+        s.mtinst = s.instruction
     return YES
 
 
@@ -233,20 +240,9 @@ def trap_in_guest(s: "State", pc: int, cause: int, value: int) -> int:
 
 
 def refuse(s: "State", pc: int, cause: int) -> int:
-    """The instruction at pc is an illegal one here, or a virtual one; of that the TLB knows where it stands.
-
-    What ends in another page is Python's: the next one in memory may be another's.
-    """
-    if pc & 4095 > 4092:
-        return 0
-    page = pc >> 12
-    index = (page ^ page >> 10) & _SETS
-    if peek(s.fetch + PAGES + 8 * index, 8) != page:
-        return 0
-    at = (peek(s.fetch + FRAMES + 8 * index, 8) >> RIGHTS_BITS << 12 | pc & 4095) - s.base
-    if at >= s.size:
-        return 0
-    if trap(s, pc, cause, peek(s.ram + at, 4)):
+    """The instruction at pc is an illegal one here, or a virtual one."""
+    word = word_at(s, pc)
+    if word and trap(s, pc, cause, word):
         return TRAPPED
     return 0
 

@@ -20,8 +20,6 @@ from vlab.machine.execute.native.layout import (
     MOST_FIRST,
     NO_PAGE,
     NOTE_SIZE,
-    OPEN,
-    OPEN_DATA,
     PAGES,
     QUICK_SIZE,
     READ_TAG,
@@ -31,6 +29,7 @@ from vlab.machine.execute.native.layout import (
     TLB_FILL,
     WRITE_TAG,
 )
+from vlab.machine.memory import CLEAN, OPEN, OPEN_DATA
 from vlab.machine.pmp import R, W, X
 from vlab.riscv import Cause
 
@@ -82,7 +81,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
     if context == s.fetch and before == code and need != X:
         # The page being executed loses its place, but not before this instruction is done.
         at = (found >> RIGHTS_BITS << _OFFSET_BITS) - s.base
-        if need == W and peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN:
+        if need == W and not may_store(s, at):
             return 0
         s.refetch = 1
     slow(context, before)
@@ -137,18 +136,27 @@ def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
     if need == R:
         poke(entry + READ_TAG, 8, tag)
         return _YES
-    if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN:
+    if not may_store(s, at):
         return 0
     poke(entry + WRITE_TAG, 8, tag)
     return _YES
 
 
+def may_store(s: "State", at: int) -> int:
+    """Whether a store that is about to be made may go straight to the page of a place in memory."""
+    state = s.open + (at >> _OFFSET_BITS)
+    if peek(state, 1) == CLEAN:
+        poke(state, 1, OPEN)
+    return peek(state, 1) == OPEN
+
+
 def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     """Where in the host the bytes at an address are, for an access that found no tag.
 
-    0 if it is Python's; or a trap, of which `fault` is then the cause.
+    0 if it is Python's; or a trap, of which `fault` is then the cause; or a store to a `device`.
     """
     s.fault = 0
+    s.device = 0
     if (address & 4095) + size > 4096:
         return 0
     if refill(s, context, address, need) == _YES:
@@ -160,7 +168,10 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
         return 0
     physical = known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095
     at = physical - s.base
-    if need == W and at < s.size:
+    if need == W and at >= s.size:
+        s.device = physical
+        return 0
+    if need == W:
         if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or (
             decoded(s, at, size) and not forgotten(s, at, size)
         ):
@@ -172,13 +183,16 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
 
 
 def locate_aligned(s: "State", context: int, address: int, size: int, need: int) -> int:
-    """The same for an atomic, which must be aligned."""
+    """The same for an atomic, which must be aligned, and in memory."""
+    found = 0
     if address & (size - 1):
         s.fault = _LOAD_MISALIGNED
         if need == W:
             s.fault = _STORE_MISALIGNED
-        return 0
-    return locate(s, context, address, size, need)
+    else:
+        found = locate(s, context, address, size, need)
+    s.device = 0
+    return found
 
 
 def decoded(s: "State", at: int, size: int) -> int:
@@ -243,6 +257,7 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     unheard,
     note,
     quicken,
+    may_store,
     locate,
     locate_aligned,
     decoded,

@@ -15,14 +15,15 @@ from functools import cache, lru_cache
 
 from vlab.machine.execute.native.building import Native
 from vlab.machine.execute.native.decoding import ALWAYS, NO_CSR, RD_SHIFT, RS2_SHIFT
-from vlab.machine.execute.native.handlers import handler_name, jumps, jumps_near, links, native
+from vlab.machine.execute.native.kinds import NEAR, QUIET, handler_name
 from vlab.machine.execute.native.layout import (
     BUCKETS,
     DECODER_CSRS,
     DECODER_PAIRS,
     IMM,
+    PAIR_BACK,
+    PAIR_SIZE,
     RS1,
-    SHORT_BUCKETS,
 )
 from vlab.machine.execute.native.pairs import FIRSTS, PAIRS, SECONDS, WAYS
 from vlab.riscv.instructions import ROWS, Piece, Row
@@ -50,10 +51,10 @@ def decoder_table(made: Native, lacking: frozenset[str], csrs: tuple[tuple[int, 
         places[row.name] = at + len(rows)
         rows += _row(row, handlers, row.extension not in lacking)
     lists, starts = b"", []
-    for bits, count, size in ((_WIDE_BITS, SHORT_BUCKETS, 4), (_SHORT_BITS, BUCKETS - SHORT_BUCKETS, 2)):
-        for bucket in range(count):
+    for bits, size in ((_WIDE_BITS, 4), (_SHORT_BITS, 2)):
+        for bucket in _buckets(bits, size):
             starts.append(at + len(rows) + len(lists))
-            found = [places[row.name] for row in _possible(bits, bucket, size)]
+            found = [places[row.name] for row in bucket]
             lists += struct.pack(f"<{len(found) + 1}I", *found, 0)
     here = dict(csrs)
     known = (here.get(number, NO_CSR) for number in range(_CSR_NUMBERS))
@@ -65,30 +66,36 @@ def decoder_table(made: Native, lacking: frozenset[str], csrs: tuple[tuple[int, 
 
 def _pairs(handlers: Mapping[str, int]) -> bytes:
     """The table of pairs. Of an instruction that begins none, or ends none, the number is 0."""
-    table = [0] * (len(WAYS) * (len(FIRSTS) + 1) * (len(SECONDS) + 1))
+    table = [0] * (PAIR_SIZE // 8 * (len(FIRSTS) + 1) * (len(SECONDS) + 1))
     for pair in PAIRS:
         number = (FIRSTS.index(pair.first) + 1) * (len(SECONDS) + 1) + SECONDS.index(pair.second) + 1
-        table[len(WAYS) * number + WAYS.index(pair.by)] = handlers[pair.name]
+        place = PAIR_SIZE * number + PAIR_BACK * pair.back
+        table[place // 8 + WAYS.index(pair.by)] = handlers[pair.name]
     return struct.pack(f"<{len(table)}Q", *table)
 
 
 @cache
-def _possible(bits: tuple[int, ...], bucket: int, size: int) -> list[Row]:
-    """The rows that an instruction of so many bytes may be, if its `bits` are those of the bucket's number."""
-    mask = sum(1 << bit for bit in bits)
-    word = sum((bucket >> number & 1) << bit for number, bit in enumerate(bits))
-    return [row for row in ROWS.values() if row.size == size and not (row.match ^ word) & row.mask & mask]
+def _buckets(bits: tuple[int, ...], size: int) -> list[list[Row]]:
+    """The rows that an instruction of so many bytes may be, by what those of its `bits` are."""
+    buckets: list[list[Row]] = [[] for _bucket in range(1 << len(bits))]
+    for row in (row for row in ROWS.values() if row.size == size):
+        fixed, match = (
+            sum((part >> bit & 1) << at for at, bit in enumerate(bits)) for part in (row.mask, row.match)
+        )
+        for number, bucket in enumerate(buckets):
+            if number & fixed == match:
+                bucket.append(row)
+    return buckets
 
 
 def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     """One row of the table; one that native code can't do has no handler."""
-    name, base = handler_name(row.base, row.size), ROWS[row.base]
-    handler = last = near = quiet = sign = 0
-    if known and native(base):
-        handler = handlers[name]
-        last = 0 if jumps(base) else handlers[f"{name}.last"]
-        near = handlers[f"{name}.near"] if jumps_near(base) else 0
-        quiet = handlers[f"{name}.quiet"] if links(base) else near
+    name, base, sign = handler_name(row.base, row.size), ROWS[row.base], 0
+    # What has been made for a row tells what kind of row it is, sooner than its meaning does.
+    handler, last = (handlers.get(kind, 0) if known else 0 for kind in (name, f"{name}.last"))
+    near, quiet = ([handlers.get(f"{name}.{kind}", 0) for kind in kinds] for kinds in (NEAR, QUIET))
+    if not any(quiet):
+        quiet = near
     if row.signed and row.width("imm"):
         sign = 1 << row.width("imm") - 1
     (nonzero,) = row.nonzero or (ALWAYS,)
@@ -96,7 +103,8 @@ def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     given = ("rs2" in base.operands, "csr" in base.operands)
     first = (FIRSTS.index(row.name) + 1) * (len(SECONDS) + 1) if row.name in FIRSTS else 0
     second = SECONDS.index(row.name) + 1 if row.name in SECONDS else 0
-    numbers = (row.mask, row.match, nonzero, handler, last, near, sign, fields, *given, first, second, quiet)
+    by_kind = (handler, last, *near, *quiet)
+    numbers = (row.mask, row.match, nonzero, *by_kind, sign, fields, *given, first, second)
     pieces = [_piece(piece) for piece in row.pieces if piece.operand in _PLACES]
     return struct.pack(f"<{len(numbers)}Q", *numbers) + b"".join(pieces) + bytes(8)
 

@@ -7,15 +7,16 @@ cause, or what Python must look at.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vlab.machine.execute.native.layout import KEY, OPEN, PMP_ROW, RIGHTS_BITS
+from vlab.machine.execute.native.layout import KEY, PMP_ROW, RIGHTS_BITS
+from vlab.machine.h_extension.mmu import ENTRY_READ
 from vlab.machine.mmu import PHYSICAL_BITS
 from vlab.machine.pmp import LOCKED, R, W, X
 from vlab.paging import SV39, SV48, Flags
 from vlab.riscv import Access, Mode
-from vlab.riscv.privilege import PAGE_FAULT
+from vlab.riscv.privilege import GUEST_PAGE_FAULT, PAGE_FAULT
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, peek, poke, unsigned
+    from vlab.machine.execute.native.routines import State, may_store, peek, poke, unsigned
 
 _MODE, _PAGED, _SUM, _MXR, _VIRTUAL, _NESTED, _HOST_MXR = (KEY + 8 * number for number in range(7))
 _V, _R, _W, _X, _U, _A, _D = (int(Flags[name]) for name in "VRWXUAD")
@@ -29,8 +30,11 @@ _OFFSET_BITS = 12
 _FLAG_BITS = 10
 _FLAGS = (1 << _FLAG_BITS) - 1
 _ALL_RIGHTS = (1 << RIGHTS_BITS) - 1
-_PAGE_FAULT = 1  # until it is known what it is a fault of
+_PAGE_FAULT, _GUEST_PAGE_FAULT = 1, 2  # until it is known what it is a fault of
 _FETCH_FAULT, _LOAD_FAULT, _STORE_FAULT = (int(PAGE_FAULT[access]) for access in Access)
+_GUEST_FETCH_FAULT, _GUEST_LOAD_FAULT, _GUEST_STORE_FAULT = (
+    int(GUEST_PAGE_FAULT[access]) for access in Access
+)
 
 
 def translate(s: "State", context: int, address: int, need: int) -> int:
@@ -46,7 +50,7 @@ def translate(s: "State", context: int, address: int, need: int) -> int:
         found = (address >> _OFFSET_BITS) << RIGHTS_BITS | _RWX
     if not found:
         if s.fault:
-            s.fault = page_fault(need)
+            s.fault = fault_of(s.fault, need)
         return 0
     page = found >> RIGHTS_BITS << _OFFSET_BITS
     if not inside(s, page):
@@ -54,12 +58,18 @@ def translate(s: "State", context: int, address: int, need: int) -> int:
     return found & ~_ALL_RIGHTS | (found & protected(s, page, mode))
 
 
-def page_fault(need: int) -> int:
-    """The cause of a page fault."""
+def fault_of(kind: int, need: int) -> int:
+    """The cause of a page fault, or of a guest-page fault."""
     if need == X:
+        if kind == _GUEST_PAGE_FAULT:
+            return _GUEST_FETCH_FAULT
         return _FETCH_FAULT
     if need == W:
+        if kind == _GUEST_PAGE_FAULT:
+            return _GUEST_STORE_FAULT
         return _STORE_FAULT
+    if kind == _GUEST_PAGE_FAULT:
+        return _GUEST_LOAD_FAULT
     return _LOAD_FAULT
 
 
@@ -110,7 +120,7 @@ def walk(s: "State", context: int, address: int, need: int) -> int:
         if s.keeps_marks:
             s.fault = _PAGE_FAULT
             return 0
-        if not writable or peek(s.open + (s.place >> _OFFSET_BITS), 1) != OPEN:
+        if not writable or not may_store(s, s.place):
             return 0
         poke(s.ram + s.place, 8, wanted)
     return found >> _FLAG_BITS << RIGHTS_BITS | clean(granted(context, found), wanted)
@@ -138,15 +148,26 @@ def guest(s: "State", context: int, address: int, need: int) -> int:
         return 0
     if peek(context + _NESTED, 8):
         found = look_up(s, s.hgatp, frame << _OFFSET_BITS, 1, 0)
-        s.fault = 0  # a guest-page fault tells more, and is Python's
-        if not found or not marked(found, need) or not found & _U:
+        if not found and not s.fault:
             return 0
         own = found >> 1 & _RWX
         if peek(context + _HOST_MXR, 8) and own & X:
             own |= R
+        if not found & _U or not own & need:
+            return refuse_guest(s, frame << _OFFSET_BITS | address & 4095, 0)
+        if not marked(found, need):
+            return 0
         rights &= clean(own, found)
         frame = found >> _FLAG_BITS
     return frame << RIGHTS_BITS | rights
+
+
+def refuse_guest(s: "State", gpa: int, instruction: int) -> int:
+    """The second stage has no way to a guest-physical address; of the walker's own accesses the instruction tells."""
+    s.fault = _GUEST_PAGE_FAULT
+    s.second = gpa >> 2
+    s.instruction = instruction
+    return 0
 
 
 def marked(entry: int, need: int) -> int:
@@ -189,8 +210,11 @@ def look_up(s: "State", satp: int, address: int, wide: int, below: int) -> int:
         at += (address >> shift & indices) << 3
         if below:
             host = look_up(s, below, at, 1, 0)
-            if not host or ~host & (_R | _U | _A):
-                s.fault = 0
+            if not host and not s.fault:
+                return 0
+            if not host & _U or not host & _R:
+                return refuse_guest(s, at, ENTRY_READ)
+            if not host & _A:
                 return 0
             at = host >> _FLAG_BITS << _OFFSET_BITS | at & 4095
         page = at & -4096
@@ -240,6 +264,6 @@ def granted(context: int, entry: int) -> int:
 
 
 WALKS: tuple[Callable[..., int], ...] = (
-    *(translate, page_fault, protected, inside, walk, guest, marked, clean, look_up, granted),
+    *(translate, fault_of, protected, inside, walk, guest, refuse_guest, marked, clean, look_up, granted),
 )
 VIRTUAL = _VIRTUAL
