@@ -53,8 +53,9 @@ _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
-# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some milliseconds.
-_TURNS = 1_000
+# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
+# of a second.
+_TURNS = 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
