@@ -2,6 +2,6 @@
 
 import sys
 
-from vlab.cli import main
+from vlab.cli import process
 
-sys.exit(main())
+sys.exit(process())

@@ -4,6 +4,7 @@ Those modules import what is heavy inside `main`, so that `vlab --help` answers 
 Exit status: 0 done, 1 the command's own "no", 2 a mistake that the reader can mend, 130 interrupted.
 """
 
+import gc
 import os
 import sys
 from argparse import Namespace
@@ -43,6 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _mistake(_os_error(error))
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def process() -> int:
+    """`vlab` as a process of its own: the exit status. What is there at its end, nobody looks through for garbage."""
+    status = main()
+    gc.freeze()
+    return status
 
 
 def _run(argv: Sequence[str]) -> int:
