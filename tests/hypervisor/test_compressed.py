@@ -10,7 +10,8 @@ from tests.hypervisor.towers import POLICIES, difference, end, tower
 from tests.machine.test_compressed import ADDI
 from tests.riscv.gnu import build
 from vlab import guests
-from vlab.hypervisor import BinaryTranslation
+from vlab.hypervisor import BinaryTranslation, Hypervisor
+from vlab.machine import Machine
 from vlab.riscv import Mode, Program, assemble
 
 GUESTS = Path(guests.__file__).parent
@@ -201,6 +202,32 @@ def test_code_that_is_entered_in_the_midst_of_an_instruction(first, technique):
     program = kernel("c.li a1, 0", *order, "c.j over", body)
     guest = same(program, technique=technique)
     assert guest.hart.x[11] == 2 * 0x4505_0000 + 2
+
+
+@pytest.mark.parametrize("first", ["whole", "half"])
+@pytest.mark.parametrize("technique", ["binary-translation", "call-outs-only"])
+def test_a_sensitive_instruction_in_the_midst_of_two_others(technique, first):
+    """On a processor where it does nothing in U mode, and doesn't trap."""
+    word = (
+        0x2573 << 16 | 0x0537
+    )  # lui a0, 0x25730; its second half, and c.addi4spn behind it, are csrr a0, sstatus
+    whole, half = "la s0, body\n jalr s0", "la s0, body + 2\n jalr s0"
+    order = [whole, half, whole, half] if first == "whole" else [half, whole, half, whole]
+    body = f"body: .word {word}\n .half 0x1000\n c.add a1, a0\n c.jr ra\nover:"
+    ends = on_a_silent_processor(kernel("c.li a1, 0", *order, "c.j over", body), technique)
+    assert ends[0] == ends[1] > 2 * 0x2573_0000
+
+
+def on_a_silent_processor(program, technique):
+    """What is in a1 at the end, bare and by a technique."""
+    ends = []
+    for how in (None, technique):
+        machine = Machine(memory="4M", quirks="silent-sstatus", extensions="C")
+        computer = machine if how is None else Hypervisor(machine).create_vm(memory="1M", technique=how)
+        computer.load(program)
+        machine.run(10_000)
+        ends.append(computer.hart.x[11])
+    return ends
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES)

@@ -339,3 +339,28 @@ def test_tvm_tw_and_tsr_trap_s_and_not_m(bit, instructions):
             assert cause(mode(machine(mstatus=other), Mode.S), instruction) is None
         assert cause(mode(machine(mstatus=bit), Mode.M), instruction) is None
         assert cause(mode(machine(mstatus=0), Mode.U), instruction) == ILLEGAL
+
+
+# What is quick
+
+
+@given(
+    st.sampled_from(sorted(machine().hart.csr.quick)),
+    st.sampled_from(["csrrw a0, {csr:#x}, a1", "csrrs a0, {csr:#x}, a1", "csrrc a0, {csr:#x}, a1"])
+    | st.sampled_from(["csrrs a0, {csr:#x}, x0", "csrrwi a0, {csr:#x}, 2", "csrrci a0, {csr:#x}, 10"]),
+    st.sampled_from(list(Mode)),
+    U64 | st.sampled_from([0, 2, 8, 10, 2 << 11, 1 << 18]),
+    U64 | st.sampled_from([0, 2, 8, 10, 3 << 11, 1 << 17 | 1 << 11]),
+    st.sampled_from([0, 2]),
+)
+def test_what_is_quick_does_the_same_as_while_somebody_listens(number, text, level, old, value, counters):
+    ends = []
+    for listened in (False, True):
+        m = machine(mstatus=old, sscratch=old, mepc=old, mcounteren=counters)
+        if listened:
+            m.events.listen(lambda event: None)
+        trap = do(mode(m, level), text.format(csr=number), a1=value)
+        hart = m.hart
+        contexts = str(hart.mmu.fetches.key), str(hart.mmu.data.key)
+        ends.append((trap and trap.cause, register(m, "a0"), hart.csr.values, contexts, hart.csr.pending()))
+    assert ends[0] == ends[1]

@@ -10,10 +10,11 @@ from tests.hypervisor.programs import MEMORY
 from tests.hypervisor.programs import guests as random_guests
 from tests.hypervisor.towers import difference, tower
 from vlab import guests
-from vlab.hypervisor import TrapAndEmulate
-from vlab.machine import Stop
+from vlab.hypervisor import Hypervisor, TrapAndEmulate
+from vlab.machine import Machine, Stop
 from vlab.machine.sequence import Sequence
 
+T, B, H = "trap-and-emulate", "binary-translation", "hardware-assisted"
 NATIVE = pytest.mark.skipif(find_spec("llvmlite") is None, reason="the native engine needs llvmlite")
 
 
@@ -29,10 +30,20 @@ def test_a_sequence_knows_what_takes_a_value_and_what_gives_one():
     assert repr(sequence) == "csrw sepc, a0; csrr a0, time; sret"
 
 
+class OneByOne:
+    """Nothing can be issued at once."""
+
+    free = False
+
+    def __call__(self, sequence):
+        return None
+
+
 def one_by_one(machine):
-    """Let everything be issued singly: so nothing is ever done with the state where native code left it."""
+    """Let everything be issued singly, by the hart."""
     if machine._native is not None:
         machine._native.issuing = lambda sequence, each: None
+    machine.issuing = OneByOne()
     return machine
 
 
@@ -47,7 +58,8 @@ def alike(image, stops, depth=1, **how):
     fast, slow, reference = (
         built(image, depth, engine, **how) for engine in ("native", "native", "interpreter")
     )
-    one_by_one(slow.machine)
+    for each in (slow, reference):
+        one_by_one(each.machine)
     for stop in stops:
         ends = [each.machine.run(stop) for each in (fast, slow, reference)]
         states = [each.machine.snapshot().state for each in (fast, slow, reference)]
@@ -91,6 +103,42 @@ def test_a_guest_with_assistance_is_at_each_stop_where_it_is_without(guest, stop
 @NATIVE
 def test_a_guest_two_deep_too():
     alike(guests.load("tiny"), [7, 500, 3_333, 100_000], 2)
+
+
+@NATIVE
+@pytest.mark.parametrize("techniques", [(T, T), (T, B), (B, T), (T, H), (T, T, T)])
+@pytest.mark.parametrize("ticks", [37, 200])
+def test_a_kernel_with_processes_and_alarms_deeper_too(ticks, techniques):
+    """Its alarms ring among what the inner hypervisor issues."""
+    image = guests.load("kernel", TICK=ticks, LETTERS=1, PRIMES=5, WORK=5)
+    stops = [3_000, 1, 7, 8, 9, 10, 11, 30_001, 60_000]
+    extensions = "H" if H in techniques else ""
+    alike(image, stops, len(techniques), technique=techniques, extensions=extensions)
+
+
+@NATIVE
+@settings(max_examples=10)
+@given(random_guests(), st.lists(st.integers(1, 9_000), min_size=1, max_size=5))
+def test_a_random_guest_two_deep_is_at_each_stop_where_it_is_without(guest, stops):
+    alike(guest.program, stops, 2, memory=MEMORY)
+
+
+@NATIVE
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_a_guest_of_some_weight_pays_too(beside):
+    """It is rounded at each exit. Beside another guest, its turns end among what it issues."""
+    machines = [Machine(memory="8M") for _each in range(2)]
+    for machine in machines:
+        below = Hypervisor(machine, time_slice=50)
+        outer = below.create_vm(memory="4M", weight=7)
+        if beside:
+            below.create_vm(guests.load("kernel"), memory="1M")
+        Hypervisor(outer).create_vm(guests.load("tiny"), memory="1M")
+    one_by_one(machines[1])
+    for _look in range(60):
+        for machine in machines:
+            machine.run(331)
+        assert machines[0].snapshot().state == machines[1].snapshot().state
 
 
 class Thorough(TrapAndEmulate):

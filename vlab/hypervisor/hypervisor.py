@@ -91,7 +91,7 @@ class Hypervisor(Inventory):
         self._fence: int | None = None  # an address, or ALL
         # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its table.
         self._deadline: int | None = 0
-        self._entry: tuple[Context, Context, int] | None = None
+        self._entry: tuple[tuple[Context, Context] | None, int] = None, 0
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -113,6 +113,23 @@ class Hypervisor(Inventory):
         """Whether the computer's hart stands in this hypervisor; if a guest ran, it has exited."""
         hart = self.computer.hart
         return hart.pc == GATE and not hart.virtual and self.computer.residents.get(hart.mode) is self
+
+    @property
+    def deadline(self) -> int | None:
+        """The time of its own at which the guest inside must be looked after; None if never."""
+        return self._deadline
+
+    def went_on(self, vm: VirtualMachine, *, alarmed: bool) -> int | None:
+        """It has let its guest run directly as before, but for the alarm, where that was set: the guest's deadline."""
+        if alarmed:
+            self._deadline = vm.technique.deadline()
+        self.inside = vm
+        return self._deadline
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether nobody else wants the hart, and there is nothing to fence when the guest is entered again."""
+        return self._fence is None and self.schedule.alone
 
     @property
     def present(self) -> bool:
@@ -141,15 +158,15 @@ class Hypervisor(Inventory):
 
     def handle(self) -> None:
         """Whatever brought the hart here, deal with it; then let a guest run."""
-        if not self._installed:
-            self._install()
-        elif (vm := self.inside) is not None:
+        if (vm := self.inside) is not None:
             now, cause, value, pc = self._issue_left()
             if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now - 1, value, pc):
                 return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
             if self._unmoved(vm) and self._goes_on(vm, now - 1, vm.virtual_hart.x):
                 return
+        elif not self._installed:
+            self._install()
         self._enter_next()
 
     def _briefly(self, vm: VirtualMachine, now: int, word: int, pc: int) -> bool:
@@ -172,7 +189,7 @@ class Hypervisor(Inventory):
         hart.pc, stays = pc + 4 & _MASK, True
         if hart.changed:  # if only whether interrupts are enabled, nobody cares while none is pending
             hart.changed = False
-            stays = technique.calm and (hart.mmu.fetches, hart.mmu.data, technique.table()) == self._entry
+            stays = technique.calm and (hart.mmu.fetches, hart.mmu.data) == self._entry[0]
         if not stays or not self._goes_on(vm, now):
             hart.x[:] = registers
             self.schedule.left(vm, now)
@@ -242,7 +259,7 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._entry = hart.mmu.fetches, hart.mmu.data, vm.technique.table()
+        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.table()
         now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
@@ -292,7 +309,7 @@ class Hypervisor(Inventory):
         if vm.events.on or not technique.unmoved or technique.stays:
             return technique.unmoved and not vm.events.on
         # Its last access was a device's, or to a register that decides much: others may have something to do now.
-        entry = hart.mmu.fetches, hart.mmu.data, technique.table()
+        entry = (hart.mmu.fetches, hart.mmu.data), technique.table()
         if len(self.vms) > 1 or hart.waiting or not vm.able or entry != self._entry:
             return False
         self._deadline = technique.deadline()

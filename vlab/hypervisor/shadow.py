@@ -70,6 +70,15 @@ class Shadow:
         """How many entries there are."""
         return sum(map(len, self.filled.values()))
 
+    def leads(self, gva: int) -> int | None:
+        """The frame to which the page of a guest's address leads, as it was filled; None where it is not."""
+        page = gva & -PAGE
+        for span in _SPANS:
+            parts = self.filled.get((gva & -span, span))
+            if parts is not None and page in parts:
+                return parts[page]
+        return None
+
     @property
     def frames(self) -> list[int]:
         """The frames in which its tables stand, the root's first."""

@@ -1,6 +1,6 @@
 """The CSRs of one hart: may it be touched, what does a read give, what does a write change."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.display import Drawn
 from vlab.language import _
@@ -20,7 +20,7 @@ STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
 COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
-_TM = CSRS["mcounteren"]["TM"].mask
+TM = CSRS["mcounteren"]["TM"].mask
 _ENABLING = CSRS["mstatus"]["SIE"].mask | CSRS["mstatus"]["MIE"].mask
 
 # A write to one of these changes nothing that the hart has to look at before its next instruction.
@@ -38,6 +38,18 @@ _SPECIAL = frozenset(
 _WITHHELD = frozenset({"satp", "stimecmp"} | {csr.name for csr in CSRS.values() if csr.number in COUNTERS})
 
 
+class Quick(NamedTuple):
+    """A register that software uses often: the lowest mode, where it is stored, the bits, and those that enable.
+
+    Where some bits enable interrupts, only writes that change no others are quick; `time` is only read.
+    """
+
+    lowest: Mode
+    name: str
+    bits: int
+    enables: int
+
+
 class CsrFile(Drawn):
     """The control and status registers of one hart, with the behaviour that the table alone can't say.
 
@@ -48,18 +60,7 @@ class CsrFile(Drawn):
     def __init__(self, hart: "Hart"):
         self._hart = hart
         self.registers = registers_of(hart.computer.extensions)
-        # Registers that only keep what is written: by number their name, the lowest mode, and the bits.
-        self.kept = {
-            csr.number: (csr.name, csr.privilege, csr.writable)
-            for csr in self.registers
-            if csr.name in QUIET and not any(field.legal or field.fixed for field in csr.fields)
-        }
-        # Registers that show `mstatus`: by number the lowest mode, the bits, and which of them enable interrupts.
-        self.enabling = {
-            csr.number: (csr.privilege, csr.visible, csr.writable & _ENABLING)
-            for csr in self.registers
-            if "mstatus" in (csr.name, csr.view_of)
-        }
+        self.quick = {csr.number: quick for csr in self.registers if (quick := _quick(csr)) is not None}
         self.reset()
 
     def reset(self) -> None:
@@ -101,7 +102,7 @@ class CsrFile(Drawn):
         if csr.name == "satp":
             return not values["mstatus"] & _TVM
         if csr.name == "stimecmp":
-            return bool(values["menvcfg"] & STCE and values["mcounteren"] & _TM)
+            return bool(values["menvcfg"] & STCE and values["mcounteren"] & TM)
         if bit := COUNTERS.get(csr.number, 0):
             return bool(values["mcounteren"] & bit and (mode == Mode.S or values["scounteren"] & bit))
         return True
@@ -198,6 +199,15 @@ class CsrFile(Drawn):
     def rebuild_pmp(self) -> None:
         """Decode the PMP registers again."""
         self.pmp = Pmp(self._pmp_configs(), [self.values[f"pmpaddr{i}"] for i in range(PMP_ENTRIES)])
+
+
+def _quick(csr: Csr) -> Quick | None:
+    """What there is to know of a register whose reads and writes mostly change little; None for others."""
+    if csr.name in QUIET and not any(field.legal or field.fixed for field in csr.fields):
+        return Quick(csr.privilege, csr.name, csr.writable, 0)  # it only keeps what is written
+    if "mstatus" in (csr.name, csr.view_of):
+        return Quick(csr.privilege, "mstatus", csr.visible, csr.writable & _ENABLING)
+    return Quick(Mode.S, "time", 0, 0) if csr.name == "time" else None
 
 
 def restorable(name: str, value: int, registers: Registers = BASE_REGISTERS) -> bool:

@@ -12,7 +12,7 @@ from vlab.events import CsrWrite, DeviceAccess, Return
 from vlab.events import Trap as TrapEvent
 from vlab.language import _
 from vlab.machine.bus import BusError
-from vlab.machine.csrfile import CsrFile
+from vlab.machine.csrfile import TM, CsrFile
 from vlab.machine.execute.interpreter import Interpreter, Leave
 from vlab.machine.execute.lowering import Operation
 from vlab.machine.memory import PAGE
@@ -253,25 +253,26 @@ class Hart(Drawn):
     def _quickly(self, number: int, stays: int, comes: int, writes: bool) -> int | None:
         """Change a register that keeps what is written, and nothing else, or only whether interrupts are enabled.
 
-        The old value; None for all others.
+        The old value, or the time that is read; None for all others: see `CsrFile.quick`.
         """
-        csr, values = self.csr, self.csr.values
-        if (kept := csr.kept.get(number)) is not None:
-            name, lowest, bits = kept
-            if self.mode < lowest or self.virtual or self.computer.events.on:
+        csr, computer, mode = self.csr, self.computer, self.mode
+        found = csr.quick.get(number)
+        if found is None or mode < found[0] or self.virtual or computer.events.on:
+            return None
+        _lowest, name, bits, enables = found
+        values = csr.values
+        if not bits:
+            if writes or not (values["mcounteren"] & TM or mode == Mode.M):
                 return None
-            old = values[name]
-            values[name] = (old & stays | comes) & bits
-            return old
-        if (enabling := csr.enabling.get(number)) is None:
+            return computer.clint.mtime_at(computer.time)
+        old = values[name] & bits
+        new = old & stays | comes
+        if not enables:
+            values[name] = new & bits
+        elif (old ^ new) & ~enables:
             return None
-        lowest, bits, enables = enabling
-        old = values["mstatus"] & bits
-        changed = (old & stays | comes) ^ old
-        if changed & ~enables or self.mode < lowest or self.virtual or self.computer.events.on:
-            return None
-        if writes:
-            values["mstatus"] ^= changed
+        elif writes:
+            values[name] ^= old ^ new
             self.changed = True
         return old
 

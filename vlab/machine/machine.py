@@ -12,6 +12,7 @@ from vlab.machine.bus import Device
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
 from vlab.machine.execute import PACES, chosen_engine
+from vlab.machine.execute.native.issuing import Issuing
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK, Hart
@@ -84,7 +85,7 @@ class Machine(Computer):
         )
         self._build(cached=True)
         self.ram.on_code_write = self._hart.interpreter.written
-        self._quantum = QUANTUM
+        self._quantum, self.issuing = QUANTUM, Issuing(self, self._hart)
         if wanted == "native":
             from vlab.machine.execute.native.engine import NativeEngine
 
@@ -111,6 +112,11 @@ class Machine(Computer):
         """See `Computer.hart`. What native code has of it is taken back first."""
         self.take_back()
         return super().hart
+
+    @property
+    def lent(self) -> bool:
+        """Whether native code has the hart's state, and a resident works with it there."""
+        return self._native is not None and self._native.lent
 
     def take_back(self) -> None:
         """Let the hart have its state again, if native code has it."""
@@ -375,7 +381,10 @@ class Machine(Computer):
         return made
 
     def _issue_each(self, sequence: Sequence, *values: int) -> list[int]:
-        """See `Computer.issue_all`: one by one."""
+        """See `Computer.issue_all`: one by one, if there is no quicker way from here."""
+        issue = None if self.lent else self.issuing(sequence)
+        if issue is not None:
+            return issue(*values)
         given, results, kept = iter(values), list[int](), self.registers[A0]
         for instruction, takes, gives in sequence.parts:
             if instruction == RETURN:

@@ -19,7 +19,7 @@ from vlab import guests
 from vlab.events import Exit, Translation
 from vlab.guests.inside import inside
 from vlab.hypervisor import BinaryTranslation, CallOutsOnly, Hypervisor, TrapAndEmulate
-from vlab.hypervisor.techniques.translated_words import CALL_OUT, IN_LINE, harmless, translated
+from vlab.hypervisor.techniques.translated_words import CALL_OUT, IN_LINE, harmless, sensitive, translated
 from vlab.language import VlabError
 from vlab.machine import Machine, Stop
 from vlab.machine.snapshot import computer_state
@@ -263,11 +263,11 @@ def test_a_vm_is_carried_to_another_hypervisor_at_any_step():
 
 @pytest.mark.parametrize("time_slice", [1, 2, 7, 50])
 def test_beside_others_its_exits_are_the_same(time_slice):
-    images = [TINY, kernel(IN_LINED)]
+    images = [TINY, kernel(IN_LINED), guests.load("kernel", TICK=200, LETTERS=1, PRIMES=5, WORK=5)]
     machine = Machine(memory="8M")
     hypervisor = Hypervisor(machine, time_slice=time_slice)
     vms = [hypervisor.create_vm(image, memory=1 << 20, technique=TRANSLATED) for image in images]
-    assert machine.run(1_000_000) is Stop.ASLEEP
+    assert machine.run(3_000_000) is Stop.ASLEEP
     for vm, image in zip(vms, images, strict=True):
         assert vm.exits.pop("time slice", 0) > 0
         assert vm.exits == same(image).vms[-1].exits
@@ -321,7 +321,9 @@ def test_what_words_become():
             base = ROWS[instruction.row.base]
             known = base.extension in ("I", "M", "A", "Zifencei")
             assert harmless(instruction.word) == (known and base.name not in ("ecall", "ebreak"))
+            assert sensitive(instruction.word) is not harmless(instruction.word)
     assert len([name for name, instruction in found.items() if instruction is None]) < 10
+    assert not any(map(sensitive, (0, 0xFFFF_FFFF, 0xFFF0_0073)))  # none of these is an instruction
     values = {"scause": 8, "sscratch": 2047, "stval": 2048, "sie": 0, "mepc": 4, "satp": 0, "sip": 0}
     cases = {
         "csrr t0, scause": "li t0, 8",
@@ -716,6 +718,213 @@ def test_stores_to_page_tables_are_retranslated(shadow):
     assert finished(image, 1, shadow=shadow).vms[-1].exits["page-table write"] == 60
 
 
+# What is spared
+
+
+class Thorough(BinaryTranslation):
+    """It enters its guest anew after each exit, prepares it before each instruction, fetches each, and looks ahead."""
+
+    name = "thorough-translation"
+
+    def _rests(self):
+        return False
+
+    def _next_word(self):
+        for page in self.cache.pages.values():
+            page.outlooks.clear()
+        return super()._next_word()
+
+    def _do(self, word):
+        self._interpret()
+        return False
+
+
+def spared(image, shadow, most, extensions=""):
+    both = [
+        tower(image, 1, memory=MEMORY, technique=how, shadow=shadow, extensions=extensions)
+        for how in (BinaryTranslation, Thorough)
+    ]
+    for built in both:
+        built.machine.run(most)
+    assert dict(both[0].vms[0].exits) == dict(both[1].vms[0].exits)
+    assert difference(both[0].guest.snapshot().state, both[1].guest.snapshot().state) == []
+    assert both[0].machine.time == both[1].machine.time
+
+
+@settings(max_examples=30)
+@given(random_guests(), st.sampled_from(POLICIES))
+def test_what_is_spared_changes_no_exit_and_no_time(told, shadow):
+    spared(told.program, shadow, 20_000)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1 << 32), st.sampled_from(POLICIES))
+def test_nor_where_code_writes_itself(seed, shadow):
+    spared(selfmodifying(seed), shadow, 5_000)
+
+
+@pytest.mark.parametrize("tick", [37, 61, 200])
+@pytest.mark.parametrize("shadow", POLICIES)
+def test_nor_among_many_interrupts(shadow, tick):
+    """Some ring while the guest is run ahead."""
+    spared(guests.load("kernel", TICK=tick, LETTERS=3, PRIMES=5, WORK=5), shadow, 60_000)
+
+
+class Counted(BinaryTranslation):
+    """A reader's own, which does more at each entry."""
+
+    name = "counted"
+    entries = 0
+
+    def load(self):
+        self.entries += 1
+        super().load()
+
+
+def test_who_does_more_at_an_entry_does_it_at_each():
+    vm = same(KERNEL, technique=Counted).vms[0]
+    technique: Any = vm.technique
+    assert technique.entries == vm.exits.total()
+
+
+def test_code_that_is_run_ahead_through_another_address_has_been_accessed():
+    """All of it is interpreted, and at that address it was never shown."""
+    body = """
+        la   t0, victim
+        li   t1, 0x40200000-0x80000000
+        add  t4, t0, t1             # where RAM is once more, in a large page that nobody has accessed
+        la   t2, leaf
+        li   t3, (0x80000000>>2)|0x8f
+        sd   t3, 8(t2)
+        sfence.vma
+        jal  ra, near
+        mv   t1, t0
+        li   s4, 2
+    2:  csrw sscratch, t0
+        jalr ra, t1
+        csrw sscratch, t1
+        mv   t1, t4                 # the second time it is there
+        addi s4, s4, -1
+        bgtz s4, 2b
+        j    1f
+    victim:
+        addi s6, s6, 1
+        ret
+    near:
+        csrw sscratch, t0
+        ret
+    1:  csrr s5, sscratch
+    """
+    guest = same(kernel(body)).guest
+    assert guest.memory.load(guest.hart.x[7] + 8, 8) & 0x40
+
+
+def test_a_right_is_gone_as_soon_as_it_is_given_back():
+    """SUM: without it the kernel has another shadow. Nothing is called out near."""
+    away = "nop\n" * 8
+    body = f"""
+        la   t0, leaf
+        li   t1, (0x80000000>>2)|0xdf  # RAM as a large page of a process
+        sd   t1, 8(t0)
+        sfence.vma
+        li   t0, 0x40200000
+        li   t1, 1<<18
+        li   s4, 3
+        li   s5, 0
+    1:  {away}csrs sstatus, t1
+        {away}ld   t2, (t0)
+        {away}csrc sstatus, t1
+        {away}li   t2, 0
+        ld   t2, (t0)               # a page fault, which leads behind it
+        {away}add  s5, s5, t2
+        addi s4, s4, -1
+        bgtz s4, 1b
+    """
+    for technique in BOTH:
+        assert same(kernel(body), technique=technique).guest.hart.x[21] == 0
+
+
+def test_translations_are_looked_at_again_only_where_a_csr_has_changed():
+    built = tower(kernel(IN_LINED), 1, technique=BinaryTranslation).run()
+    technique: Any = built.vms[0].technique
+    cache, csr = technique.cache, built.vms[0].virtual_hart.csr
+    cache.follow(csr)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(csr), "__getitem__", lambda *_any: pytest.fail("it was read"))
+        cache.follow(csr)
+        csr.values["sscratch"] += 1
+        with pytest.raises(pytest.fail.Exception):
+            cache.follow(csr)
+
+
+def test_what_comes_next_is_looked_at_again_where_code_was_written():
+    vm = tower(kernel("nop\ncsrw sscratch, x0\n"), 1, technique=BinaryTranslation).run().vms[0]
+    technique: Any = vm.technique
+    page = next(page for page in technique.cache.pages.values() if page.mode == Mode.S)
+    first = next(at for at in range(0, PAGE, 4) if technique.cache.outlook(page, at).near)
+    vm.memory.poke(page.number * PAGE + first, bytes(32))
+    assert not technique.cache.outlook(page, first).near
+
+
+# Call-outs that a load or store was made into: where the next one is far, and where nothing exits any more.
+# The table at `root` is traced, so stores there are emulated; and `far` is a page of plain data.
+STORES = """
+    la   s2, leaf
+    li   s3, {pages}            # rounds in which the page table is stored to
+    li   s4, {rounds}
+1:  bgtz s3, 2f
+    la   s2, far
+2:  sd   x0, 1024(s2)           # leaf[128] is not in use
+    addi s3, s3, -1
+    li   t0, {wait}
+3:  addi t0, t0, -1
+    bgtz t0, 3b
+    addi s4, s4, -1
+    bgtz s4, 1b
+"""
+FAR = ".data\n.balign 4096\nfar: .zero 4096\n"
+
+
+def stores(pages, rounds, wait):
+    image = kernel(
+        "li t0, 0x40000000\nld t1, (t0)\n" + STORES.format(pages=pages, rounds=rounds, wait=wait), FAR
+    )
+    return same(image, shadow="traced")
+
+
+def test_a_call_out_that_is_no_longer_needed_is_tried_again():
+    exits = [stores(20, rounds, 60).vms[0].exits for rounds in (20, 40, 400)]
+    assert 10 < exits[0]["call-out"] + exits[0]["page-table write"] < 30
+    assert exits[0]["call-out"] < exits[1]["call-out"] < exits[0]["call-out"] + 5
+    assert exits[2] == exits[1]
+
+
+def test_behind_a_call_out_that_is_in_no_loop_nothing_is_run_ahead():
+    """It was in vain a few times, and then no more: so each instruction of the guest takes the host a step."""
+    few, many = (stores(rounds, rounds, 60) for rounds in (40, 80))
+    site = [page.in_vain for page in few.vms[0].technique.cache.pages.values() if page.in_vain]
+    assert [list(counts.values()) for counts in site] == [[8]]
+    each = (many.machine.time - few.machine.time) / 40
+    guests_own = (many.vms[0].time - few.vms[0].time) / 40
+    assert each - guests_own == 8  # what an exit takes
+
+
+def test_a_loop_of_call_outs_is_run_ahead():
+    near = stores(200, 200, 1).vms[0]
+    assert near.exits["call-out"] < 30
+    technique: Any = near.technique
+    assert all(not any(page.in_vain.values()) for page in technique.cache.pages.values())
+
+
+def test_a_guest_with_much_memory_has_more_of_its_code_translated():
+    frames = []
+    for memory in ("8M", "64M"):
+        vm = Hypervisor(Machine(memory="80M")).create_vm(memory=memory, technique=TRANSLATED)
+        technique: Any = vm.technique
+        frames.append((technique.hidden_frames, len(technique.frames)))
+    assert frames == [(16, 64), (256, 512)]
+
+
 # Isolation
 
 
@@ -880,7 +1089,11 @@ def test_events_tell_of_each_block():
         lambda s: s["cache"]["pages"][0]["reads"].append([5000, 0x142]),
         lambda s: s["cache"]["pages"][0]["reads"].append([1, 0x180]),
         lambda s: s["cache"]["pages"][0]["reads"].append("x"),
-        lambda s: s.__setitem__("ahead", 1 << 40),
+        lambda s: s["another"].__setitem__("left", 1 << 40),
+        lambda s: s["another"].__setitem__("behind", [1, 1, 1]),
+        lambda s: s["another"].__setitem__("behind", [*s["cache"]["pages"][0]["page"][:2], 5000]),
+        lambda s: s["another"].__setitem__("behind", [1]),
+        lambda s: s["cache"]["pages"][0]["in_vain"].append([5000, 1]),
         lambda s: s.__setitem__("exited", 3),
     ],
 )

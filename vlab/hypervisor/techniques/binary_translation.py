@@ -21,32 +21,32 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vlab.events import ShadowFill, Translation
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import Place, ShadowTables
-from vlab.hypervisor.techniques.translated_words import NOT_REACHED, harmless
-from vlab.hypervisor.techniques.translation_cache import ACROSS, CodePage, Listing, TranslationCache
-from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, TrapAndEmulate
+from vlab.hypervisor.techniques.run_ahead import Expectation
+from vlab.hypervisor.techniques.translated_page import ACROSS, Listing
+from vlab.hypervisor.techniques.translated_words import NOT_REACHED, access_of, changes_little, harmless
+from vlab.hypervisor.techniques.translation_cache import CodePage, TranslationCache
+from vlab.hypervisor.techniques.trap_and_emulate import _FILLS, AT_ENTRIES, PRIVILEGED, TrapAndEmulate
 from vlab.language import VlabError, _
 from vlab.machine import GATE
+from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
 from vlab.machine.pmp import R, W, X
 from vlab.machine.snapshot import Checker
 from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Mode, Trap
-from vlab.riscv.instructions import ROWS
 
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
 _CODE_FLAGS = str(Flags.V | Flags.X | Flags.U | Flags.A | Flags.D)
-_WFI = ROWS["wfi"].match
 _TRAPS = (Cause.ILLEGAL_INSTRUCTION, Cause.BREAKPOINT)  # of a word that is not reached, and of a call-out
 _DATA = ("code read", "code write")  # an access to a page that is shown as code
 _TROUBLE = (*_DATA, "page-table write", "device access", "interpreted")
 _OFTEN = 3  # a load or store that has exited so often becomes a call-out
 _MOST_DATA = 16  # a page of code that is used so often as data is shown as data
-_AHEAD = 16  # instructions that are interpreted behind such a call-out: the next one is near
-_NEAR = 5  # words, in which another call-out is near: it is not worth an entry to go there
-_MOST_AHEAD = 64  # of all kinds, before the guest is entered
+_MANY = 512  # frames
+_MOST_AHEAD = 64  # instructions that are interpreted before the guest is entered
 
 
 class BinaryTranslation(TrapAndEmulate):
@@ -60,13 +60,15 @@ class BinaryTranslation(TrapAndEmulate):
         hidden = self._frames[-self.hidden_frames :]
         self.cache = TranslationCache(vm.host.memory, vm.memory, hidden, vm.virtual_hart.parcel)
         self.shadow.hidden = frozenset(hidden)
-        self._ahead = 0
+        self._another = Expectation(self.cache)
+        # A reader's technique that does more at an entry, does it at each.
+        self._spares = self._as_said_by(BinaryTranslation, AT_ENTRIES)
         self._exited = True  # of its own accord: only then is it run ahead, so others don't change its exits
 
     @property
     def hidden_frames(self) -> int:
-        """See `TrapAndEmulate`: a quarter is for code."""
-        return len(self._frames) // 4
+        """See `TrapAndEmulate`: a quarter is for code, or of many frames, more than tables will take, half."""
+        return len(self._frames) // (4 if len(self._frames) < _MANY else 2)
 
     @property
     def _translates(self) -> bool:
@@ -77,26 +79,29 @@ class BinaryTranslation(TrapAndEmulate):
     def _code_at(self, gva: int) -> CodePage | None:
         """The page of the cache that the shadow shows at an address."""
         shadow = self.shadow.shadows.get(self.view())
-        entry = None if shadow is None else shadow.table.find(gva)
-        return None if entry is None else self.cache.at(entry.physical // PAGE)
+        frame = None if shadow is None else shadow.leads(gva)
+        return None if frame is None else self.cache.at(frame)
 
     # Exits
 
     def reason(self, cause: int, value: int) -> str:
         """See `TrapAndEmulate.reason`."""
         pc = self.vm.hart.pc
-        page = self._code_at(pc) if self._translates else None
-        if page is None or cause not in _TRAPS:
+        page = self._code_at(pc) if cause in _TRAPS and self._translates else None
+        if page is None:
             return super().reason(cause, value)
-        if self._to_translate(page, pc):
+        return self._kind(page, pc, self.cache.guest_word(page, pc))
+
+    def _kind(self, page: CodePage, pc: int, word: int) -> str:
+        """What it is that a word of the cache exits for, where the guest's own is `word`."""
+        if self._to_translate(page, pc, word):
             return "translation"
-        word = self.cache.guest_word(page, pc)
-        instruction = self.vm.hart.decode(word)
+        instruction = self.vm.virtual_hart.decode(word)
         if word == ACROSS or (instruction is not None and harmless(word)):
             return "call-out"
         if instruction is None:
             return "illegal instruction"
-        return {"ecall": "ecall", "ebreak": "breakpoint"}.get(instruction.row.base, "privileged instruction")
+        return {"ecall": "ecall", "ebreak": "breakpoint"}.get(instruction.row.base, PRIVILEGED)
 
     def _missing(self, access: Access, gva: int) -> str:
         reason = super()._missing(access, gva)
@@ -107,36 +112,66 @@ class BinaryTranslation(TrapAndEmulate):
             return "code write" if page in self.vm.memory.code else reason
         return "code read" if self._translates and self._code_at(gva) is not None else reason
 
-    def _deal_with(self, reason: str, cause: int, value: int) -> None:
+    def exit(self, cause: int, value: int) -> str:
+        """See `TrapAndEmulate.exit`."""
         self._exited = True
-        pc = self.vm.hart.pc
+        pc = self.vm.virtual_hart.pc
         page = self._code_at(pc) if self._translates else None
         if page is not None and cause in _TRAPS:
-            self._trapped(page, pc)
+            word = self.cache.guest_word(page, pc)
+            reason = self._kind(page, pc, word)
+            self._trapped(reason, page, pc, word)
         else:
+            reason = self.reason(cause, value)
             self._count_data(reason, value)
-            super()._deal_with(reason, cause, value)
-            if page is not None and page in self.cache.pages.values() and reason in _TROUBLE:
+            self._deal_with(reason, cause, value)
+            if page is not None and self.cache.at(page.frame) is page and reason in _TROUBLE:
                 self._count_trouble(page, pc)
+        return reason
 
-    def _trapped(self, page: CodePage, pc: int) -> None:
+    def _trapped(self, reason: str, page: CodePage, pc: int, word: int) -> None:
         """A word of the cache exited: translate from there on, or do what the guest's own word says."""
-        word = self.cache.guest_word(page, pc)
-        if self._to_translate(page, pc):
+        if reason == "translation":
             self._translate(page, pc)
             self.vm.hidden_attempt()
+            self.unmoved = self._rests()
         elif word == ACROSS:
-            self._ahead = _AHEAD
             self._interpret()
         else:
-            self._ahead = _AHEAD if harmless(word) else 0
+            self._another.drop()
+            if harmless(word):
+                self._another.called_out(page, pc)
+                self._count_ease(page, pc, word)
+            contexts = self._contexts()
             self._emulate(word)
+            # Interrupts may have been enabled or disabled: nobody cares while none is pending.
+            if self.calm and changes_little(word) and self._contexts() == contexts:
+                self.unmoved = self._rests()
 
-    def _to_translate(self, page: CodePage, pc: int) -> bool:
+    def _contexts(self) -> tuple[object, ...]:
+        """By what a guest is entered, besides its tables: its mode among it."""
+        hart = self.vm.virtual_hart
+        return hart.mmu.fetches, hart.mmu.data, hart.mode, hart.virtual
+
+    def _rests(self) -> bool:
+        """Whether the guest, as little as changed by its exit, can go on at once: what comes next is translated."""
+        if not self._spares or self._another.left or not self._translates or self.vm.memory.shared:
+            return False
+        pc = self.vm.virtual_hart.pc
+        page = self._code_at(pc)
+        if page is None or self.cache.word(page, pc) == NOT_REACHED:
+            return False
+        outlook = self.cache.outlook(page, pc)
+        if outlook.near and not outlook.waits:
+            return False
+        self.cache.follow(self.vm.virtual_hart.csr)
+        return True
+
+    def _to_translate(self, page: CodePage, pc: int, word: int) -> bool:
         """Whether the word at pc isn't translated yet. Half a word of zeros is none, and may be part of another's."""
         if self.cache.word(page, pc) != NOT_REACHED:
             return False
-        return self.vm.virtual_hart.parcel == 4 or self.cache.guest_word(page, pc) != NOT_REACHED
+        return self.vm.virtual_hart.parcel == 4 or word != NOT_REACHED
 
     def _count_trouble(self, page: CodePage, pc: int) -> None:
         """A load or store had to be emulated. Where that happens often, it is not even tried any more."""
@@ -144,6 +179,19 @@ class BinaryTranslation(TrapAndEmulate):
         page.trouble[place] = min(page.trouble[place] + 1, _OFTEN)
         if page.trouble[place] == _OFTEN and harmless(self.cache.guest_word(page, pc)):
             self.cache.call_out(page, pc)
+
+    def _count_ease(self, page: CodePage, pc: int, word: int) -> None:
+        """A load or store is called out. Where it no longer has to be, again and again, it is tried again."""
+        place, access = self.cache.place(pc), access_of(word)
+        if access is None or not page.trouble[place]:
+            return
+        hart = self.vm.virtual_hart
+        operands = hart.decode(word)
+        assert operands is not None, "it is harmless"
+        address = hart.x[operands["rs1"]] + operands.values.get("imm", 0) & MASK
+        page.trouble[place] = page.trouble[place] - 1 if self._missing(access, address) in _FILLS else _OFTEN
+        if not page.trouble[place]:
+            self.cache.try_again(page, pc)
 
     def _count_data(self, reason: str, gva: int) -> None:
         """A page of code was used as data. Where that happens often, it is that from here on."""
@@ -196,7 +244,7 @@ class BinaryTranslation(TrapAndEmulate):
             read = self.vm._hart.csr.__getitem__ if self.in_lining else None
             block = self.cache.translate(page, gva, read)
             if self.vm.events.on:
-                self.vm.events.emit(Translation, self.vm.level, gva, *block)
+                self.vm.events.emit(Translation, self.vm.level, gva, *block())
 
     def _granted(self, found: Found) -> Found:
         """See `TrapAndEmulate`: nobody stores to what is translated, and a kernel executes nothing of its own."""
@@ -217,41 +265,77 @@ class BinaryTranslation(TrapAndEmulate):
     def load(self) -> None:
         """See `TrapAndEmulate.load`; what is in-lined is made true before."""
         if self._translates:
-            self.cache.follow(self.vm._hart.csr.__getitem__)
+            self.cache.follow(self.vm._hart.csr)
         super().load()
+
+    def save(self) -> None:
+        """See `TrapAndEmulate.save`."""
+        self._exited = False
+
+    set_aside = save
 
     def prepare(self) -> bool:
         """See `TrapAndEmulate.prepare`: nor is a guest entered that would exit at once."""
         left = _MOST_AHEAD if self._exited else 0
-        while self.vm.status is None and super().prepare():
-            if not left or not self._goes_ahead():
+        calm_until: int | None = (
+            0  # the guest's time up to which no interrupt comes that it would be prepared for
+        )
+        quiet = False
+        while self.vm.status is None and (quiet or super().prepare()):
+            word = self._next_word() if left else None
+            if word is None:
                 if self._exited:
                     self._foresee()
-                self._exited, self._ahead = False, 0
+                self._exited = False
+                self._another.drop()
                 return True
+            if not quiet:
+                calm_until = self.deadline() if self.calm else 0
             left -= 1
             self.vm.clock += 1
-            self._interpret()
+            quiet = self._do(word) and (calm_until is None or self.vm.clock < calm_until)
         return False
 
-    def _goes_ahead(self) -> bool:
-        """Whether the next instruction is known to be a call-out, or one is expected soon behind the last one."""
-        hart = self.vm.hart
-        if not self._translates or hart.pc == GATE:
+    def _do(self, word: int) -> bool:
+        """Interpret the next instruction; whether nothing changed that the guest is prepared by."""
+        if word == ACROSS or self.vm.events.on or not harmless(word):
+            self._interpret()
             return False
+        hart = self.vm.virtual_hart
         try:
-            found = self.resolve(hart.pc, Access.FETCH, touch=False)
+            return hart.execute(word)
+        except Trap as trap:
+            self.inject(trap.cause, trap.value, trap)
+            return False
+
+    def _next_word(self) -> int | None:
+        """The guest's next word if it is known to be a call-out, or one is expected soon behind the last one.
+
+        ACROSS for one that has yet to be fetched.
+        """
+        hart = self.vm.virtual_hart
+        if not self._translates or hart.pc == GATE:
+            return None
+        shown = self._code_at(hart.pc)
+        page = shown or self._code_behind(hart.pc)
+        if page is None:
+            return None
+        outlook = self.cache.outlook(page, hart.pc)
+        if outlook.waits:
+            return None
+        if outlook.called_out:
+            self._another.called_out(page, hart.pc)
+        if not outlook.near and not self._another.passes():
+            return None
+        return ACROSS if shown is None else self.cache.guest_word(page, hart.pc)
+
+    def _code_behind(self, gva: int) -> CodePage | None:
+        """The page of the cache for where the guest's own tables lead, which no shadow shows."""
+        try:
+            found = self.resolve(gva, Access.FETCH, touch=False)
         except Trap:
-            return False
-        page = self.cache.pages.get((found.physical // PAGE, hart.mode))
-        if page is None or self.cache.guest_word(page, hart.pc) == _WFI:
-            return False
-        if self.cache.is_call_out(page, hart.pc) and harmless(self.cache.guest_word(page, hart.pc)):
-            self._ahead = _AHEAD
-        if self.cache.calls_out(page, hart.pc, _NEAR):
-            return True
-        self._ahead -= 1
-        return self._ahead >= 0
+            return None
+        return self.cache.pages.get((found.physical // PAGE, self.vm.virtual_hart.mode))
 
     def _foresee(self) -> None:
         """Show and translate the code that the guest goes on with, if that is all that it would exit for."""
@@ -275,7 +359,8 @@ class BinaryTranslation(TrapAndEmulate):
         """See `TrapAndEmulate.translations_changed`."""
         if reason in ("power", "restore"):
             self.cache.clear()
-            self._ahead, self._exited = 0, True
+            self._exited = True
+            self._another.drop()
         super().translations_changed(reason, address)
 
     # For readers
@@ -299,8 +384,8 @@ class BinaryTranslation(TrapAndEmulate):
     def state(self) -> dict[str, Any]:
         """See `TrapAndEmulate.state`."""
         return super().state() | {
-            "ahead": self._ahead,
-            "exited": self._exited,
+            "another": self._another.state(),
+            "exited": self._exited and not self.vm.running,
             "cache": self.cache.state(),
         }
 
@@ -308,8 +393,8 @@ class BinaryTranslation(TrapAndEmulate):
         """See `TrapAndEmulate.restore`."""
         super().restore(state)
         self._exited = state.flag("exited")
-        self._ahead = state.number("ahead", _AHEAD + 1)
         self.cache.restore(state.part("cache"))
+        self._another.restore(state.part("another"))
 
 
 class CallOutsOnly(BinaryTranslation):

@@ -47,4 +47,4 @@ def _changes_little(hart: "Hart", instruction: Instruction) -> bool:
     if csr is None:
         return False
     only_reads = not instruction.row.base.startswith("csrrw") and not values.get("rs1", values.get("zimm"))
-    return only_reads or csr.number in csrs.kept or csr.number in csrs.enabling
+    return only_reads or csr.number in csrs.quick

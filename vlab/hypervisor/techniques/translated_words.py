@@ -4,7 +4,8 @@ from ast import Call, Name, walk
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from vlab.riscv import Mode, decode
+from vlab.machine.csrfile import QUIET
+from vlab.riscv import Access, Mode, decode
 from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.instructions import ROWS, Row, encode
 from vlab.riscv.meaning import MEMORY, PURE, meaning
@@ -26,7 +27,8 @@ _M = "mscratch mcause mtval mepc mstatus misa medeleg mideleg mie mtvec mcounter
 _FIXED = "mvendorid marchid mimpid mhartid".split()
 IN_LINE = {Mode.S: _S, Mode.M: (*_S, *_M, *_FIXED)}
 _READS = ("csrrs", "csrrc", "csrrsi", "csrrci")  # with nothing to set or clear
-_SMALL = 1 << 11  # below that, a number has room in a word
+_SYSTEM = ROWS["csrrs"].match & 0x7F  # the opcode of all that concerns CSRs
+SMALL = 1 << 11  # below that, a number has room in a word
 
 
 def translated(word: int, mode: Mode, values: Mapping[str, int], parcel: int = 4) -> int:
@@ -38,17 +40,21 @@ def translated(word: int, mode: Mode, values: Mapping[str, int], parcel: int = 4
     if harmless(word):
         return word
     name = csr_read(word, mode)
-    value = values.get(name or "", _SMALL)
-    if value < _SMALL:
+    value = values.get(name or "", SMALL)
+    if value < SMALL:
         number = encode(ROWS["addi"], {"rd": word >> 7 & 31, "rs1": 0, "imm": value})
         if parcel == 4 or decode(number >> 16) is None:
             return number
     return CALL_OUT if parcel == 4 else SHORT_CALL_OUT
 
 
-@lru_cache(maxsize=1 << 10)
 def csr_read(word: int, mode: Mode) -> str | None:
     """The CSR that a word of code for this mode does no more than read, if reads of it can be in-lined."""
+    return _csr_read(word, mode) if word & 0x7F == _SYSTEM else None
+
+
+@lru_cache(maxsize=1 << 10)
+def _csr_read(word: int, mode: Mode) -> str | None:
     instruction = decode(word)
     if instruction is None or instruction.name not in _READS:
         return None
@@ -57,11 +63,40 @@ def csr_read(word: int, mode: Mode) -> str | None:
     return csr.name if csr is not None and csr.name in IN_LINE[mode] and source == 0 else None
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 10)
+def changes_little(word: int, *, enabling: bool = True) -> bool:
+    """Whether it only reads a CSR, or changes one that keeps what is written; or that of what is enabled, too."""
+    instruction = decode(word)
+    csr = BY_NUMBER.get(instruction.values.get("csr", -1)) if instruction is not None else None
+    if instruction is None or csr is None:
+        return False
+    source = instruction["zimm"] if instruction.name.endswith("i") else instruction["source"]
+    only_reads = not instruction.name.startswith("csrrw") and not source
+    return only_reads or csr.name in QUIET or (enabling and "mstatus" in (csr.name, csr.view_of))
+
+
+@lru_cache(maxsize=1 << 16)
 def harmless(word: int) -> bool:
     """Whether a word is an instruction that does the same in every mode: its meaning is no hart's affair."""
     instruction = decode(word)
     return instruction is not None and _called(instruction.row) <= _HARMLESS
+
+
+@lru_cache(maxsize=1 << 10)
+def access_of(word: int) -> Access | None:
+    """How a word reaches memory; None if it doesn't. An AMO stores, too."""
+    instruction = decode(word)
+    called = _called(instruction.row) if instruction is not None else set()
+    if called & {"store", "store_conditional"}:
+        return Access.STORE
+    return Access.LOAD if called & MEMORY.keys() else None
+
+
+def sensitive(word: int) -> bool:
+    """Whether a word is an instruction, and not a harmless one: these have one opcode, but for a short `ebreak`."""
+    if word & 0x7F != _SYSTEM:
+        return word == SHORT_CALL_OUT
+    return decode(word) is not None and not harmless(word)
 
 
 @cache

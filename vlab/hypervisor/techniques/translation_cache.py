@@ -13,14 +13,18 @@ another one. So wherever one may begin, either the guest's own stands here, or w
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlab.hypervisor.guestmemory import GuestMemory
+from vlab.hypervisor.techniques.translated_page import ACROSS, Listing, PagePair, TranslatedWord, listed
 from vlab.hypervisor.techniques.translated_words import (
     CALL_OUT,
     IN_LINE,
     NOT_REACHED,
     SHORT_CALL_OUT,
+    SMALL,
     csr_read,
     harmless,
     translated,
@@ -29,12 +33,26 @@ from vlab.language import _
 from vlab.machine.computer import PhysicalMemory
 from vlab.machine.memory import PAGE
 from vlab.machine.snapshot import Checker
-from vlab.riscv import Mode, decode, disassemble
-from vlab.riscv.csrs import BY_NUMBER, CSRS
-from vlab.riscv.instructions import length
+from vlab.riscv import Mode
+from vlab.riscv.csrs import BASE_REGISTERS, BY_NUMBER, CSRS
+from vlab.riscv.instructions import ROWS, length
 
-ACROSS = 0xFFFF_FFFF  # what stands for a word that two pages hold: no instruction
-_ENDS = ("jal", "jalr", "sret", "mret")  # what follows them in memory is not reached through them
+if TYPE_CHECKING:
+    from vlab.machine.csrfile import CsrFile
+
+_NEAR = 5  # words, in which another call-out is near: it is not worth an entry to go there
+_WFI = ROWS["wfi"].match
+# Where the CSRs stand that are read in-line.
+_STORED = {CSRS[name].view_of or name for name in IN_LINE[Mode.M]} & set(BASE_REGISTERS.stored) | {
+    "mie",
+    "mideleg",
+}
+_stored = itemgetter(*sorted(_STORED))
+
+
+Site = tuple[
+    int, Mode, int
+]  # a place of code: its page's number, the mode that runs it, and its own number there
 
 
 class Block(NamedTuple):
@@ -45,36 +63,16 @@ class Block(NamedTuple):
     called_out: int
 
 
-class TranslatedWord(NamedTuple):
-    """One word of code: the guest's and the cache's, both as numbers and in assembler syntax.
+class Outlook(NamedTuple):
+    """What comes next from a place: `near` says whether a call-out is among the next words, or may be at another time.
 
-    `kind` is "same", "in-lined", "call-out" or "not reached".
+    `called_out` says that the first word is one, of an instruction that does the same in every mode; `waits`, that it
+    is the guest's `wfi`.
     """
 
-    address: int
-    guest: int
-    guest_text: str
-    cache: int
-    cache_text: str
-    kind: str
-
-    def __str__(self) -> str:
-        kinds = {
-            "same": _("same"),
-            "in-lined": _("in-lined"),
-            "call-out": _("call-out"),
-            "not reached": _("not reached"),
-        }
-        return f"{self.address:#x}  {self.guest_text:26}  {self.cache_text:26}  {kinds[self.kind]}"
-
-
-class Listing(tuple[TranslatedWord, ...]):
-    """Words of code side by side with their translation: a line each."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "\n".join(map(str, self))
+    near: bool
+    called_out: bool
+    waits: bool
 
 
 @dataclass(slots=True)
@@ -83,7 +81,8 @@ class CodePage:
 
     `trouble` counts, by its place, how often a load or store has exited; `data` how often somebody has loaded
     from this page or stored there since it was last shown as code. `reads` has the CSR that is read there, by its
-    place, where that is in-lined while its value is a small number.
+    place, where that is in-lined while its value is a small number; `in_vain` counts how often in a row another
+    call-out was expected behind one, and did not come.
     """
 
     number: int
@@ -92,6 +91,8 @@ class CodePage:
     data: int = 0
     trouble: Counter[int] = field(default_factory=Counter)
     reads: dict[int, str] = field(default_factory=dict)
+    in_vain: Counter[int] = field(default_factory=Counter)
+    outlooks: dict[int, Outlook] = field(default_factory=dict)  # by place: known until a word here changes
 
 
 class TranslationCache:
@@ -109,6 +110,9 @@ class TranslationCache:
         self._frames = list(frames)
         self.pages: dict[tuple[int, Mode], CodePage] = {}
         self._values: dict[str, int] = {}  # of the CSRs that are read somewhere here, as the words have them
+        self._followed: object = None  # what stood in the CSRs' storage when that was found true last
+        self._by_frame: dict[int, CodePage] = {}
+        self._readers: dict[int, CodePage] = {}  # by frame, those that read any
         memory.on_code_write = self.written
 
     def __repr__(self) -> str:
@@ -125,15 +129,15 @@ class TranslationCache:
 
     def add(self, number: int, mode: Mode) -> CodePage:
         """Begin with a page, of which nothing is translated yet. There must be room."""
-        taken = {page.frame for page in self.pages.values()}
-        page = CodePage(number, mode, next(frame for frame in self._frames if frame not in taken))
-        self.pages[number, mode] = page
+        page = CodePage(number, mode, next(frame for frame in self._frames if frame not in self._by_frame))
+        self.pages[number, mode] = self._by_frame[page.frame] = page
         self._memory.code.add(number)
         return page
 
     def drop(self, page: CodePage) -> None:
         """Forget a page; its frame is empty again."""
-        del self.pages[page.number, page.mode]
+        del self.pages[page.number, page.mode], self._by_frame[page.frame]
+        self._readers.pop(page.frame, None)
         self._host.poke(page.frame * PAGE, bytes(PAGE))
         if not self.of(page.number):
             self._memory.code.discard(page.number)
@@ -142,7 +146,7 @@ class TranslationCache:
         """Forget all of them."""
         for page in list(self.pages.values()):
             self.drop(page)
-        self._values = {}
+        self._values, self._followed = {}, None
 
     def of(self, number: int) -> list[CodePage]:
         """The translations of a page, by its number: one a mode."""
@@ -150,7 +154,7 @@ class TranslationCache:
 
     def at(self, frame: int) -> CodePage | None:
         """The page whose translation is in this frame."""
-        return next((page for page in self.pages.values() if page.frame == frame), None)
+        return self._by_frame.get(frame)
 
     # Words, by the address of their place, of which only the offset in the page counts
 
@@ -158,19 +162,16 @@ class TranslationCache:
         """The word that runs."""
         return self._word(self._host, page.frame, address % PAGE)
 
-    def calls_out(self, page: CodePage, address: int, count: int) -> bool:
-        """Whether one of so many words, as far as the page goes, is a call-out, or at another time may be one."""
-        size = min(4 * count, PAGE - address % PAGE)
-        words = ours = self._host.peek(page.frame * PAGE + address % PAGE, size)
-        if self._parcel < 4:
-            words = self._memory.peek(page.number * PAGE + address % PAGE, size)
-        at = 0
-        while count and at < size:
-            word = int.from_bytes(ours[at : at + self._parcel], "little")
-            if word == self._call_out or self.place(address + at) in page.reads:
-                return True
-            count, at = count - 1, at + self._size(words[at])
-        return False
+    def outlook(self, page: CodePage, address: int) -> Outlook:
+        """What comes next from here, as far as the page goes."""
+        place = self.place(address)
+        found = page.outlooks.get(place)
+        if found is None:
+            pair, at = self._pair(page), address % PAGE
+            guest = pair.guest(at)
+            called_out = pair.is_call_out(at) and harmless(guest)
+            found = page.outlooks[place] = Outlook(pair.calls_out(at, _NEAR), called_out, guest == _WFI)
+        return found
 
     def is_call_out(self, page: CodePage, address: int) -> bool:
         """Whether the word that runs is a call-out."""
@@ -184,83 +185,61 @@ class TranslationCache:
         """The number of an address's place in its page."""
         return address % PAGE // self._parcel
 
-    def _size(self, word: int) -> int:
-        return max(self._parcel, length(word))
-
     def _word(self, memory: Any, number: int, at: int) -> int:
-        """What stands at this offset of a page: with compressed instructions, a word of one size or the other."""
         word: int = memory.load(number * PAGE + at, self._parcel)
-        if self._size(word) == self._parcel:
+        if self._parcel == 4 or length(word) == 2:
             return word
         return ACROSS if at + 4 > PAGE else word | memory.load(number * PAGE + at + 2, 2) << 16
 
-    def translate(self, page: CodePage, address: int, read: Callable[[str], int] | None) -> Block:
+    def _pair(self, page: CodePage) -> PagePair:
+        """Both pages, to be worked on; `_write` writes what becomes of it."""
+        guest = self._memory.peek(page.number * PAGE, PAGE)
+        return PagePair(guest, self._host.peek(page.frame * PAGE, PAGE), self._parcel, page.mode, page.reads)
+
+    def _write(self, page: CodePage, pair: PagePair) -> None:
+        if pair.first < pair.end:
+            self._host.poke(page.frame * PAGE + pair.first, bytes(pair.ours[pair.first : pair.end]))
+            page.outlooks.clear()
+
+    def translate(
+        self, page: CodePage, address: int, read: Callable[[str], int] | None
+    ) -> Callable[[], Block]:
         """Translate from here to the next jump that always jumps, or to what is translated, or to the page's end.
 
-        `read` gives a CSR's value, by its name; without it no read of one is in-lined.
+        `read` gives a CSR's value, by its name; without it no read of one is in-lined. What it was, can be asked for.
         """
         at = start = address % PAGE
-        words: list[tuple[int, int]] = []  # where one is, and the guest's
-        while at < PAGE and self._word(self._host, page.frame, at) == NOT_REACHED:
-            guest = self._word(self._memory, page.number, at)
-            if self._size(guest) == 2 and guest == NOT_REACHED:
+        pair, places = self._pair(page), list[int]()
+        while at < PAGE and pair.now(at) == NOT_REACHED:
+            guest = pair.guest(at)
+            if guest == NOT_REACHED and pair.size(guest) == 2:
                 break  # half a word of zeros: it may be the end of one that begins before it
             if read is not None and (name := csr_read(guest, page.mode)):
                 page.reads[self.place(at)] = name
-                self._values.setdefault(name, read(name))
-            self._put(page, at, guest)
-            words.append((at, guest))
-            at += self._size(guest)
-            if self._ends(guest):
+                self._values.setdefault(name, read(name))  # as it was when the guest was entered
+                self._readers[page.frame] = page
+            pair.put(at, self._values)
+            places.append(at)
+            at += pair.size(guest)
+            if pair.ends(guest):
                 break
-        self._settle(page, start, at)
-        outs = sum(self.is_call_out(page, at) for at, _guest in words)
-        same = sum(self.word(page, at) == guest and not self.is_call_out(page, at) for at, guest in words)
-        return Block(len(words), len(words) - outs - same, outs)
-
-    def _ends(self, guest: int) -> bool:
-        """Whether a word always jumps. It isn't the last one to translate if a long one may begin in its midst."""
-        instruction = decode(guest)
-        if instruction is None or instruction.row.base not in _ENDS:
-            return instruction is None
-        return self._parcel == 4 or self._size(guest) == 2 or self._size(guest >> 16) == 2
+        pair.settle(start, at, self._values)
+        self._write(page, pair)
+        return partial(_block, pair, places)
 
     def call_out(self, page: CodePage, address: int) -> None:
         """From here on this word exits before it is tried."""
-        at = address % PAGE
-        self._host.store(page.frame * PAGE + at, self._parcel, self._call_out)
-        self._settle(page, at, at + self._parcel)
+        at, pair = address % PAGE, self._pair(page)
+        pair.call_out(at)
+        pair.settle(at, at + self._parcel, self._values)
+        self._write(page, pair)
 
-    def _put(self, page: CodePage, at: int, guest: int) -> None:
-        """Write what a word of the guest's becomes."""
-        new = translated(guest, page.mode, self._values, self._parcel)
-        size = self._size(new)
-        if at + size > PAGE:
-            size, new = self._parcel, self._call_out
-        self._host.store(page.frame * PAGE + at, size, new)
-
-    def _settle(self, page: CodePage, start: int, end: int) -> None:
-        """These bytes were written. Wherever an instruction that begins there would now be false, it is called out.
-
-        One that goes on there begins before them; and one that is called out is what another goes on with. So it
-        goes from the last one to the first.
-        """
-        at, first = min(end, PAGE) - 2, start - 2
-        while self._parcel == 2 and at >= max(first, 0):
-            if not self._true(page, at):
-                self._host.store(page.frame * PAGE + at, 2, SHORT_CALL_OUT)
-                first = min(first, at - 2)
-            at -= 2
-
-    def _true(self, page: CodePage, at: int) -> bool:
-        """Whether what would run from here is what the guest's word does here, or traps."""
-        now = self.word(page, at)
-        if now in (NOT_REACHED, SHORT_CALL_OUT) or (now != ACROSS and decode(now) is None):
-            return True
-        guest = self.guest_word(page, at)
-        if now == guest:
-            return now != ACROSS and harmless(now)
-        return self.place(at) in page.reads and now == translated(guest, page.mode, self._values, 2)
+    def try_again(self, page: CodePage, address: int) -> None:
+        """From here on this word, that was called out, is what it was made of."""
+        at, pair = address % PAGE, self._pair(page)
+        pair.put(at, self._values)
+        pair.settle(at, at + pair.size(pair.guest(at)), self._values)
+        self._write(page, pair)
 
     def written(self, address: int, size: int) -> None:
         """Somebody has written to the guest's memory: what was translated from there is forgotten."""
@@ -270,35 +249,46 @@ class TranslationCache:
                 end = min(address + size - number * PAGE + 3 & -4, PAGE)
                 if self._parcel < 4:
                     first, end = 0, PAGE  # where the words before and behind it begin, nothing tells
-                self._host.poke(page.frame * PAGE + first, bytes(end - first))
-                page.reads = {
-                    at: csr for at, csr in page.reads.items() if not first <= self._parcel * at < end
-                }
+                self._forget(page, first, end)
 
-    def follow(self, read: Callable[[str], int]) -> None:
-        """The guest is about to run: what is in-lined are the CSRs as they are now; `read` gives them by name."""
-        values = {name: read(name) for name in self._values}
+    def _forget(self, page: CodePage, first: int, end: int) -> None:
+        page.outlooks.clear()
+        at, empty = page.frame * PAGE + first, bytes(end - first)
+        if self._host.peek(at, end - first) != empty:
+            self._host.poke(at, empty)
+        if page.reads:
+            page.reads = {at: csr for at, csr in page.reads.items() if not first <= self._parcel * at < end}
+
+    def follow(self, csr: "CsrFile") -> None:
+        """The guest is about to run: what is in-lined are its CSRs as they are now."""
+        stored = _stored(csr.values)
+        if stored == self._followed:
+            return  # and by nothing else do they change
+        self._followed = stored
+        values = {name: csr[name] for name in self._values}
         if values == self._values:
             return
-        changed = {name for name, value in values.items() if value != self._values[name]}
+        both = ((name, self._values[name], value) for name, value in values.items())
+        changed = {name for name, old, new in both if old != new and min(old, new) < SMALL}
         self._values = values
-        for page in self.pages.values():
+        if not changed:
+            return
+        for page in [page for page in self._readers.values() if not changed.isdisjoint(page.reads.values())]:
+            pair = self._pair(page)
             for at in (self._parcel * place for place, name in page.reads.items() if name in changed):
-                guest = self.guest_word(page, at)
-                if translated(guest, page.mode, values, self._parcel) != self.word(page, at):
-                    self._put(page, at, guest)
-                    self._settle(page, at, at + 4)
+                if translated(pair.guest(at), page.mode, values, self._parcel) != pair.now(at):
+                    pair.put(at, values)
+                    pair.settle(at, at + 4, values)
+            self._write(page, pair)
 
     def listing(self, page: CodePage, address: int, count: int) -> Listing:
         """So many words from this place on, as far as the page goes."""
         at = address % PAGE & -self._parcel
-        rows: list[TranslatedWord] = []
+        pair, rows = self._pair(page), list[TranslatedWord]()
         while at < PAGE and len(rows) < count:
-            guest = self._word(self._memory, page.number, at)
-            now = self._word(self._host, page.frame, at)
-            called_out = self.is_call_out(page, at)
-            rows.append(_listed(page.number * PAGE + at, guest, now, called_out))
-            at += self._size(guest)
+            guest = pair.guest(at)
+            rows.append(listed(page.number * PAGE + at, guest, pair.now(at), pair.is_call_out(at)))
+            at += pair.size(guest)
         return Listing(rows)
 
     # Saving: what is translated stands in the host's memory
@@ -309,6 +299,7 @@ class TranslationCache:
             {
                 "page": [page.number, int(page.mode), page.frame, page.data],
                 "trouble": _pairs(page.trouble),
+                "in_vain": _pairs(page.in_vain),
                 "reads": _pairs({place: CSRS[name].number for place, name in page.reads.items()}),
             }
             for page in self.pages.values()
@@ -329,17 +320,36 @@ class TranslationCache:
             page = pages[number, Mode(mode)] = CodePage(number, Mode(mode), frame, data)
             for pair, place, count in _numbers(row.part("trouble")):
                 page.trouble[self._known(pair, place)] = count
+            for pair, place, count in _numbers(row.part("in_vain")):
+                page.in_vain[self._known(pair, place)] = count
             for pair, place, csr in _numbers(row.part("reads")):
                 page.reads[self._known(pair, place)] = _name(pair, csr, page.mode)
             if not set(page.reads.values()) <= values.keys():
                 raise row.bad(_("This is no page of a translation cache."))
-        self.pages, self._values = pages, values
+        self.pages, self._values, self._followed = pages, values, None
+        self._by_frame = {page.frame: page for page in pages.values()}
+        self._readers = {page.frame: page for page in pages.values() if page.reads}
         self._memory.code = {page.number for page in pages.values()}
+
+    def site(self, state: Checker) -> Site | None:
+        """A place of code that was saved, if one was."""
+        if not state.rows():
+            return None
+        number, mode, place = state.all_numbers(3)
+        if (number, mode) not in self.pages:
+            raise state.bad(_("This is no page of a translation cache."))
+        return number, Mode(mode), self._known(state, place)
 
     def _known(self, row: Checker, place: int) -> int:
         if place >= PAGE // self._parcel:
             raise row.bad(_("This is no page of a translation cache."))
         return place
+
+
+def _block(pair: PagePair, places: list[int]) -> Block:
+    outs = sum(map(pair.is_call_out, places))
+    same = sum(pair.now(at) == pair.guest(at) and not pair.is_call_out(at) for at in places)
+    return Block(len(places), len(places) - outs - same, outs)
 
 
 def _pairs(pairs: Mapping[int, int]) -> list[list[int]]:
@@ -357,10 +367,3 @@ def _name(row: Checker, number: int, mode: Mode) -> str:
     if csr is None or csr.name not in IN_LINE[mode]:
         raise row.bad(_("This is no page of a translation cache."))
     return csr.name
-
-
-def _listed(address: int, guest: int, now: int, called_out: bool) -> TranslatedWord:
-    if now == NOT_REACHED:
-        return TranslatedWord(address, guest, disassemble(guest, address), now, "", "not reached")
-    kind = "call-out" if called_out else "same" if now == guest else "in-lined"
-    return TranslatedWord(address, guest, disassemble(guest, address), now, disassemble(now, address), kind)

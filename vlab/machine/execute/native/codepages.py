@@ -108,9 +108,15 @@ class CodePages:
         if not code:
             return False
         number = (code - self._start) // CODE_PAGE
-        low = max((address % PAGE & ~1) - 2, 0)
-        dropped = [self._drop(number, offset) for offset in range(low, address % PAGE + size, 2)]
-        if any(dropped):
+        if size == PAGE:
+            self._release(number)
+            return False
+        low, end = max((address % PAGE & ~1) - 2, 0), address % PAGE + size
+        first = number * CODE_PAGE // 8
+        slots = self._slots[first + low // 2 * _WORDS : first + (end + 1) // 2 * _WORDS : _WORDS].tolist()
+        if slots.count(self._undecoded) < len(slots):
+            for offset in range(low, end, 2):
+                self._drop(number, offset)
             self._drop_before(number, low)
         if not self._slots[number * CODE_PAGE // 8 + _HELD]:
             self._release(number)

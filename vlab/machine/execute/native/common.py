@@ -3,6 +3,7 @@
 from vlab.machine.choices import GATE
 from vlab.machine.execute.native.flow import PARAMETERS, enter, go_on, tail
 from vlab.machine.execute.native.layout import (
+    ARRIVED,
     CODE,
     CODE_PAGE,
     DEVICE,
@@ -15,7 +16,6 @@ from vlab.machine.execute.native.layout import (
     REFUSED,
     SETS,
     SLOT_SHIFT,
-    TURN,
 )
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
@@ -124,7 +124,7 @@ def _seek() -> str:
     away = text.value(f"or i64 {away}, {text.load(_field(text, 'virtual'), 64)}")
     away = text.value(f"or i64 {away}, {text.value(f'xor i64 {standing}, 1')}")
     turn = text.value(f"icmp eq i64 {away}, 0")
-    _return(text, pc, text.value(f"select i1 {turn}, i64 {TURN}, i64 {LEAVE}"))
+    _return(text, pc, text.value(f"select i1 {turn}, i64 {ARRIVED}, i64 {LEAVE}"))
     text.place(leaving)
     _return(text, pc, str(CODE))
     return text.function(f"define internal tailcc void @seek({PARAMETERS}) #0")

@@ -16,6 +16,7 @@ from vlab.machine.execute.native.codepages import CodePages
 from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.issuing import issuing
 from vlab.machine.execute.native.layout import (
+    ARRIVED,
     CODE,
     CONTEXTS,
     CSR_FIELDS,
@@ -27,7 +28,6 @@ from vlab.machine.execute.native.layout import (
     REFUSED,
     REGISTERS,
     STATE_SIZE,
-    TURN,
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
@@ -142,7 +142,7 @@ class NativeEngine:
             machine.set_clock(state[_END] - count)
             if state[_NOTES] > first:
                 self._tell()
-            if reason == TURN and self._may_lend():
+            if reason == ARRIVED and self._may_lend():
                 reason = self._take_turns(limit)
                 count = state[_COUNT]
             if reason is None:
@@ -250,7 +250,7 @@ class NativeEngine:
             if reason == REFUSED:
                 self.lent, state[_PC] = True, GATE
                 break
-            if reason != TURN:
+            if reason != ARRIVED:
                 return reason
         else:
             self.lent, self.returning = True, False

@@ -129,7 +129,7 @@ ROW_FIRST, ROW_SECOND = 104, 112  # its place in the table of pairs as their fir
 ROW_PIECES = 120
 
 # Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK, TURN, DEVICE = range(7)  # TURN: at GATE, in S mode with V = 0
+LIMIT, LEAVE, CODE, REFUSED, LOOK, ARRIVED, DEVICE = range(7)  # ARRIVED: at GATE, in S mode with V = 0
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64
