@@ -352,7 +352,7 @@ def test_a_residents_turns_are_work_too(engine):
     m.run(60_000)
     exits = sum(vm.exits.values())
     assert exits > 1000
-    assert history.TURN * exits <= m.toil <= 60 * history.TURN * exits
+    assert history.TURN_WORK * exits <= m.toil <= 60 * history.TURN_WORK * exits
 
 
 def test_checkpoints_hold_little_memory(monkeypatch):

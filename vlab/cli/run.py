@@ -25,7 +25,7 @@ from vlab.cli.results import (
     write_json,
     write_signature,
 )
-from vlab.cli.running import End, Run, ending, is_terminal
+from vlab.cli.running import End, Run, ending, is_terminal, mend
 from vlab.cli.values import characters, count, depth, port, size
 from vlab.language import VlabError, _
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from vlab.riscv import Program
 
 DEFAULT_LIMIT = 1_000_000_000
-_MAGIC, _MAGIC_AT = b"RSC\x05", 56  # what a raw image of Linux has there
 AT_LIMIT, ENDLESS, INTERRUPTED = 124, 125, 130
 
 
@@ -344,7 +343,7 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
     if said := ending(run, end, program):
-        _say("\n".join(filter(None, (said, _mend(guest, end, program)))))
+        _say("\n".join(filter(None, (said, mend(guest, end, program)))))
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:
@@ -354,42 +353,6 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if guest.status is not None:
         return min(guest.status, 255)
     return AT_LIMIT if end is End.LIMIT else ENDLESS
-
-
-def _mend(guest: "Computer", end: End, program: "Program") -> str:
-    """What the reader can do about such an end; nothing if that isn't known."""
-    if end is End.LIMIT:
-        return _("--max-instructions sets another limit.")
-    if end is End.ENDLESS and not guest.residents and _is_linux_kernel(guest, program.entry):
-        return _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
-    if end is End.ENDLESS and (address := _beyond_memory(guest)) is not None:
-        return _(
-            "Its last trap was an access to {address:#x}, and its memory ends before that: --memory gives it more."
-        ).format(address=address)
-    if getattr(guest, "exits", {}).get("missing instruction"):  # a virtual machine's
-        return _(
-            "Name another technique. This one is for guests that are built for it, as in Python "
-            '`guests.load("kernel", PARAVIRTUAL=1)` is.'
-        )
-    return ""
-
-
-def _beyond_memory(guest: "Computer") -> int | None:
-    """The address behind its memory at which the guest's last trap was about a load or store; else None."""
-    from vlab.machine.memory import LIMIT
-    from vlab.riscv import Cause, Mode
-
-    csr, memory = guest.hart.csr, guest.memory
-    level = "m" if guest.hart.mode == Mode.M else "s"
-    cause, address = csr[f"{level}cause"], csr[f"{level}tval"]
-    faults = (Cause.LOAD_ACCESS_FAULT, Cause.STORE_ACCESS_FAULT)
-    beyond = memory.base + memory.size <= address < memory.base + LIMIT
-    return address if cause in faults and beyond else None
-
-
-def _is_linux_kernel(guest: "Computer", entry: int) -> bool:
-    place = entry + _MAGIC_AT
-    return guest.memory.holds(place, len(_MAGIC)) and guest.memory.peek(place, len(_MAGIC)) == _MAGIC
 
 
 def _say(message: str) -> None:

@@ -16,6 +16,7 @@ _CHUNK = (
     20_000  # instructions before a first look at whether the guest gets anywhere; then it is the seldomer
 )
 _ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
+_MAGIC, _MAGIC_AT = b"RSC\x05", 56  # what a raw image of Linux has there
 _JUMP_TO_ITSELF = 0x0000_006F
 
 
@@ -138,6 +139,42 @@ def ending(run: Run, end: End, program: "Program") -> str:
         case End.INTERRUPTED:
             return _("Interrupted; the guest is at {place}.").format(place=place)
     return _stopped(run.guest)
+
+
+def mend(guest: "Computer", end: End, program: "Program") -> str:
+    """What the reader can do about such an end; nothing if that isn't known."""
+    if end is End.LIMIT:
+        return _("--max-instructions sets another limit.")
+    if end is End.ENDLESS and not guest.residents and _is_linux_kernel(guest, program.entry):
+        return _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
+    if end is End.ENDLESS and (address := _beyond_memory(guest)) is not None:
+        return _(
+            "Its last trap was an access to {address:#x}, and its memory ends before that: --memory gives it more."
+        ).format(address=address)
+    if getattr(guest, "exits", {}).get("missing instruction"):  # a virtual machine's
+        return _(
+            "Name another technique. This one is for guests that are built for it, as in Python "
+            '`guests.load("kernel", PARAVIRTUAL=1)` is.'
+        )
+    return ""
+
+
+def _beyond_memory(guest: "Computer") -> int | None:
+    """The address behind its memory at which the guest's last trap was about a load or store; else None."""
+    from vlab.machine.memory import LIMIT
+    from vlab.riscv import Cause, Mode
+
+    csr, memory = guest.hart.csr, guest.memory
+    level = "m" if guest.hart.mode == Mode.M else "s"
+    cause, address = csr[f"{level}cause"], csr[f"{level}tval"]
+    faults = (Cause.LOAD_ACCESS_FAULT, Cause.STORE_ACCESS_FAULT)
+    beyond = memory.base + memory.size <= address < memory.base + LIMIT
+    return address if cause in faults and beyond else None
+
+
+def _is_linux_kernel(guest: "Computer", entry: int) -> bool:
+    place = entry + _MAGIC_AT
+    return guest.memory.holds(place, len(_MAGIC)) and guest.memory.peek(place, len(_MAGIC)) == _MAGIC
 
 
 def _stopped(guest: "Computer") -> str:

@@ -35,8 +35,11 @@ MOST_PAGES = (256 << 20) // PAGE  # that all of them together hold
 SPACING = 20_000  # steps between checkpoints near the present, for an engine of the interpreter's pace
 COPY = 500  # steps that are as much work as ten copies of a page, with what its next store then costs
 PARTS = 50  # of a state that is kept half as often as one of none: those of hypervisors have many
-TURN = 50  # steps of the interpreter that are as much work as a turn of the machine's loop, or of a resident
-ISSUE = 5  # as much as what a resident issues
+# What is as much work as so many steps of the interpreter:
+LOOP_WORK = 50  # a turn of the machine's loop
+TURN_WORK = 20  # a turn of a resident to which native code lends its state
+ISSUE_WORK = 5  # an instruction that a resident issues
+STORE_WORK = 10  # a store to a device, native code waiting for it
 MOST_ARRIVALS = 1 << 14  # that are remembered: another machine may send for ever
 GRAIN = 16  # far away, checkpoints are as far apart as this part of their distance from the present
 
@@ -283,7 +286,7 @@ class History:
         checkpoint is left.
         """
         machine, since = self.machine, self.work
-        few = max(1, self.spacing // (machine.pace * TURN))  # even if Python must do each of them
+        few = max(1, self.spacing // (machine.pace * LOOP_WORK))  # even if Python must do each of them
         while not self.apart and target - machine.steps > few and self.work < self.due:
             stop = machine.run((target - machine.steps) // 2)
             if stop is not Stop.LIMIT or self.work >= self.due:

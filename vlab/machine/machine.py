@@ -16,7 +16,7 @@ from vlab.machine.execute.native.issuing import Issuing
 from vlab.machine.expecting import expect_asked, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK, Hart
-from vlab.machine.history import ISSUE, TURN, History
+from vlab.machine.history import ISSUE_WORK, LOOP_WORK, History
 from vlab.machine.interruptible import Interruptible
 from vlab.machine.interrupts import tell_interrupts
 from vlab.machine.memory import Memory
@@ -282,7 +282,7 @@ class Machine(Computer):
             self.resident_since = self.steps
             before = self.time
             resident.handle()
-            self.toil += TURN + ISSUE * (self.time - before)
+            self.toil += LOOP_WORK + ISSUE_WORK * (self.time - before)
             return True
         if self.events.on:
             tell_interrupts(hart)
@@ -299,7 +299,7 @@ class Machine(Computer):
         else:
             self._native.run(calm, budget, self._asked)
         if self.time - began < calm:
-            self.toil += TURN  # something in between was not for the engine's loop
+            self.toil += LOOP_WORK  # something in between was not for the engine's loop
         return True
 
     def _wake(self) -> bool:

@@ -33,8 +33,7 @@ from vlab.machine.execute.native.layout import (
 from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.outside import Outside
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
-from vlab.machine.history import ISSUE
-from vlab.machine.history import TURN as TOIL
+from vlab.machine.history import ISSUE_WORK, STORE_WORK, TURN_WORK
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
@@ -54,9 +53,9 @@ _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
-_TURNS = (
-    1_000  # of a resident, or stores to devices, between looks at Ctrl-C, and at whether a checkpoint is due
-)
+# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
+# of a second.
+_TURNS = 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -155,6 +154,7 @@ class NativeEngine:
                 self.code.hold(state[_VALUE])
             elif reason == DEVICE and stores:
                 stores -= 1
+                machine.toil += STORE_WORK
                 if not outside.store():
                     return
                 self._begin(state[_END])
@@ -233,10 +233,10 @@ class NativeEngine:
             self.lent, self.returning = True, False
             machine.resident_since = now - machine.skipped
             handle()
-            machine.toil += TOIL + ISSUE * (machine.goal - now)
             if not self.lent:
                 return None
-            now, end = machine.goal, values["stimecmp"] - timer
+            began, now, end = now, machine.goal, values["stimecmp"] - timer
+            machine.toil += TURN_WORK + ISSUE_WORK * (now - began)
             if end > limit:
                 end = limit
             if self.stirred:

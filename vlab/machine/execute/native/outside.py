@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from vlab.machine.bus import BusError
 from vlab.machine.execute.native.layout import OFFSETS
-from vlab.machine.history import TURN
 from vlab.riscv import Access, Trap
 from vlab.riscv.privilege import ACCESS_FAULT
 
@@ -36,7 +35,6 @@ class Outside:
             self._before = self._seen()
         engine.lent, engine.returning = True, False
         machine.set_clock(machine.time + 1)
-        machine.toil += TURN
         try:
             machine.bus.store(place, width, stored)
         except BusError:
