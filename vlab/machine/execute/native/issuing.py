@@ -229,7 +229,7 @@ class _Writer:
         if name in _SHARED:
             self.ends[f"state[{_CHANGED}] = 1"] = None
         if name == "htimedelta":  # written at each entry, mostly as it was where its guest is emulated
-            self.lines.append(f"if csr.values[{name!r}] != {place}: engine.stirred = True")
+            self.lines.append(f"if csr.values[{name!r}] != {self._place(csr)}: engine.stirred = True")
             self._tell(csr)
         elif name in _STIRRING:
             self._tell(csr)
