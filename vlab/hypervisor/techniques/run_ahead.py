@@ -47,7 +47,7 @@ class Expectation:
 
     def state(self) -> dict[str, Any]:
         """All of it, as plain data."""
-        return {"left": self.left, "behind": list(self._behind or ())}
+        return {"left": self.left, "behind": list(map(int, self._behind or ()))}
 
     def restore(self, state: Checker) -> None:
         """Be as `state` says, with a cache that is restored already."""
