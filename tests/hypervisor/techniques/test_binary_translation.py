@@ -909,6 +909,21 @@ def test_behind_a_call_out_that_is_in_no_loop_nothing_is_run_ahead():
     assert each - guests_own == 8  # what an exit takes
 
 
+def test_a_call_out_behind_which_another_is_expected_is_saved():
+    built = tower(TINY, 1, technique=BinaryTranslation)
+    technique: Any = built.vms[0].technique
+    built.machine.run(2_000, until=lambda: technique.cache.pages)
+    page = next(iter(technique.cache.pages.values()))
+    technique._another.called_out(page, page.number * PAGE + 64)
+    saved = built.machine.snapshot()
+    technique.cache.clear()
+    gone = built.machine.snapshot()
+    for snapshot in (saved, gone):
+        fresh = Machine(memory=built.machine.memory.size)
+        fresh.restore(snapshot)
+        assert fresh.snapshot() == snapshot
+
+
 def test_a_loop_of_call_outs_is_run_ahead():
     near = stores(200, 200, 1).vms[0]
     assert near.exits["call-out"] < 30
@@ -1090,7 +1105,7 @@ def test_events_tell_of_each_block():
         lambda s: s["cache"]["pages"][0]["reads"].append([1, 0x180]),
         lambda s: s["cache"]["pages"][0]["reads"].append("x"),
         lambda s: s["another"].__setitem__("left", 1 << 40),
-        lambda s: s["another"].__setitem__("behind", [1, 1, 1]),
+        lambda s: s["another"].__setitem__("behind", [1, 0, 1]),
         lambda s: s["another"].__setitem__("behind", [*s["cache"]["pages"][0]["page"][:2], 5000]),
         lambda s: s["another"].__setitem__("behind", [1]),
         lambda s: s["cache"]["pages"][0]["in_vain"].append([5000, 1]),

@@ -332,11 +332,11 @@ class TranslationCache:
         self._memory.code = {page.number for page in pages.values()}
 
     def site(self, state: Checker) -> Site | None:
-        """A place of code that was saved, if one was."""
+        """A place of code that was saved, if one was; its page may have been dropped since."""
         if not state.rows():
             return None
         number, mode, place = state.all_numbers(3)
-        if (number, mode) not in self.pages:
+        if mode not in list(IN_LINE):
             raise state.bad(_("This is no page of a translation cache."))
         return number, Mode(mode), self._known(state, place)
 
