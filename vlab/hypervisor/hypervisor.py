@@ -115,23 +115,6 @@ class Hypervisor(Inventory):
         return hart.pc == GATE and not hart.virtual and self.computer.residents.get(hart.mode) is self
 
     @property
-    def deadline(self) -> int | None:
-        """The time of its own at which the guest inside must be looked after; None if never."""
-        return self._deadline
-
-    def went_on(self, vm: VirtualMachine, *, alarmed: bool) -> int | None:
-        """It has let its guest run directly as before, but for the alarm, where that was set: the guest's deadline."""
-        if alarmed:
-            self._deadline = vm.technique.deadline()
-        self.inside = vm
-        return self._deadline
-
-    @property
-    def undisturbed(self) -> bool:
-        """Whether nobody else wants the hart, and there is nothing to fence when the guest is entered again."""
-        return self._fence is None and self.schedule.alone
-
-    @property
     def present(self) -> bool:
         """Whether its computer is still its own."""
         return in_charge(self)

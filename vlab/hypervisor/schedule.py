@@ -92,24 +92,12 @@ class Schedule:
             self._floor = least
         return NEVER if end is None or end > NEVER else end
 
-    @property
-    def alone(self) -> bool:
-        """Whether the one whose turn it is has the hart for as long as it can run."""
-        return not self._shared and self._end is None
-
     def left(self, vm: "VirtualMachine", now: int) -> None:
         """A VM stopped running directly at `now`: it pays for that time, and for the work on its last exit."""
         since, self._since = self._since, now
         if since is not None and now > since:
             account = vm.account
             account.spent += (now - since) * _UNIT // account.weight
-
-    def left_again(self, vm: "VirtualMachine", times: int, each: int) -> None:
-        """The same so many times more, `each` after so much time, with nobody else to run."""
-        assert self._since is not None, "it has left once"
-        self._since += times * each
-        vm.account.spent += times * vm.account.units(each)
-        self._floor = max(self._floor, vm.account.spent)
 
     def idle(self) -> None:
         """Nobody runs, and nobody pays."""

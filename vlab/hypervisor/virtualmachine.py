@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vlab.display import one_line
@@ -14,7 +13,6 @@ from vlab.hypervisor.memorymap import MemoryMap, memory_map
 from vlab.hypervisor.schedule import Account, checked_weight
 from vlab.hypervisor.sharing import SPARE
 from vlab.hypervisor.tables import Tables, tables_of
-from vlab.hypervisor.within import issue_within
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Resident, Snapshot
 from vlab.machine.choices import SINK
@@ -134,12 +132,11 @@ class VirtualMachine(Computer):
 
     def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`."""
-        done = issue_within(self, sequence, values)
-        return self.host.issue_all(sequence, *values) if done is None else done
+        return self.host.issue_all(sequence, *values)
 
     def issuer(self, sequence: Sequence) -> Issue:
         """See `Computer.issuer`."""
-        return partial(self.issue_all, sequence)
+        return self.host.issuer(sequence)
 
     def peek(self, csr: str) -> int:
         """See `Computer.peek`."""

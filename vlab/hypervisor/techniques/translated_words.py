@@ -64,15 +64,15 @@ def _csr_read(word: int, mode: Mode) -> str | None:
 
 
 @lru_cache(maxsize=1 << 10)
-def changes_little(word: int, *, enabling: bool = True) -> bool:
-    """Whether it only reads a CSR, or changes one that keeps what is written; or that of what is enabled, too."""
+def changes_little(word: int) -> bool:
+    """Whether it only reads a CSR, or changes one that keeps what is written, or that which enables interrupts."""
     instruction = decode(word)
     csr = BY_NUMBER.get(instruction.values.get("csr", -1)) if instruction is not None else None
     if instruction is None or csr is None:
         return False
     source = instruction["zimm"] if instruction.name.endswith("i") else instruction["source"]
     only_reads = not instruction.name.startswith("csrrw") and not source
-    return only_reads or csr.name in QUIET or (enabling and "mstatus" in (csr.name, csr.view_of))
+    return only_reads or csr.name in QUIET or "mstatus" in (csr.name, csr.view_of)
 
 
 @lru_cache(maxsize=1 << 16)

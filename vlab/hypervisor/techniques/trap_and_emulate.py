@@ -57,7 +57,6 @@ class TrapAndEmulate:
         self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
         self._plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES)
         plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES + _AT_EXITS) and not vm.quirks
-        self.plain = plain  # whether exits and entries are all as said here
         self.briefs = Briefs(vm.virtual_hart if plain else None)
 
     def _as_said_by(self, technique: type["TrapAndEmulate"], names: Iterable[str]) -> bool:
