@@ -29,7 +29,7 @@ def in_spanish():
 
 
 def said_in_the_sources():
-    """The reasons that the model's sources give: what `reason` methods return, and why something is dropped."""
+    """The reasons that the model's sources give: what methods that name one return, and why something is dropped."""
     found: dict[str, str] = {}
     for path in sorted([*(VLAB / "hypervisor").rglob("*.py"), *(VLAB / "machine").rglob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -39,7 +39,7 @@ def said_in_the_sources():
 
 
 def _reasons_of(node):
-    if isinstance(node, ast.FunctionDef) and node.name in ("reason", "_missing", "_unmapped"):
+    if isinstance(node, ast.FunctionDef) and node.name in ("reason", "_kind", "_missing", "_unmapped"):
         for inner in ast.walk(node):
             if isinstance(inner, ast.Return) and inner.value is not None:
                 yield from _texts(inner.value)
