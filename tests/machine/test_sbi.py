@@ -1,15 +1,20 @@
 """The SBI: a kernel in S mode runs the same above it on the machine and in a VM."""
 
+from functools import partial
+
 import pytest
 
 from vlab import guests
 from vlab.events import TlbFlush
-from vlab.hypervisor import Hypervisor
+from vlab.hypervisor import Hypervisor, nested
 from vlab.language import VlabError
 from vlab.machine import Computer, Machine, Sbi, Stop
 from vlab.machine.computer import NEXT_STAGE
 from vlab.machine.memory import RAM_BASE
 from vlab.riscv import Mode, assemble
+
+MOST = 1_000_000  # steps; no guest here takes as many
+PLACE = RAM_BASE + 0x4_0000  # that nobody else touches
 
 
 def started(image, depth=0):
@@ -39,6 +44,86 @@ def started_time():
     machine, _computer = started(guests.load("sbi_hello"))
     machine.run(1_000_000)
     return machine.time
+
+
+_HARDWARE, _EMULATED, _TRANSLATED = "hardware-assisted", "trap-and-emulate", "binary-translation"
+_TWO: list[tuple[str, ...]] = [
+    (outer, inner) for outer in (_HARDWARE, _EMULATED) for inner in (_HARDWARE, _EMULATED, _TRANSLATED)
+]
+_THREE: list[tuple[str, ...]] = [
+    (_HARDWARE, middle, inner) for middle in (_HARDWARE, _EMULATED) for inner in (_EMULATED, _TRANSLATED)
+]
+_THREE.append((_HARDWARE,) * 3)
+
+
+def nested_start(image, techniques, engine):
+    """The same with H, under one technique a level: see `started`."""
+    machine, vms = nested(techniques, 1 << 20, build=partial(Machine, extensions="H", engine=engine))
+    Sbi(vms[-1]).load(image)
+    return machine, vms[-1]
+
+
+@pytest.mark.parametrize("engine", ["native", "interpreter"])
+@pytest.mark.parametrize("techniques", _TWO + _THREE, ids=",".join)
+def test_a_fault_that_prepares_what_it_issues_does_not_replace_it(techniques, engine):
+    machine, computer = nested_start(guests.load("sbi_hello"), techniques, engine)
+    machine.run(MOST)
+    assert (computer.status, computer.console) == (0, "hello from S mode\nslept well\n")
+    assert computer.time == started_time()
+    end, steps = machine.snapshot(), machine.steps
+    other, _vm = nested_start(guests.load("sbi_hello"), techniques, engine)
+    for place in range(1, 8):  # from there on by replay, and on another machine
+        machine.goto(steps * place // 8)
+        other.restore(machine.snapshot())
+        for one in (machine, other):
+            one.run(MOST)
+            assert one.snapshot() == end
+
+
+@pytest.mark.parametrize("techniques", _TWO + _THREE, ids=",".join)
+def test_listeners_change_nothing_of_that(techniques):
+    machine, computer = nested_start(guests.load("sbi_hello"), techniques, "interpreter")
+    machine.run(MOST)
+    listened, heard = nested_start(guests.load("sbi_hello"), techniques, "interpreter")
+    events: list[object] = []
+    listened.events.listen(events.append)
+    listened.run(MOST)
+    assert events
+    assert heard.snapshot() == computer.snapshot()
+
+
+@pytest.mark.parametrize(
+    "techniques", [(_HARDWARE,) * 2, (_HARDWARE, _EMULATED), (_HARDWARE,) * 3], ids=",".join
+)
+def test_the_first_that_it_issues_to_a_device_may_be_the_power_switch(techniques):
+    off = assemble("li a7, 0x53525354\n li a6, 0\n li a0, 0\n li a1, 0\n ecall\n 1: j 1b")
+    machine, computer = nested_start(off, techniques, "interpreter")
+    machine.run(100_000)
+    assert computer.status == 0
+
+
+class Storing(Sbi):
+    """Firmware that answers each call by a store to memory, and then a load from there."""
+
+    def handle(self):
+        """See `Sbi.handle`."""
+        if self._start is None:
+            self._store("sd a0, 0(a1)", PLACE, 42)
+            self.computer.registers[11] = PLACE
+            self.found = self.computer.issue("ld a0, 0(a1)")
+        super().handle()
+
+
+@pytest.mark.parametrize(
+    "techniques", [(), (_EMULATED,), (_TRANSLATED,), (_EMULATED,) * 2, *_TWO], ids=",".join
+)
+def test_a_resident_may_store_to_memory_that_no_shadow_has_yet(techniques):
+    machine, vms = nested(techniques, 1 << 20, build=partial(Machine, extensions="H"))
+    computer = vms[-1] if vms else machine
+    firmware = Storing(computer)
+    firmware.load(assemble("li a7, 8\n ecall"))
+    machine.run(100_000)
+    assert (firmware.found, computer.memory.load(PLACE, 8), computer.status) == (42, 42, 0)
 
 
 def call(extension, function=0, a0=0, a1=0, a2=0, typed=""):

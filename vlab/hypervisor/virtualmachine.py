@@ -15,8 +15,8 @@ from vlab.hypervisor.sharing import SPARE
 from vlab.hypervisor.tables import Tables, tables_of
 from vlab.language import VlabError, _
 from vlab.machine import Computer, Resident, Snapshot
-from vlab.machine.choices import SINK
-from vlab.machine.computer import AnyDevice, standing
+from vlab.machine.choices import GATE, SINK
+from vlab.machine.computer import AnyDevice, gate, standing
 from vlab.machine.expecting import expect_free, gone
 from vlab.machine.hart import Hart
 from vlab.machine.memory import PAGE
@@ -266,8 +266,14 @@ class VirtualMachine(Computer):
         self.hypervisor.schedule.left(self, host_time)
 
     def hidden_attempt(self) -> None:
-        """The last attempt is repeated because of the hypervisor alone, so it is not the guest's."""
+        """The last attempt is repeated because of the hypervisor alone, so it is not the guest's.
+
+        What a resident issued is in no memory, where the hart would find it again: it has to issue it again.
+        """
         self.clock -= 1
+        issuer = gate(self) if self._hart.pc == GATE else None
+        if issuer is not None:
+            issuer.computer.unfinished = True
 
     def sleep_until(self, deadline: int) -> None:
         """Its `wfi` lasts until `deadline`, or longer."""

@@ -132,6 +132,7 @@ class Computer(Drawn, ABC):
     quirks: tuple[str, ...] = ()  # what its hart gets wrong on purpose: see `vlab.machine.quirks`
     extensions = ""  # what its hart has beyond RV64IMA, such as "CH"
     issued = 0  # the word that its resident issued last: it stands in no memory
+    unfinished = False  # whether that is to be attempted again: who is below has only made it possible
 
     def _build(self, *, cached: bool) -> None:
         """Put the hart and the standard devices in; `memory`, `level` and `events` stand already."""

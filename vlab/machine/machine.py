@@ -356,6 +356,13 @@ class Machine(Computer):
         issuer.computer.issued = word
         if value is not None:
             hart.x[10] = value & MASK
+        while self._attempt(issuer, word):
+            pass  # as the hart does with what stands in memory, when a fault's handler returns to it
+        return hart.x[10]
+
+    def _attempt(self, issuer: Resident, word: int) -> bool:
+        """Attempt what was issued; say whether those below have only prepared it, and it is still to be done."""
+        hart, issuer.computer.unfinished = self._hart, False
         self.set_clock(self.time + 1)
         try:
             hart.execute(word)
@@ -365,9 +372,9 @@ class Machine(Computer):
             hart.trap(trap.cause, trap.value, raised=trap)
             while (outer := gate(self)) is not None and outer.computer.level < issuer.computer.level:
                 if hart.waiting:
-                    break  # the levels outside have nothing to run, so this was the issuer's last act
+                    return False  # the levels outside have nothing to run, so this was the issuer's last act
                 outer.handle()  # they finish emulating it first
-        return hart.x[10]
+        return issuer.computer.unfinished
 
     def issue_all(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`."""
