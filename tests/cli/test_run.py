@@ -304,6 +304,56 @@ def test_a_guest_that_will_never_end_is_told_of(run, program, source, why, depth
     assert said.count("\n") == 1
 
 
+FIRST = {
+    "nothing set": (
+        "_start: nop\n ld t1, 0(zero)",
+        "The first trap was at 0x80000004 (_start+0x4): load access fault, address 0x0. mtvec is 0: no trap handler "
+        "was set. The guest traps for ever: its trap handler, at 0x0, begins with another trap",
+    ),
+    "a jump": (
+        "_start: jr zero",
+        "The first trap was at 0x0: instruction access fault. mtvec is 0: no trap handler was set. The guest traps",
+    ),
+    "a handler that isn't there": (
+        "_start: li t0, 64\n csrw mtvec, t0\n li t0, 60000\n1: addi t0, t0, -1\n bnez t0, 1b\n ebreak",
+        "breakpoint. The guest traps for ever: its trap handler, at 0x40, begins with another trap (instruction acc",
+    ),
+    "in S mode": (
+        "_start: li t0, -1\n csrw pmpaddr0, t0\n li t0, 31\n csrw pmpcfg0, t0\n li t0, 0x100\n csrw medeleg, t0\n"
+        " la t0, user\n csrw mepc, t0\n mret\nuser: ecall",
+        "(user+0x0): ecall from U. stvec is 0: no trap handler was set. The guest traps for ever",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "where", [(), ("--technique", TRAP), ("--technique", "hardware-assisted"), ("--depth", 2)]
+)
+@pytest.mark.parametrize("what", FIRST)
+def test_the_first_trap_of_those_without_end_is_told(run, program, what, where):
+    source, why = FIRST[what]
+    status, console, said = run(program(f".globl _start\n{source}"), *where)
+    assert (status, console) == (125, "")
+    assert why in said
+    assert said.count("\n") == 1
+
+
+def test_looking_for_the_first_trap_is_not_written_down(run, program, tmp_path):
+    source = program(FIRST["nothing set"][0])
+    run(source, "--trace", tmp_path / "trace", "--stats", tmp_path / "stats")
+    assert json.loads((tmp_path / "trace").read_text())
+    (level,) = json.loads((tmp_path / "stats").read_text())["levels"]
+    assert sum(level["traps"].values()) == level["attempted"] - level["retired"]
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_guest_that_calls_firmware_where_there_is_none_is_told_who_starts_it(run, depth):
+    status, _console, said = run("sbi_hello", "--depth", depth)
+    assert status == 125
+    assert "ecall from M. mtvec is 0" in said
+    assert "--sbi starts it there" in said
+
+
 @pytest.mark.parametrize("depth", [0, 1])
 def test_a_guest_that_wants_more_memory_than_there_is_is_told_how_to_have_it(run, program, depth):
     """As OpenSBI's fw_jump does, which puts the device tree at 0x82200000: its early trap handler only sleeps."""

@@ -343,7 +343,7 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
     if said := ending(run, end, program):
-        _say("\n".join(filter(None, (said, mend(guest, end, program)))))
+        _say("\n".join(filter(None, (said, mend(run, end, program)))))
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:
