@@ -307,8 +307,10 @@ def test_a_guest_that_will_never_end_is_told_of(run, program, source, why, depth
 FIRST = {
     "nothing set": (
         "_start: nop\n ld t1, 0(zero)",
-        "The first trap was at 0x80000004 (_start+0x4): load access fault, address 0x0. mtvec is 0: no trap handler "
-        "was set. The guest traps for ever: its trap handler, at 0x0, begins with another trap",
+        (
+            "The first trap was at 0x80000004 (_start+0x4): load access fault, address 0x0. mtvec is 0: no trap handler "
+            "was set. The guest traps for ever: its trap handler, at 0x0, begins with another trap"
+        ),
     ),
     "a jump": (
         "_start: jr zero",
@@ -319,8 +321,10 @@ FIRST = {
         "breakpoint. The guest traps for ever: its trap handler, at 0x40, begins with another trap (instruction acc",
     ),
     "in S mode": (
-        "_start: li t0, -1\n csrw pmpaddr0, t0\n li t0, 31\n csrw pmpcfg0, t0\n li t0, 0x100\n csrw medeleg, t0\n"
-        " la t0, user\n csrw mepc, t0\n mret\nuser: ecall",
+        (
+            "_start: li t0, -1\n csrw pmpaddr0, t0\n li t0, 31\n csrw pmpcfg0, t0\n li t0, 0x100\n csrw medeleg, t0\n"
+            " la t0, user\n csrw mepc, t0\n mret\nuser: ecall"
+        ),
         "(user+0x0): ecall from U. stvec is 0: no trap handler was set. The guest traps for ever",
     ),
 }
