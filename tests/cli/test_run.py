@@ -308,8 +308,8 @@ FIRST = {
     "nothing set": (
         "_start: nop\n ld t1, 0(zero)",
         (
-            "The first trap was at 0x80000004 (_start+0x4): load access fault, address 0x0. mtvec is 0: no trap handler "
-            "was set. The guest traps for ever: its trap handler, at 0x0, begins with another trap"
+            "The first trap was at 0x80000004 (_start+0x4): load access fault, address 0x0. mtvec is 0: no trap "
+            "handler was set. The guest traps for ever: its trap handler, at 0x0, begins with another trap"
         ),
     ),
     "a jump": (
