@@ -845,3 +845,9 @@ def test_what_was_printed_is_not_shown_again_when_a_debugger_goes_back():
     machine.goto(20)
     machine.run()
     assert shown.decode() == machine.console == HELLO
+
+
+def test_a_level_for_gdb_without_gdb_is_a_mistake(run):
+    status, console, said = run("hello", "--gdb-level", 0)
+    assert (status, console) == (2, "")
+    assert said.startswith("vlab: --gdb-level: Without --gdb nobody looks at a level.\n")

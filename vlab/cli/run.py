@@ -219,6 +219,12 @@ def _add_results(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     """Build the computers, run the program, write what was asked for, and be the guest."""
+    if args.gdb is None and args.gdb_level is not None:
+        raise VlabError(
+            _("Without --gdb nobody looks at a level."),
+            where="--gdb-level",
+            mend=_("Name a port with --gdb, or leave --gdb-level out."),
+        )
     techniques = chosen_techniques(args.technique, args.depth, args.shadow)
     shadows = chosen_shadows(args.shadow, len(techniques))
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
