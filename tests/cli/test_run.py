@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 
 from tests.cli import programs
 from tests.machine.test_loading import elf, segment
-from vlab import cli, guests
+from vlab import VlabError, cli, guests
 from vlab.cli.running import Run
 from vlab.hypervisor import Hypervisor, VirtualMachine
-from vlab.machine import Machine
+from vlab.machine import Machine, execute
 from vlab.riscv import assemble
 
 HELLO = "Hello from a computer.\n"
@@ -851,3 +852,12 @@ def test_a_level_for_gdb_without_gdb_is_a_mistake(run):
     status, console, said = run("hello", "--gdb-level", 0)
     assert (status, console) == (2, "")
     assert said.startswith("vlab: --gdb-level: Without --gdb nobody looks at a level.\n")
+
+
+def test_an_engine_that_can_not_be_built_is_told_of_as_all_else_is(run, monkeypatch):
+    monkeypatch.delenv("VLAB_ENGINE", raising=False)
+    monkeypatch.setattr(execute, "_warn", cache(execute._warn.__wrapped__))
+    monkeypatch.setattr(execute, "installed", lambda: True)
+    monkeypatch.setattr(execute, "lacking", lambda: VlabError("It is broken."))
+    said = "vlab: It is broken. Machines run on the interpreter: the same answers, more slowly.\n"
+    assert run("hello") == (0, HELLO, said)

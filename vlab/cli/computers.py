@@ -1,6 +1,7 @@
 """What `vlab run` starts: which computer, how many hypervisors deep, and the program that is put into it."""
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -114,7 +115,10 @@ def build(
     from vlab.machine.execute import chosen_engine
     from vlab.machine.quirks import chosen_quirks
 
-    chosen_engine(engine)
+    with warnings.catch_warnings(record=True, action="always") as told:
+        chosen_engine(engine)
+    for warning in told:
+        _say(str(warning.message))
     faults = chosen_quirks(quirks)
     if "hardware-assisted" in techniques and "H" not in extensions.partition("_")[0]:
         extensions = "H" + extensions  # letters stand before names
