@@ -59,3 +59,55 @@ def test_what_is_no_file_is_not_replaced_and_a_link_stays_one(tmp_path: Path) ->
     files.write_atomically(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "note").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("target", ["file", "folder", "nothing"])
+def test_a_private_file_takes_the_place_of_a_link_and_only_its_user_may_read_it(
+    tmp_path: Path, target: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if target == "file":
+        elsewhere.write_bytes(b"another's")
+        elsewhere.chmod(0o644)
+    elif target == "folder":
+        elsewhere.mkdir()
+    before = elsewhere.stat() if elsewhere.exists() else None
+    (tmp_path / "note").symlink_to(elsewhere)
+    files.write_atomically(tmp_path / "note", b"new", private=True)
+    assert not (tmp_path / "note").is_symlink()
+    assert (tmp_path / "note").read_bytes() == b"new"
+    assert (tmp_path / "note").stat().st_mode & 0o777 == 0o600
+    assert (elsewhere.stat() if elsewhere.exists() else None) == before
+    assert target != "file" or elsewhere.read_bytes() == b"another's"
+
+
+def test_a_private_file_is_never_readable_by_others_not_even_before_it_has_its_name(tmp_path, monkeypatch):
+    modes, replace = [], Path.replace
+
+    def replaced(draft, path):
+        modes.append(draft.stat().st_mode & 0o777)
+        return replace(draft, path)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    (tmp_path / "note").touch(0o644)
+    before = os.umask(0)
+    try:
+        files.write_atomically(tmp_path / "note", b"new", private=True)
+    finally:
+        os.umask(before)
+    assert modes == [0o600]
+
+
+def test_a_private_file_takes_no_folders_place(tmp_path):
+    (tmp_path / "note").mkdir()
+    with pytest.raises(OSError, match="not a file"):
+        files.write_atomically(tmp_path / "note", b"new", private=True)
+
+
+@pytest.mark.parametrize("chosen", ["", ".", "cache", "../cache"])
+def test_a_relative_cache_folder_counts_for_nothing(tmp_path, monkeypatch, chosen):
+    monkeypatch.setenv("XDG_CACHE_HOME", chosen)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert files.cache_folder() == tmp_path / ".cache" / "vlab"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    assert files.cache_folder() == tmp_path / "other" / "vlab"

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from stat import S_IMODE
@@ -28,39 +29,49 @@ def folder(name: str) -> Path:
 
 
 def cache_folder() -> Path | None:
-    """Where this user keeps what can be made again; it needn't exist yet. None for a user without a home."""
+    """Where this user keeps what can be made again; it needn't exist yet. None for a user without a home.
+
+    A relative XDG_CACHE_HOME counts for nothing, as its specification says.
+    """
+    chosen = Path(os.environ.get("XDG_CACHE_HOME") or "")
     try:
-        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "vlab"
     except RuntimeError:
         return None
-    return Path(root) / "vlab"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it: either the old content stands there, or the new."""
-    with replacing(path) as file:
+def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write a file so that nobody ever sees half of it: either the old content stands there, or the new.
+
+    Where a link stands, what it points to is written: a reader who named the file, or put the link there, means
+    that. A `private` file is vlab's own affair, as in the cache: only its user may read it, and it takes the place
+    of the link itself.
+    """
+    with replacing(path, private=private) as file:
         file.write(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     """A new file to write, which takes the place of `path` when the block ends well, all at once.
 
     Until then, and after any error or crash, the old one stands there whole. The new one has its mode. It may
-    be sought in and truncated, so that holes cost no room. A link stays one. OSError where the folder or the disk
-    refuses, and where something else than a file stands: whoever may do everything could replace a device.
+    be sought in and truncated, so that holes cost no room. A link stays one, unless it is `private`: see
+    `write_atomically`. OSError where the folder or the disk refuses, and where something else than a file stands:
+    whoever may do everything could replace a device.
     """
-    path = path.resolve()
-    if path.exists() and not path.is_file():
+    link = private and path.is_symlink()
+    path = path if private else path.resolve()
+    if path.exists() and not path.is_file() and not link:
         raise OSError(errno.EINVAL, "not a file")
-    file, draft = _draft(path)
+    file, draft = _draft(path, 0o600 if private else 0o666)
     try:
         with file:
             yield file
             file.flush()
             # The content must be on the disk before the name is: after a crash a name without it is half a file.
             os.fsync(file.fileno())
-        if path.exists():
+        if path.exists() and not private:
             draft.chmod(S_IMODE(path.stat().st_mode))
         draft.replace(path)
     finally:
@@ -68,12 +79,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     _settle(path.parent)
 
 
-def _draft(path: Path) -> tuple[BinaryIO, Path]:
+def _draft(path: Path, mode: int) -> tuple[BinaryIO, Path]:
     """A file of its own beside `path`: whoever writes there too, or crashed while doing so, has another."""
     for number in count():
         draft = path.with_name(f".{path.name}.{number}.part")
         try:
-            return draft.open("xb"), draft
+            return open(draft, "xb", opener=partial(os.open, mode=mode)), draft
         except FileExistsError:
             continue
     raise AssertionError

@@ -17,7 +17,7 @@ def findings(monkeypatch):
 
 
 def test_the_table_has_a_line_for_each_finding_and_its_mend(capsys, findings):
-    findings(Finding("Python", "ok", "3.11"), Finding("git", "absent", "not found", "get it"))
+    findings(Finding("Python", "ok", "3.11"), Finding("git", "absent", "not found.", "get it"))
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "ok  Python  3.11",

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 
 from tests.cli import programs
 from tests.machine.test_loading import elf, segment
-from vlab import cli, guests
+from vlab import VlabError, cli, guests
 from vlab.cli.running import Run
 from vlab.hypervisor import Hypervisor, VirtualMachine
-from vlab.machine import Machine
+from vlab.machine import Machine, execute
 from vlab.riscv import assemble
 
 HELLO = "Hello from a computer.\n"
@@ -302,6 +303,60 @@ def test_a_guest_that_will_never_end_is_told_of(run, program, source, why, depth
     assert (status, console) == (125, "")
     assert why in said
     assert said.count("\n") == 1
+
+
+FIRST = {
+    "nothing set": (
+        "_start: nop\n ld t1, 0(zero)",
+        (
+            "The first trap was at 0x80000004 (_start+0x4): load access fault, address 0x0. mtvec is 0: no trap "
+            "handler was set. The guest traps for ever: its trap handler, at 0x0, begins with another trap"
+        ),
+    ),
+    "a jump": (
+        "_start: jr zero",
+        "The first trap was at 0x0: instruction access fault. mtvec is 0: no trap handler was set. The guest traps",
+    ),
+    "a handler that isn't there": (
+        "_start: li t0, 64\n csrw mtvec, t0\n li t0, 60000\n1: addi t0, t0, -1\n bnez t0, 1b\n ebreak",
+        "breakpoint. The guest traps for ever: its trap handler, at 0x40, begins with another trap (instruction acc",
+    ),
+    "in S mode": (
+        (
+            "_start: li t0, -1\n csrw pmpaddr0, t0\n li t0, 31\n csrw pmpcfg0, t0\n li t0, 0x100\n csrw medeleg, t0\n"
+            " la t0, user\n csrw mepc, t0\n mret\nuser: ecall"
+        ),
+        "(user+0x0): ecall from U. stvec is 0: no trap handler was set. The guest traps for ever",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "where", [(), ("--technique", TRAP), ("--technique", "hardware-assisted"), ("--depth", 2)]
+)
+@pytest.mark.parametrize("what", FIRST)
+def test_the_first_trap_of_those_without_end_is_told(run, program, what, where):
+    source, why = FIRST[what]
+    status, console, said = run(program(f".globl _start\n{source}"), *where)
+    assert (status, console) == (125, "")
+    assert why in said
+    assert said.count("\n") == 1
+
+
+def test_looking_for_the_first_trap_is_not_written_down(run, program, tmp_path):
+    source = program(FIRST["nothing set"][0])
+    run(source, "--trace", tmp_path / "trace", "--stats", tmp_path / "stats")
+    assert json.loads((tmp_path / "trace").read_text())
+    (level,) = json.loads((tmp_path / "stats").read_text())["levels"]
+    assert sum(level["traps"].values()) == level["attempted"] - level["retired"]
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_guest_that_calls_firmware_where_there_is_none_is_told_who_starts_it(run, depth):
+    status, _console, said = run("sbi_hello", "--depth", depth)
+    assert status == 125
+    assert "ecall from M. mtvec is 0" in said
+    assert "--sbi starts it there" in said
 
 
 @pytest.mark.parametrize("depth", [0, 1])
@@ -791,3 +846,18 @@ def test_what_was_printed_is_not_shown_again_when_a_debugger_goes_back():
     machine.goto(20)
     machine.run()
     assert shown.decode() == machine.console == HELLO
+
+
+def test_a_level_for_gdb_without_gdb_is_a_mistake(run):
+    status, console, said = run("hello", "--gdb-level", 0)
+    assert (status, console) == (2, "")
+    assert said.startswith("vlab: --gdb-level: Without --gdb nobody looks at a level.\n")
+
+
+def test_an_engine_that_can_not_be_built_is_told_of_as_all_else_is(run, monkeypatch):
+    monkeypatch.delenv("VLAB_ENGINE", raising=False)
+    monkeypatch.setattr(execute, "_warn", cache(execute._warn.__wrapped__))
+    monkeypatch.setattr(execute, "installed", lambda: True)
+    monkeypatch.setattr(execute, "lacking", lambda: VlabError("It is broken."))
+    said = "vlab: It is broken. Machines run on the interpreter: the same answers, more slowly.\n"
+    assert run("hello") == (0, HELLO, said)

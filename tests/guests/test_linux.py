@@ -2,8 +2,12 @@
 
 import io
 import os
+import signal
 import stat
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -65,10 +69,12 @@ def test_it_is_built_once_and_then_found(host, monkeypatch):
     monkeypatch.setenv("MAKEFLAGS_OF_READER", "-j")
     cache = host() / "cache" / "vlab"
     assert linux.built() is None
-    steps: list[None] = []
-    path = linux.image(lambda: steps.append(None))
-    assert len(steps) == 2
-    assert path == linux.built() == linux.image(lambda: pytest.fail("built again"))
+    steps: list[str] = []
+    path = linux.image(steps.append)
+    assert set(steps) == set(linux.STEPS)
+    assert (steps.count("unpack"), steps.count("compile")) == (1, 2)
+    assert steps == sorted(steps, key=list(linux.STEPS).index)
+    assert path == linux.built() == linux.image(lambda part: pytest.fail("built again"))
     assert sorted(cache.iterdir()) == [path], "nothing else is left behind"
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
     *config, by = path.read_text().splitlines()
@@ -131,3 +137,82 @@ def test_a_folder_that_can_not_be_written_is_said(host, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(VlabError, match="Linux can't be built"):
         linux.image()
+
+
+@pytest.mark.requires("make")
+@pytest.mark.parametrize("part", ["unpack", "compile", "clean"])
+def test_an_interrupted_build_goes_on_where_it_was_and_then_leaves_nothing(host, part):
+    cache = host() / "cache" / "vlab"
+
+    def interrupt(now: str) -> None:
+        if now == part:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        linux.image(interrupt)
+    (left,) = (path for path in cache.iterdir() if path.is_dir())
+    assert left.suffix == ".part"
+    assert (linux.built() is not None) == (part == "clean")
+    steps: list[str] = []
+    path = linux.image(steps.append)
+    assert {"unpack": "unpack", "compile": "compile", "clean": "clean"}[part] == steps[0]
+    assert sorted(cache.iterdir()) == [path]
+
+
+SLOW = """
+tinyconfig olddefconfig: ; @mkdir -p $(O)
+Image:
+	@echo '  CC      a.o'
+	@sh -c 'trap "" TERM; echo $$$$ > $(O)/pid; while :; do sleep 0.1; done'
+"""
+
+
+@pytest.mark.requires("make")
+def test_ctrl_c_ends_all_that_the_build_has_started_and_says_so_at_once(host, repository):
+    place = host(SLOW)
+    script = (
+        "import sys; from vlab import cli; from vlab.guests import linux, tools;"
+        "source, make = tools.Tool('linux', (sys.argv[1],), ''), tools.Tool('make', ('make',), '');"
+        "linux.NEEDS = (source, make); sys.exit(cli.main(['run', 'linux']))"
+    )
+    command = [sys.executable, "-c", script, str(place / "linux-source-9.tar.xz")]
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True) as running:
+        try:
+            found: list[Path] = []
+            for _wait in range(600):
+                found = [
+                    path for path in place.glob("cache/vlab/*.part/made/pid") if path.read_text().strip()
+                ]
+                if found:
+                    break
+                time.sleep(0.05)
+            pid = int(found[0].read_text())
+            running.send_signal(signal.SIGINT)
+            _out, said = running.communicate(timeout=30)
+        finally:
+            running.kill()
+    assert running.returncode == 130
+    assert said == (
+        "vlab: Building Linux, once: this takes some minutes.\n"
+        "vlab: Interrupted. What is built of Linux so far stays in the cache, and the next build goes on there.\n"
+    )
+    for _wait in range(100):  # until whoever adopts orphans has taken note
+        status = Path(f"/proc/{pid}/stat")
+        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(pid, signal.SIGKILL)
+        pytest.fail("a process of the build goes on")
+
+
+@pytest.mark.requires("make")
+def test_a_link_in_the_images_place_is_replaced(host, tmp_path):
+    host()
+    path = linux.image()
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    assert linux.image() == path
+    assert not path.is_symlink()
+    assert not (tmp_path / "elsewhere").exists()

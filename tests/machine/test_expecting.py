@@ -41,6 +41,13 @@ WRONG = {
     "step": (lambda: machine().step("x"), "'x' is no whole number"),
     "goto": (lambda: machine().goto("x"), "'x' is no whole number"),
     "back": (lambda: machine().back("x"), "'x' is no whole number"),
+    "steps below 0": (lambda: machine().run(-1), "-1 is below 0"),
+    "step below 0": (lambda: machine().step(-1), "-1 is below 0"),
+    "goto nowhere": (lambda: machine().goto(None), "None is no whole number"),
+    "back nowhere": (lambda: machine().back(None), "None is no whole number"),
+    "back below 0": (lambda: machine().back(-1), "-1 is below 0"),
+    "who wrote a text": (lambda: machine().who_wrote("x"), "'x' is not an address"),
+    "who wrote nothing": (lambda: machine().who_wrote(None), "None is not an address"),
     "a name for a snapshot": (lambda: machine().restore("monday"), "'monday' is no snapshot"),
     "a guest's constant": (lambda: guests.load("kernel", TICK="a"), "The constant TICK can't be 'a'"),  # type: ignore[arg-type]
     "another computer's snapshot": (

@@ -1,7 +1,9 @@
 """What `vlab run` starts: which computer, how many hypervisors deep, and the program that is put into it."""
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +115,10 @@ def build(
     from vlab.machine.execute import chosen_engine
     from vlab.machine.quirks import chosen_quirks
 
-    chosen_engine(engine)
+    with warnings.catch_warnings(record=True, action="always") as told:
+        chosen_engine(engine)
+    for warning in told:
+        _say(str(warning.message))
     faults = chosen_quirks(quirks)
     if "hardware-assisted" in techniques and "H" not in extensions.partition("_")[0]:
         extensions = "H" + extensions  # letters stand before names
@@ -188,17 +193,53 @@ def is_linux(name: str) -> bool:
 
 
 def linux_image() -> Path:
-    """Linux's image; while it is built, a bar on the reader's terminal."""
+    """Linux's image; while it is built, a sentence that says so, and bars on the reader's terminal."""
     from vlab.guests import linux
 
-    if (there := linux.built()) is not None:
-        return there
-    from tqdm import tqdm
+    with ExitStack() as bars:
+        try:
+            return linux.image(_Bars(bars).step)
+        except KeyboardInterrupt:
+            bars.close()
+            _say(
+                _(
+                    "Interrupted. What is built of Linux so far stays in the cache, and the next build goes on there."
+                )
+            )
+            raise
 
-    hidden = not is_terminal(sys.stderr)
-    title = _("Linux is built, once")
-    with tqdm(disable=hidden, desc=title, total=linux.STEPS, unit=_(" files"), leave=False) as progress:
-        return linux.image(progress.update)
+
+class _Bars:
+    """How far the building of Linux is: a sentence when it begins, and a bar for each part of it."""
+
+    def __init__(self, bars: ExitStack):
+        self._bars, self._part = bars, ""
+        self._update: Callable[[], object] = bool
+
+    def step(self, part: str) -> None:
+        """One more file of a part is done."""
+        if part != self._part:
+            self._begin(part)
+        self._update()
+
+    def _begin(self, part: str) -> None:
+        from tqdm import tqdm
+
+        from vlab.guests import linux
+
+        self._bars.close()
+        if not self._part and part != "clean":
+            _say(_("Building Linux, once: this takes some minutes."))
+        self._part = part
+        titles = {"unpack": _("unpacking"), "compile": _("compiling"), "clean": _("cleaning away")}
+        hidden = not is_terminal(sys.stderr)
+        bar = tqdm(disable=hidden, desc=titles[part], total=linux.STEPS[part], unit=_(" files"), leave=False)
+        self._update = self._bars.enter_context(bar).update
+
+
+def _say(message: str) -> None:
+    if sys.stderr is not None:
+        print(f"vlab: {message}", file=sys.stderr, flush=True)
 
 
 def _placed(program: "Program", memory: tuple[int, int], name: str) -> "Program":

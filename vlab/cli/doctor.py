@@ -33,7 +33,14 @@ def main(args: Namespace) -> int:
 
 def _table(findings: list["Finding"]) -> list[str]:
     marks = {"ok": _("ok"), "absent": "-", "missing": _("missing")}
-    rows = [(marks[f.state], f.name, f.found + (f"; {f.mend}" if f.mend else "")) for f in findings]
+    rows = [
+        (
+            marks[f.state],
+            f.name,
+            "; ".join(filter(None, (f.found.rstrip(".") if f.mend else f.found, f.mend))),
+        )
+        for f in findings
+    ]
     first = max(len(row[0]) for row in rows)
     second = max(len(row[1]) for row in rows)
     return [f"{mark:{first}}  {name:{second}}  {found}" for mark, name, found in rows]

@@ -219,6 +219,12 @@ def _add_results(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     """Build the computers, run the program, write what was asked for, and be the guest."""
+    if args.gdb is None and args.gdb_level is not None:
+        raise VlabError(
+            _("Without --gdb nobody looks at a level."),
+            where="--gdb-level",
+            mend=_("Name a port with --gdb, or leave --gdb-level out."),
+        )
     techniques = chosen_techniques(args.technique, args.depth, args.shadow)
     shadows = chosen_shadows(args.shadow, len(techniques))
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
@@ -343,7 +349,7 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
     if said := ending(run, end, program):
-        _say("\n".join(filter(None, (said, mend(guest, end, program)))))
+        _say("\n".join(filter(None, (said, mend(run, end, program)))))
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:

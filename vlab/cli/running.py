@@ -4,9 +4,9 @@ import codecs
 import sys
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vlab.language import _
+from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
     from vlab.machine import Computer, Machine
@@ -18,6 +18,9 @@ _CHUNK = (
 _ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
 _MAGIC, _MAGIC_AT = b"RSC\x05", 56  # what a raw image of Linux has there
 _JUMP_TO_ITSELF = 0x0000_006F
+_UNTIL_HANDLED = (
+    1000  # steps that a trap takes at most until its handler stands: deep inside, some for each level
+)
 
 
 class End(StrEnum):
@@ -44,10 +47,15 @@ class Run:
         """`show` is given each byte of the console; by default it goes to this terminal."""
         self.machine, self.guest, self.limit = machine, guest, limit
         self.why = ""  # what the guest does, if the run ended because it will do so for ever
+        self.began: FirstTrap | None = None  # if those are traps
         self._expected = None if expected is None else expected.encode("utf-8", "replace")
         self._found = False
         self._stops = False  # whether the machine has to stop when it is found
         self._retired = self._attempted = self._shown = 0
+        self._row = self._looked = (
+            machine.steps,
+            machine.steps,
+        )  # the last that was completed, was so between these
         self._show = show or _showing()
         guest.uart.listener = self._printed
 
@@ -104,11 +112,13 @@ class Run:
         """
         guest, hart = self.guest, self.guest.hart
         attempted, retired = guest.time - guest.skipped, hart.retired
+        self._looked = self._looked[1], self.machine.steps
         if retired != self._retired:
-            self._retired, self._attempted = retired, attempted
+            self._retired, self._attempted, self._row = retired, attempted, self._looked
         if hart.csr.deadline() is not None or hart.interrupt() is not None:
             return ""
         if attempted - self._attempted >= _ENOUGH_TRAPS:
+            self.began = _first_trap(self.machine, guest, *self._row)
             return _traps_for_ever(guest)
         stands = not hart.mmu.fetches.key.paged and guest.memory.holds(hart.pc, 4)
         if stands and int.from_bytes(guest.memory.peek(hart.pc, 4), "little") == _JUMP_TO_ITSELF:
@@ -116,11 +126,80 @@ class Run:
         return ""
 
 
-def _traps_for_ever(guest: "Computer") -> str:
+class FirstTrap(NamedTuple):
+    """The trap after which nothing was completed any more: what is in `xepc`, `xcause`, `xtval` and `xtvec` of x."""
+
+    level: str
+    pc: int
+    cause: int
+    value: int
+    vector: int
+
+    def told(self, program: "Program") -> str:
+        """In a sentence; in two, where nobody has set a trap handler."""
+        from vlab.riscv.privilege import cause_title
+
+        place, cause = _place(self.pc, program), cause_title(self.cause)
+        if self.cause in _about_addresses() and self.value != self.pc:
+            said = _("The first trap was at {place}: {cause}, address {address:#x}.")
+            said = said.format(place=place, cause=cause, address=self.value)
+        else:
+            said = _("The first trap was at {place}: {cause}.").format(place=place, cause=cause)
+        unset = _("{register} is 0: no trap handler was set.").format(register=f"{self.level}tvec")
+        return said if self.vector else f"{said} {unset}"
+
+
+def _about_addresses() -> tuple[int, ...]:
+    """Causes of traps whose `xtval` is an address."""
+    from vlab.riscv import Cause
+
+    return tuple(cause for cause in Cause if cause.name.endswith(("FAULT", "MISALIGNED")))
+
+
+def _first_trap(machine: "Machine", guest: "Computer", before: int, after: int) -> FirstTrap | None:
+    """The past is replayed to find it; between these two steps the last instruction was completed.
+
+    None if it isn't found there. The machine is then as it was, and no listener has heard.
+    """
+    retired = guest.hart.retired
+    try:
+        with machine.history.ahead():
+            while before < after:
+                middle = (before + after) // 2
+                machine.goto(middle)
+                # A resident's work is one step: the machine may stand before the one that was asked for.
+                before, after = (before, middle) if guest.hart.retired == retired else (middle + 1, after)
+            machine.goto(after)
+            pc = guest.hart.pc
+            for _step in range(_UNTIL_HANDLED):
+                machine.run(1)
+                if (found := _taken(guest, pc)) is not None:
+                    return found
+    except VlabError:
+        pass  # its past is not known so far back
+    return None
+
+
+def _taken(guest: "Computer", pc: int) -> FirstTrap | None:
+    """The trap at an address, if the guest stands at its handler's begin."""
+    hart, level = guest.hart, _handling(guest)
+    at, cause, value, vector = (hart.csr[f"{level}{name}"] for name in ("epc", "cause", "tval", "tvec"))
+    # Before the first trap all of them are 0, and somebody may have jumped there.
+    taken = at == pc and hart.pc == vector & -4 and (pc or cause)
+    return FirstTrap(level, pc, cause, value, vector & -4) if taken else None
+
+
+def _handling(guest: "Computer") -> str:
+    """The letter before the CSRs of who handles the trap that the guest has taken."""
     from vlab.riscv import Mode
+
+    return "m" if guest.hart.mode == Mode.M else "s"
+
+
+def _traps_for_ever(guest: "Computer") -> str:
     from vlab.riscv.privilege import cause_title
 
-    csr, level = guest.hart.csr, "m" if guest.hart.mode == Mode.M else "s"
+    csr, level = guest.hart.csr, _handling(guest)
     vector, cause = csr[f"{level}tvec"] & -4, cause_title(csr[f"{level}cause"])
     return _("traps for ever: its trap handler, at {vector:#x}, begins with another trap ({cause})").format(
         vector=vector, cause=cause
@@ -129,23 +208,29 @@ def _traps_for_ever(guest: "Computer") -> str:
 
 def ending(run: Run, end: End, program: "Program") -> str:
     """Where a run that did not end by itself has left the guest, in a sentence; else an empty text."""
-    place = _place(run.guest, program)
+    place = _place(run.guest.hart.pc, program)
     match end:
         case End.LIMIT:
             said = _("The limit of {limit:_} instructions is reached; the guest is at {place}.")
             return said.format(limit=run.limit, place=place)
         case End.ENDLESS:
-            return _("The guest {why}; it is at {place}.").format(why=run.why, place=place)
+            said = _("The guest {why}; it is at {place}.").format(why=run.why, place=place)
+            return said if run.began is None else f"{run.began.told(program)} {said}"
         case End.INTERRUPTED:
             return _("Interrupted; the guest is at {place}.").format(place=place)
     return _stopped(run.guest)
 
 
-def mend(guest: "Computer", end: End, program: "Program") -> str:
+def mend(run: Run, end: End, program: "Program") -> str:
     """What the reader can do about such an end; nothing if that isn't known."""
+    guest = run.guest
     if end is End.LIMIT:
         return _("--max-instructions sets another limit.")
-    if end is End.ENDLESS and not guest.residents and _is_linux_kernel(guest, program.entry):
+    if (
+        end is End.ENDLESS
+        and not guest.residents
+        and (_called(run) or _is_linux_kernel(guest, program.entry))
+    ):
         return _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
     if end is End.ENDLESS and (address := _beyond_memory(guest)) is not None:
         return _(
@@ -162,14 +247,20 @@ def mend(guest: "Computer", end: End, program: "Program") -> str:
 def _beyond_memory(guest: "Computer") -> int | None:
     """The address behind its memory at which the guest's last trap was about a load or store; else None."""
     from vlab.machine.memory import LIMIT
-    from vlab.riscv import Cause, Mode
+    from vlab.riscv import Cause
 
-    csr, memory = guest.hart.csr, guest.memory
-    level = "m" if guest.hart.mode == Mode.M else "s"
+    csr, memory, level = guest.hart.csr, guest.memory, _handling(guest)
     cause, address = csr[f"{level}cause"], csr[f"{level}tval"]
     faults = (Cause.LOAD_ACCESS_FAULT, Cause.STORE_ACCESS_FAULT)
     beyond = memory.base + memory.size <= address < memory.base + LIMIT
     return address if cause in faults and beyond else None
+
+
+def _called(run: Run) -> bool:
+    """Whether the guest asked for something in M mode, where nobody is to answer."""
+    from vlab.riscv import Cause
+
+    return run.began is not None and run.began.cause == Cause.ECALL_FROM_M and not run.began.vector
 
 
 def _is_linux_kernel(guest: "Computer", entry: int) -> bool:
@@ -184,9 +275,8 @@ def _stopped(guest: "Computer") -> str:
     return _("The guest was {stopped}.").format(stopped=stopped) if stopped else ""
 
 
-def _place(guest: "Computer", program: "Program") -> str:
-    """Where the guest stands, in numbers and in words."""
-    pc = guest.hart.pc
+def _place(pc: int, program: "Program") -> str:
+    """Where in the program this is, in numbers and in words."""
     symbol = program.symbol_at(pc)
     return f"{pc:#x}" if symbol is None else f"{pc:#x} ({symbol[0]}+{symbol[1]:#x})"
 

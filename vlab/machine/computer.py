@@ -257,8 +257,10 @@ class Computer(Drawn, ABC):
         CPU, page walks that set A and D, devices, and residents all count, and the same value too. The past is
         replayed; the machine is then as it was. VlabError where there is no memory.
         """
+        from vlab.machine.expecting import expect_address
         from vlab.machine.writes import who_wrote
 
+        expect_address(address)
         return who_wrote(self, address)
 
     @property

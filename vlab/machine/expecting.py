@@ -24,10 +24,31 @@ def expect_whole(*given: object) -> None:
     """VlabError unless each is a whole number; None stands for one that was not given."""
     for number in given:
         if number is not None and not isinstance(number, int):
-            raise VlabError(
-                _("{given} is no whole number.").format(given=repr(number)[:40]),
-                mend=_("Give a whole number of Python's: `1000`, or `int(…)`."),
-            )
+            raise _not_whole(number)
+
+
+def _not_whole(given: object) -> VlabError:
+    return VlabError(
+        _("{given} is no whole number.").format(given=repr(given)[:40]),
+        mend=_("Give a whole number of Python's: `1000`, or `int(…)`."),
+    )
+
+
+def expect_number(given: object) -> None:
+    """VlabError unless it is a whole number, and was given."""
+    if given is None:
+        raise _not_whole(given)
+    expect_whole(given)
+
+
+def expect_count(given: object) -> None:
+    """VlabError unless it is a whole number that is not below 0."""
+    expect_number(given)
+    if isinstance(given, int) and given < 0:
+        raise VlabError(
+            _("{given} is below 0.").format(given=given),
+            mend=_("Give 0 or more: `back` is the one that goes back."),
+        )
 
 
 def expect_asked(given: object) -> None:

@@ -13,7 +13,7 @@ from vlab.machine.choices import GATE
 from vlab.machine.computer import Computer, Resident, gate, parse_size, standing, word_of
 from vlab.machine.execute import PACES, chosen_engine
 from vlab.machine.execute.native.issuing import Issuing
-from vlab.machine.expecting import expect_asked, expect_whole
+from vlab.machine.expecting import expect_asked, expect_count, expect_number, expect_whole
 from vlab.machine.h_extension import chosen_extensions
 from vlab.machine.hart import MASK, Hart
 from vlab.machine.history import ISSUE_WORK, LOOP_WORK, History
@@ -194,7 +194,9 @@ class Machine(Computer):
         from one and each device access, and now and then between, which is much faster. Ctrl-C stops between two
         instructions, with a KeyboardInterrupt.
         """
-        expect_whole(instructions, time)
+        expect_whole(time)
+        if instructions is not None:
+            expect_count(instructions)
         expect_asked(until)
         stop = None if instructions is None else self.steps + instructions
         self._asked = until is not None
@@ -234,7 +236,7 @@ class Machine(Computer):
 
     def step(self, count: int = 1) -> "Machine":
         """Attempt `count` instructions (a resident's work counts as one step) and be the result."""
-        expect_whole(count)
+        expect_count(count)
         for _step in range(count):
             self.run(1)
         return self
@@ -442,11 +444,11 @@ class Machine(Computer):
 
     def goto(self, step: int) -> Stop:
         """Go to the state after `step` attempted instructions, back or forth, by replay from a checkpoint."""
-        expect_whole(step)
+        expect_number(step)
         with Interruptible():
             return self.history.goto(step)
 
     def back(self, steps: int = 1) -> Stop:
         """Go `steps` attempted instructions back."""
-        expect_whole(steps)
+        expect_count(steps)
         return self.goto(max(0, self.steps - steps))

@@ -118,7 +118,7 @@ def _last_write_between(machine: "Machine", start: int, end: int, seen: int, add
 
     machine.history.rewind(start)
     with listening(machine, address, stored):
-        machine.run(end - machine.steps)
+        machine.run(max(0, end - machine.steps))
         if machine.history.seen < seen:
             machine.history.deliver()
     return found[0] if found else None

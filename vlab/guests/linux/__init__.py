@@ -8,6 +8,7 @@ It needs 16 MiB of memory and compressed instructions: `Machine(memory="16M", ex
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,28 +29,41 @@ NEEDS = (
     Tool("bison", ("bison",), "bison"),
     Tool("flex", ("flex",), "flex"),
 )
-STEPS = 980  # about so many files are compiled and linked
+STEPS = {
+    "unpack": 80_000,
+    "compile": 980,
+    "clean": 85_000,
+}  # the parts of a build, and about so many files in each
 _HERE = Path(__file__).parent
 _CROSS = "riscv64-linux-gnu-"
+_PATIENCE = 2  # seconds that a command has to end when it is asked to
 _LAST = 20  # lines of what failed, to show
 _INITRAMFS = "dir /dev 755 0 0\nnod /dev/console 600 0 0 c 5 1\nfile /init {init} 755 0 0\n"
 _SAME = {  # so that what is built says nothing of who built it, where, nor when
     "KBUILD_BUILD_TIMESTAMP": "Thu Jan 1 00:00:00 UTC 1970",
     "KBUILD_BUILD_USER": "vlab",
     "KBUILD_BUILD_HOST": "vlab",
+    "KBUILD_BUILD_VERSION": "1",  # nor how often it was begun
     "LC_ALL": "C",
 }
 
 
-def image(step: Callable[[], object] = lambda: None) -> Path:
+def image(step: Callable[[str], object] = lambda part: None) -> Path:
     """The kernel's raw image, its program in it; built, which takes some minutes, where it isn't in the cache yet.
 
-    `step` is called after each file that was compiled, about `STEPS` times.
+    `step` is called with the part of the build after each of its files: see `STEPS`. A build that was interrupted
+    stays in the cache, as `*.part`, and goes on the next time.
 
     Raises:
         VlabError: where this host lacks something to build it with, or the build fails.
     """
     if (there := built()) is not None:
+        if (left := _unfinished(there)).is_dir():
+            try:
+                with _alone(left, wait=False):
+                    _clean(left, step)
+            except OSError:
+                pass  # another one is at it, or may
         return there
     if lacking := [tool for tool in NEEDS if tool.path() is None]:
         raise VlabError(
@@ -58,13 +72,21 @@ def image(step: Callable[[], object] = lambda: None) -> Path:
             ),
             mend=_("Once: {mend}").format(mend=mend(lacking)),
         )
-    from tempfile import TemporaryDirectory
-
     path = _path()
+    folder = _unfinished(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=path.parent, prefix="linux-", suffix=".part") as folder:
-            return _build(Path(folder), step).replace(path)
+        folder.mkdir(exist_ok=True)
+        with _alone(folder):
+            if path.is_file():  # another one has built it meanwhile
+                return path
+            try:
+                _build(folder, step).replace(path)
+            except VlabError:
+                _clean(folder, step)  # who knows what failed: the next one begins anew
+                raise
+            _clean(folder, step)
+        return path
     except OSError as error:
         raise VlabError(
             _("Linux can't be built: {reason}.").format(reason=error.strerror or error),
@@ -91,14 +113,46 @@ def _path() -> Path:
     return max(folder.glob(f"linux-{recipe}-*[0-9a-f]"), default=folder / f"linux-{recipe}")
 
 
+def _unfinished(path: Path) -> Path:
+    """The folder in which an image is built."""
+    return path.with_name(f"{path.name}.part")
+
+
+@contextmanager
+def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """While nobody else builds in this folder; whoever does is waited for, or else it is an OSError."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _clean(folder: Path, step: Callable[[str], object]) -> None:
+    """Take a folder away. It has many thousands of files; where a step raises, the next build goes on."""
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            Path(place, name).unlink()
+            step("clean")
+        for name in folders:
+            inner = Path(place, name)
+            if inner.is_symlink():
+                inner.unlink()
+            else:
+                inner.rmdir()
+    folder.rmdir()
+
+
 def _digest(*parts: bytes) -> str:
     return sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _build(folder: Path, step: Callable[[], object]) -> Path:
-    """The image, made of the source in a folder for nothing else."""
-    _run(["tar", "xf", NEEDS[0].path() or "", "-C", folder], folder)
-    (tree,) = folder.iterdir()
+def _build(folder: Path, step: Callable[[str], object]) -> Path:
+    """The image, made of the source in a folder for nothing else but builds of it."""
+    (tree,) = _unpacked(folder, step).iterdir()
     init, made = folder / "init", folder / "made"
     options = "-march=rv64imac", "-mabi=lp64", "-mno-relax"
     _run([f"{_CROSS}as", *options, "-o", folder / "init.o", _HERE / "init.s"], folder)
@@ -111,12 +165,32 @@ def _build(folder: Path, step: Callable[[], object]) -> Path:
         config.write((_HERE / "config").read_text(encoding="utf-8"))
         config.write(f'CONFIG_INITRAMFS_SOURCE="{folder / "initramfs"}"\n')
     _run([*make, "olddefconfig"], folder)
-    _run([*make, f"-j{os.cpu_count() or 1}", "Image"], folder, step)
+    _run([*make, f"-j{os.cpu_count() or 1}", "Image"], folder, _of("compile", step))
     return made / "arch" / "riscv" / "boot" / "Image"
 
 
-def _run(command: Sequence[str | Path], folder: Path, step: Callable[[], object] = lambda: None) -> None:
-    """Run a command; VlabError, with the last that it said, if it fails."""
+def _unpacked(folder: Path, step: Callable[[str], object]) -> Path:
+    """The folder with the source's one; it has its name when all of it is there."""
+    source, half = folder / "source", folder / "source.part"
+    if not source.is_dir():
+        half.mkdir(exist_ok=True)
+        _run(["tar", "xvf", NEEDS[0].path() or "", "-C", half], folder, lambda line: step("unpack"))
+        half.rename(source)
+    return source
+
+
+def _of(part: str, step: Callable[[str], object]) -> Callable[[str], object]:
+    """A step for each line that tells of a file: `make` puts two blanks before it."""
+    return lambda line: step(part) if line.startswith("  ") else None
+
+
+def _run(
+    command: Sequence[str | Path], folder: Path, hear: Callable[[str], object] = lambda line: None
+) -> None:
+    """Run a command, and hear each line that it says; VlabError, with the last of them, if it fails.
+
+    It has a process group of its own, which ends with us.
+    """
     import subprocess
 
     words = [str(word) for word in command]
@@ -131,11 +205,12 @@ def _run(command: Sequence[str | Path], folder: Path, step: Callable[[], object]
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        process_group=0,
     ) as running:
         try:
-            said = deque(_told(running, step), maxlen=_LAST)
+            said = deque(_told(running, hear), maxlen=_LAST)
         except BaseException:
-            running.terminate()
+            _end(running)
             raise
     if running.returncode:
         raise VlabError(
@@ -146,10 +221,25 @@ def _run(command: Sequence[str | Path], folder: Path, step: Callable[[], object]
         )
 
 
-def _told(running: "subprocess.Popen[str]", step: Callable[[], object]) -> Iterator[str]:
-    """What a command says, line by line; `make` says a line for each file, two blanks before it."""
+def _end(running: "subprocess.Popen[str]") -> None:
+    """End a command, and all that it has started: who doesn't when asked to, does without."""
+    import signal
+    import subprocess
+
+    os.killpg(running.pid, signal.SIGTERM)
+    try:
+        running.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(running.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # all have ended
+
+
+def _told(running: "subprocess.Popen[str]", hear: Callable[[str], object]) -> Iterator[str]:
+    """What a command says, line by line."""
     assert running.stdout is not None
     for line in running.stdout:
-        if line.startswith("  "):
-            step()
+        hear(line)
         yield line

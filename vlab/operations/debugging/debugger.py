@@ -194,7 +194,7 @@ class Debugger:
         """Run to a step, or to a breakpoint, of this computer or another one: CONDITION."""
         machine = self.machine
         if not self._translated:
-            return machine.run(end - machine.steps, until=self._off, each=False)
+            return machine.run(max(0, end - machine.steps), until=self._off, each=False)
         while machine.steps < end and not self._off():
             if self.step().why == "asleep":
                 return Stop.ASLEEP

@@ -79,6 +79,18 @@ def test_what_is_no_plain_file_is_not_taken(place, kind):
     assert kept("one") is None
 
 
+def test_a_link_in_the_place_of_a_file_is_replaced_and_what_it_points_to_stays(place, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"another's")
+    elsewhere.chmod(0o644)
+    place.unlink()
+    place.symlink_to(elsewhere)
+    keep("one", CODE)
+    assert not place.is_symlink()
+    assert kept("one") == CODE
+    assert (elsewhere.read_bytes(), elsewhere.stat().st_mode & 0o777) == (b"another's", 0o644)
+
+
 def test_a_host_that_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (tmp_path / "file").touch()

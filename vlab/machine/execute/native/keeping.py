@@ -9,7 +9,7 @@ import stat
 from hashlib import sha256
 from pathlib import Path
 
-from vlab.files import write_atomically
+from vlab.files import cache_folder, write_atomically
 
 _DIGEST = 32  # bytes of a sha256, at the begin of a file
 _MOST = 1 << 24  # bytes of a file; what is larger, nobody here has written
@@ -18,7 +18,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 def kept(key: str) -> bytes | None:
     """What is kept under a key, if it is whole, and nobody else can have written it."""
-    folder = _folder()
+    folder = cache_folder()
     if folder is None or not _own(folder):
         return None
     try:
@@ -39,15 +39,13 @@ def kept(key: str) -> bytes | None:
 
 def keep(key: str, content: bytes) -> None:
     """Keep it for the next time, if that can be."""
-    folder = _folder()
+    folder = cache_folder()
     if folder is None:
         return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _own(folder):
-            path = folder / f"{key}.o"
-            write_atomically(path, _digest(key, content) + content)
-            path.chmod(0o600)
+            write_atomically(folder / f"{key}.o", _digest(key, content) + content, private=True)
     except OSError:
         pass  # a host that keeps nothing makes it each time
 
@@ -55,13 +53,6 @@ def keep(key: str, content: bytes) -> None:
 def _digest(key: str, content: bytes) -> bytes:
     """It has the key in it: what was made for another host's processor is not taken for this one's."""
     return sha256(key.encode() + content).digest()
-
-
-def _folder() -> Path | None:
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vlab"
-    except RuntimeError:  # a user without a home
-        return None
 
 
 def _own(folder: Path) -> bool:
