@@ -20,6 +20,7 @@ from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Machine
 from vlab.machine.memory import RAM_BASE
+from vlab.machine.sbi import Sbi
 from vlab.operations.debugging import Debugger, debugger, registers, serve
 from vlab.operations.debugging.packets import LONGEST, Packets, unescaped
 from vlab.operations.debugging.packets import packet as made
@@ -232,6 +233,23 @@ def test_memory_is_what_the_current_mode_sees():
     assert stub.answer(b"m4000fff8,10") == b"00" * 8  # as far as there is memory
     assert stub.answer(b"Z2,40008000,8") == b"OK"
     assert stub.answer(b"Z2,80008000,8") == b"E0e"
+
+
+def firmware():
+    """A machine on which a kernel is to be started by firmware in Python: it stands there still."""
+    machine = Machine(memory="4M")
+    Sbi(machine).load(assemble("nop\n li s0, 5\n j .", base=0x80200000))
+    return machine
+
+
+def test_where_a_resident_stands_there_is_something_to_decode():
+    stub = Stub(Debugger(firmware()))
+    assert stub.answer(b"m4000000000000000,4") == b"73000000"
+    assert stub.answer(b"m4000000000000000,40") == b"73000000"
+    assert stub.answer(b"m4000000000000002,1") == b"00"
+    assert stub.answer(b"m4000000000000004,4") == stub.answer(b"m3ffffffffffffffe,4") == b"E0e"
+    assert stub.answer(b"M4000000000000000,1:00") == b"E0e"
+    assert Stub(Debugger(Machine(memory="64K"))).answer(b"m4000000000000000,4") == b"E0e"
 
 
 def test_breakpoints_steps_and_the_way_back(client):
@@ -509,6 +527,18 @@ def test_gdb_debugs_both_ways(kind):
     assert f"=> {store}" in out
     assert "instructions attempted" in out
     assert "No more reverse-execution history" in out
+    assert left == "detached"
+
+
+@pytest.mark.requires("gdb")
+def test_gdb_steps_off_from_where_a_resident_stands():
+    left, out = gdb(firmware(), "x/i $pc", "stepi", "x/i $pc", "reverse-stepi", "x/i $pc", "detach")
+    assert [line.split()[1:] for line in out.splitlines() if line.startswith("=> ")] == [
+        ["0x4000000000000000:", "ecall"],
+        ["0x80200000:", "nop"],
+        ["0x4000000000000000:", "ecall"],
+    ], out
+    assert "Cannot access memory" not in out
     assert left == "detached"
 
 

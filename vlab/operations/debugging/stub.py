@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 
 from vlab.hypervisor import VirtualMachine
 from vlab.language import VlabError, _
-from vlab.machine import Computer
+from vlab.machine import GATE, Computer
+from vlab.machine.computer import word_of
 from vlab.machine.look import physical_address
 from vlab.machine.memory import PAGE
 from vlab.operations.debugging import registers
@@ -120,12 +121,22 @@ class Stub:
         numbers = _numbers(rest, b",")
         if numbers is None or len(numbers) != 2:
             return _BAD
-        found = b""
-        for physical, length in self._pieces(numbers[0], min(numbers[1], LONGEST // 2)):
+        start, size = numbers[0], min(numbers[1], LONGEST // 2)
+        found = self._at_gate(start, size)
+        for physical, length in self._pieces(start, size):
             if physical is None:
                 break
             found += self.computer.memory.peek(physical, length)
         return found.hex().encode() or (_NO_MEMORY if numbers[1] else b"")
+
+    def _at_gate(self, start: int, size: int) -> bytes:
+        """What is read at GATE where a resident stands: nothing is there, but GDB decodes whatever pc points at.
+
+        `ecall` says it best: from there on, the environment is at work.
+        """
+        if not self.computer.residents or not GATE <= start < GATE + 4:
+            return b""
+        return word_of("ecall").to_bytes(4, "little")[start - GATE :][:size]
 
     def _write_hex(self, rest: bytes) -> bytes:
         place, _colon, content = rest.partition(b":")
