@@ -291,6 +291,33 @@ def test_an_interruption_while_it_runs(client):
     assert client.ask("s") == "T05thread:1;"
 
 
+ENDLESS = b"qRcmd," + b"goto 999999999999999".hex().encode()
+
+
+def test_a_monitor_command_can_be_interrupted(client):
+    client.send(packet(ENDLESS))
+    assert client.receive() == b"O"  # so that GDB looks whether Ctrl-C was pressed
+    client.send(b"\x03")
+    while (said := client.receive()) == b"O":
+        pass
+    assert bytes.fromhex(said.decode()).startswith(b"Interrupted at step ")
+    assert client.computer.steps > 0
+
+
+def test_who_asks_something_else_waits_for_a_monitor_command_no_more(client):
+    client.send(packet(ENDLESS))
+    assert client.receive() == b"O"
+    assert client.ask("qC") == "QC1"
+    assert client.ask("qAttached") == "1"
+
+
+def test_a_monitor_command_ends_when_who_asked_has_gone():
+    with Client(Machine(assemble("1: j 1b"), memory="64K")) as client:
+        client.send(packet(ENDLESS))
+        assert client.receive() == b"O"
+    assert client.left == ["gone"]
+
+
 def test_a_packet_again_and_none_acknowledged(client):
     client.send(b"-")
     assert client.ask("qC") == "QC1"
@@ -304,7 +331,13 @@ def test_a_packet_again_and_none_acknowledged(client):
 def test_the_guest_switches_off():
     machine = Machine(guests.load("hello"), memory="64K")
     with Client(machine) as client:
-        assert client.ask("c") == client.ask("?") == client.ask("c") == "W00"
+        end = "T05replaylog:end;thread:1;"
+        assert client.ask("c") == client.ask("?") == client.ask("c") == client.ask("s") == end
+        assert client.told == "The computer is off; its status is 0.\n" * 3
+        last = client.computer.steps
+        assert client.ask("bs") == "T05thread:1;"
+        assert client.computer.steps == last - 1
+        assert client.ask("c") == end
         client.ask("k")
     assert client.left == ["killed"]
     assert machine.console == "Hello from a computer.\n"
@@ -321,11 +354,24 @@ def test_monitor_commands():
         assert client.monitor("step") == f"{vm!r}: 2 instructions attempted; the machine: {machine.steps}\n"
         assert client.monitor("goto 0").startswith("At step 0.")
         assert client.monitor("who 80000000") == "Nobody wrote it since the history began.\n"
+        for command, said in (
+            ("frob", "There is no command frob.\n`exits`: why"),
+            ("", "`exits`: why"),
+            ("help", "`exits`: why"),
+            ("goto foo", "`goto` takes a step, a decimal number: `goto 1000`.\n"),
+            ("goto", "`goto` takes a step"),
+            ("who foo", "`who` takes an address, a hexadecimal number: `who 0x80000000`.\n"),
+            ("who 0 1", "`who` takes an address"),
+            ("who 10", "There is no memory at 0x10.\n"),
+            ("goto 0", "At step 0. `maintenance flush register-cache` lets GDB look again.\n"),
+        ):
+            assert client.monitor(command).startswith(said)
         for nonsense in ("", "what", "goto x", "who z", "who", "goto 99999999999999999999"[:12], "\x00"):
             assert client.monitor(nonsense)
     assert client.left == ["gone"]
     with Client(machine) as client:
         assert "no exits" in client.monitor("exits")
+        assert client.monitor("step") == f"{machine!r}\n"
         assert client.ask("D") == "OK"
     assert client.left == ["detached"]
 
@@ -544,9 +590,11 @@ def test_gdb_steps_off_from_where_a_resident_stands():
 
 @pytest.mark.requires("gdb")
 def test_gdb_sees_the_end_and_may_kill():
-    left, out = gdb(Machine(guests.load("hello"), memory="64K"), "continue")
-    assert "exited normally" in out
-    assert left == "gone"
+    machine = Machine(guests.load("hello"), memory="64K")
+    left, out = gdb(machine, "continue", "break *0x80000004", "reverse-continue", "p/x $pc", "detach")
+    assert "The computer is off; its status is 0." in out
+    assert "$1 = 0x80000004" in out
+    assert left == "detached"
     left, out = gdb(Machine(guests.load("hello"), memory="64K"), "stepi", "kill")
     assert left == "killed"
 

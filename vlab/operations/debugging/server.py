@@ -2,6 +2,7 @@
 
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 from vlab.language import VlabError, _
@@ -12,6 +13,7 @@ from vlab.operations.debugging.stub import Stub
 
 _HOST = "127.0.0.1"
 _PIECE = 1 << 16
+_SILENCE = 0.5  # seconds for which a `monitor` command says nothing
 _MOST_AHEAD = 1024  # packets that wait while the computer runs
 
 
@@ -46,9 +48,13 @@ class _Session:
 
     def __init__(self, computer: Computer, connection: socket.socket):
         self._connection, self._packets = connection, Packets()
-        self._stub = Stub(Debugger(computer, self._interrupted))
+        self._stub = Stub(Debugger(computer, self._interrupted), self._tell)
         self._waiting: list[bytes | None] = []  # what came while the computer ran
         self._last = b""
+        self._commanded = self._given_up = (
+            False  # a `monitor` command is at work; nobody waits for its answer
+        )
+        self._told = 0.0
 
     def run(self) -> str:
         """Answer until it leaves."""
@@ -68,8 +74,15 @@ class _Session:
         acknowledgement = b"+" if self._stub.acknowledging else b""
         if acknowledgement:
             self._connection.sendall(acknowledgement)
-        self._last = packet(self._stub.answer(payload))
-        self._connection.sendall(self._last)
+        self._commanded, self._given_up = payload.startswith(b"qRcmd,"), False
+        answer = self._stub.answer(payload)
+        if not self._given_up:
+            self._last = packet(answer)
+            self._connection.sendall(self._last)
+
+    def _tell(self, text: str) -> None:
+        self._connection.sendall(packet(b"O" + text.encode("utf-8", "replace").hex().encode()))
+        self._told = time.monotonic()
 
     def _taken(self) -> Iterator[bytes | None]:
         while True:
@@ -92,4 +105,10 @@ class _Session:
         if INTERRUPT in self._waiting:
             self._waiting.remove(INTERRUPT)
             return True
-        return False
+        if not self._commanded:
+            return False
+        if time.monotonic() > self._told + _SILENCE:
+            self._tell("")  # GDB heeds Ctrl-C only when it hears something
+        # It sends nothing before it has its answer, unless it waits for that no more.
+        self._given_up = any(payload not in (None, b"-") for payload in self._waiting)
+        return self._given_up
