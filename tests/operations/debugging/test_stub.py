@@ -296,17 +296,15 @@ ENDLESS = b"qRcmd," + b"goto 999999999999999".hex().encode()
 
 def test_a_monitor_command_can_be_interrupted(client):
     client.send(packet(ENDLESS))
-    assert client.receive() == b"O"  # so that GDB looks whether Ctrl-C was pressed
+    time.sleep(0.2)
     client.send(b"\x03")
-    while (said := client.receive()) == b"O":
-        pass
-    assert bytes.fromhex(said.decode()).startswith(b"Interrupted at step ")
+    assert bytes.fromhex(client.receive().decode()).startswith(b"Interrupted at step ")
     assert client.computer.steps > 0
 
 
 def test_who_asks_something_else_waits_for_a_monitor_command_no_more(client):
     client.send(packet(ENDLESS))
-    assert client.receive() == b"O"
+    time.sleep(0.2)
     assert client.ask("qC") == "QC1"
     assert client.ask("qAttached") == "1"
 
@@ -314,7 +312,7 @@ def test_who_asks_something_else_waits_for_a_monitor_command_no_more(client):
 def test_a_monitor_command_ends_when_who_asked_has_gone():
     with Client(Machine(assemble("1: j 1b"), memory="64K")) as client:
         client.send(packet(ENDLESS))
-        assert client.receive() == b"O"
+        time.sleep(0.2)
     assert client.left == ["gone"]
 
 

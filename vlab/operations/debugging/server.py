@@ -2,7 +2,6 @@
 
 import select
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 from vlab.language import VlabError, _
@@ -13,7 +12,6 @@ from vlab.operations.debugging.stub import Stub
 
 _HOST = "127.0.0.1"
 _PIECE = 1 << 16
-_SILENCE = 0.5  # seconds for which a `monitor` command says nothing
 _MOST_AHEAD = 1024  # packets that wait while the computer runs
 
 
@@ -54,7 +52,6 @@ class _Session:
         self._commanded = self._given_up = (
             False  # a `monitor` command is at work; nobody waits for its answer
         )
-        self._told = 0.0
 
     def run(self) -> str:
         """Answer until it leaves."""
@@ -82,7 +79,6 @@ class _Session:
 
     def _tell(self, text: str) -> None:
         self._connection.sendall(packet(b"O" + text.encode("utf-8", "replace").hex().encode()))
-        self._told = time.monotonic()
 
     def _taken(self) -> Iterator[bytes | None]:
         while True:
@@ -107,8 +103,6 @@ class _Session:
             return True
         if not self._commanded:
             return False
-        if time.monotonic() > self._told + _SILENCE:
-            self._tell("")  # GDB heeds Ctrl-C only when it hears something
-        # It sends nothing before it has its answer, unless it waits for that no more.
+        # GDB sends nothing before it has its answer, unless it waits for that no more: Ctrl-C does it.
         self._given_up = any(payload not in (None, b"-") for payload in self._waiting)
         return self._given_up
