@@ -323,6 +323,7 @@ def test_a_packet_again_and_none_acknowledged(client):
     assert client.receive() == b"QC1"
     client.send(b"$g#00")
     assert client.ask("QStartNoAckMode") == "OK"
+    client.send(b"-")
     assert client.ask("qAttached") == "1"
 
 

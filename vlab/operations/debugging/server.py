@@ -60,7 +60,8 @@ class _Session:
                 if self._stub.acknowledging:
                     self._connection.sendall(b"-")
             elif payload == b"-":
-                self._connection.sendall(self._last)
+                if self._stub.acknowledging:  # else GDB says so too when it is tired of waiting
+                    self._connection.sendall(self._last)
             elif payload != INTERRUPT:  # it stands still already
                 self._answer(payload)
                 if self._stub.over:
