@@ -3,6 +3,7 @@
 import signal
 from itertools import pairwise
 from math import log2
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from tests.machine.programs import OFF, machine, spaced
 from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Computer, Machine, Stop, history, standing
+from vlab.machine import Computer, Machine, Stop, history, standing, writes
 from vlab.machine.execute import PACES
 from vlab.machine.history import History
 from vlab.machine.memory import PAGE
@@ -598,18 +599,40 @@ def last_by_brute_force(machine, steps, address):
         [0x80004008, 0x80005000, 0x80005008, 0x80006000, 0x80008000, 0x80008008, 0x80008010, 0x80004010]
     ),
     st.sampled_from([7, 40, 1000]),
+    st.sampled_from([1, 5, 30, writes.SPAN]),
 )
-def test_who_wrote_is_what_brute_force_finds(steps, address, spacing):
+def test_who_wrote_is_what_brute_force_finds(steps, address, spacing, span):
     m = Machine(assemble(WRITERS), memory="64K")
     spaced(m, spacing)
     m.run(steps)
-    before = m.snapshot()
-    found = m.who_wrote(address + 3)
+    before, checkpoints = m.snapshot(), dict(m.history.checkpoints)
+    with patch.object(writes, "SPAN", span):
+        found = m.who_wrote(address + 3)
     assert m.snapshot() == before
+    assert m.history.checkpoints == checkpoints
     assert (None if found is None else found.step) == last_by_brute_force(m, steps, address)
     if found is not None:
         assert m.memory.load(address, 8) == found.value
         assert m.history.last_store(address) == found.step
+
+
+def test_who_wrote_a_word_of_a_loop_looks_at_the_last_turns_alone():
+    m = Machine(assemble("la s1, 1f\n2: sd s1, 0(s1)\n j 2b\n .align 12\n1: .dword 0"), memory="64K")
+    spaced(m, 1 << 20)
+    m.run(1 << 18)
+    heard, listening = list[int](), writes.listening
+
+    def counting(one, at, told):
+        def hear(step, value):
+            heard.append(step)
+            told(step, value)
+
+        return listening(one, at, hear)
+
+    with patch.object(writes, "listening", counting):
+        found = wrote(m, 0x80001000)
+    assert found.step in (m.steps - 1, m.steps - 2)
+    assert 0 < len(heard) <= writes.SPAN // 2
 
 
 def test_who_wrote_tells_the_instruction_and_the_walk():

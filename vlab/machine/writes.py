@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from vlab.language import _
 from vlab.machine.computer import standing
 from vlab.machine.memory import PAGE
+from vlab.machine.stop import Stop
 from vlab.riscv import Mode
 
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer
     from vlab.machine.machine import Machine
 
+SPAN = 1 << 13  # steps that are replayed in one piece, told of each write
 INSTRUCTION, WALK, DEVICE, RESIDENT = "instruction", "page walk", "device", "resident"
 
 
@@ -96,15 +98,41 @@ def last_write(machine: "Machine", address: int) -> Found | None:
     end, seen = machine.steps, machine.history.seen
     with history.ahead():
         later = machine.ram.pages().get(page)
-        for step in sorted((step for step in history.checkpoints if step <= end), reverse=True):
+        steps = sorted(step for step in history.checkpoints if step <= end)
+        history.checkpoints = {step: history.checkpoints[step] for step in steps}  # to have more for a while
+        while steps:
+            step = steps.pop()
             earlier = history.checkpoints[step].snapshot.pages.get(page)
             # A page that no interval wrote is the very same object. Zeros are kept nowhere: look.
             if later is None or earlier is not later:
+                if nearer := _nearer(machine, step, end):
+                    steps += [step, *nearer]
+                    continue
                 found = _last_write_between(machine, step, end, seen, address)
                 if found is not None:
                     return found
             later, end, seen = earlier, step, history.checkpoints[step].arrived
     return None
+
+
+def _nearer(machine: "Machine", start: int, end: int) -> list[int]:
+    """Keep checkpoints between a checkpoint and a step, each half as far from it as the one before: their steps.
+
+    A run that is told of its writes is slow, even of others to the same page: so the last ones are sought first.
+    """
+    from vlab.machine.history import checkpoint_of
+
+    history, steps = machine.history, list[int]()
+    if end - start <= SPAN:
+        return steps
+    history.rewind(start)
+    while (left := end - machine.steps) > SPAN:
+        stop = machine.run(left // 2)
+        if stop is not Stop.LIMIT or machine.steps >= end:
+            break
+        history.checkpoints[machine.steps] = checkpoint_of(machine, history.seen)
+        steps.append(machine.steps)
+    return steps
 
 
 def _last_write_between(machine: "Machine", start: int, end: int, seen: int, address: int) -> Found | None:

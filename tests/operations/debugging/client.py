@@ -19,6 +19,7 @@ class Client:
     def __init__(self, computer: Computer):
         self.computer = computer
         self.left: list[str] = []
+        self.told = ""  # on the console
         self._port = 0
         bound = threading.Event()
 
@@ -62,7 +63,9 @@ class Client:
     def ask(self, text: str | bytes) -> str:
         """The answer to a packet."""
         self.send(packet(text.encode() if isinstance(text, str) else text))
-        return self.receive().decode("latin-1")
+        while (answer := self.receive().decode("latin-1")).startswith("O") and answer != "OK":
+            self.told += bytes.fromhex(answer[1:]).decode()
+        return answer
 
     def number(self, register: int) -> int:
         """A register's value."""

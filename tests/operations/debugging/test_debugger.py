@@ -12,6 +12,7 @@ from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Computer, Machine
 from vlab.operations.debugging import Debugger
+from vlab.operations.debugging.debugger import CHUNK
 from vlab.riscv import assemble
 
 PROGRAM = """
@@ -148,10 +149,15 @@ def test_an_end_a_sleep_and_an_interruption():
     assert debugger.go().why == "off"
     assert debugger.go().why == "off"
     assert debugger.go_back().why == "beginning"
+    assert debugger.goto(1 << 40).why == "off"
+    assert (debugger.goto(1).why, debugger.machine.steps) == ("step", 1)
     assert system("machine", source="wfi\nj .").go().why == "asleep"
+    assert system("machine", source="wfi\nj .").goto(1 << 40).why == "asleep"
     assert system("machine", source="wfi\nj .").step().why == "step"
     busy = Debugger(system("machine", source="j .").computer, lambda: True)
     assert busy.go().why == "interrupted"
+    assert busy.goto(1 << 40).why == "interrupted"
+    assert busy.goto(CHUNK).why == "step"
 
 
 def test_who_never_comes_to_its_turn_can_be_interrupted():

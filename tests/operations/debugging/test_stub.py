@@ -20,6 +20,7 @@ from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Machine
 from vlab.machine.memory import RAM_BASE
+from vlab.machine.sbi import Sbi
 from vlab.operations.debugging import Debugger, debugger, registers, serve
 from vlab.operations.debugging.packets import LONGEST, Packets, unescaped
 from vlab.operations.debugging.packets import packet as made
@@ -234,6 +235,23 @@ def test_memory_is_what_the_current_mode_sees():
     assert stub.answer(b"Z2,80008000,8") == b"E0e"
 
 
+def firmware():
+    """A machine on which a kernel is to be started by firmware in Python: it stands there still."""
+    machine = Machine(memory="4M")
+    Sbi(machine).load(assemble("nop\n li s0, 5\n j .", base=0x80200000))
+    return machine
+
+
+def test_where_a_resident_stands_there_is_something_to_decode():
+    stub = Stub(Debugger(firmware()))
+    assert stub.answer(b"m4000000000000000,4") == b"73000000"
+    assert stub.answer(b"m4000000000000000,40") == b"73000000"
+    assert stub.answer(b"m4000000000000002,1") == b"00"
+    assert stub.answer(b"m4000000000000004,4") == stub.answer(b"m3ffffffffffffffe,4") == b"E0e"
+    assert stub.answer(b"M4000000000000000,1:00") == b"E0e"
+    assert Stub(Debugger(Machine(memory="64K"))).answer(b"m4000000000000000,4") == b"E0e"
+
+
 def test_breakpoints_steps_and_the_way_back(client):
     loop, store, data = (assemble(PROGRAM).symbols[name] for name in ("loop", "store", "data"))
     assert client.ask(f"Z0,{loop:x},4") == client.ask(f"Z1,{store:x},4") == "OK"
@@ -273,6 +291,31 @@ def test_an_interruption_while_it_runs(client):
     assert client.ask("s") == "T05thread:1;"
 
 
+ENDLESS = b"qRcmd," + b"goto 999999999999999".hex().encode()
+
+
+def test_a_monitor_command_can_be_interrupted(client):
+    client.send(packet(ENDLESS))
+    time.sleep(0.2)
+    client.send(b"\x03")
+    assert bytes.fromhex(client.receive().decode()).startswith(b"Interrupted at step ")
+    assert client.computer.steps > 0
+
+
+def test_who_asks_something_else_waits_for_a_monitor_command_no_more(client):
+    client.send(packet(ENDLESS))
+    time.sleep(0.2)
+    assert client.ask("qC") == "QC1"
+    assert client.ask("qAttached") == "1"
+
+
+def test_a_monitor_command_ends_when_who_asked_has_gone():
+    with Client(Machine(assemble("1: j 1b"), memory="64K")) as client:
+        client.send(packet(ENDLESS))
+        time.sleep(0.2)
+    assert client.left == ["gone"]
+
+
 def test_a_packet_again_and_none_acknowledged(client):
     client.send(b"-")
     assert client.ask("qC") == "QC1"
@@ -280,13 +323,20 @@ def test_a_packet_again_and_none_acknowledged(client):
     assert client.receive() == b"QC1"
     client.send(b"$g#00")
     assert client.ask("QStartNoAckMode") == "OK"
+    client.send(b"-")
     assert client.ask("qAttached") == "1"
 
 
 def test_the_guest_switches_off():
     machine = Machine(guests.load("hello"), memory="64K")
     with Client(machine) as client:
-        assert client.ask("c") == client.ask("?") == client.ask("c") == "W00"
+        end = "T05replaylog:end;thread:1;"
+        assert client.ask("c") == client.ask("?") == client.ask("c") == client.ask("s") == end
+        assert client.told == "The computer is off; its status is 0.\n" * 3
+        last = client.computer.steps
+        assert client.ask("bs") == "T05thread:1;"
+        assert client.computer.steps == last - 1
+        assert client.ask("c") == end
         client.ask("k")
     assert client.left == ["killed"]
     assert machine.console == "Hello from a computer.\n"
@@ -303,11 +353,24 @@ def test_monitor_commands():
         assert client.monitor("step") == f"{vm!r}: 2 instructions attempted; the machine: {machine.steps}\n"
         assert client.monitor("goto 0").startswith("At step 0.")
         assert client.monitor("who 80000000") == "Nobody wrote it since the history began.\n"
+        for command, said in (
+            ("frob", "There is no command frob.\n`exits`: why"),
+            ("", "`exits`: why"),
+            ("help", "`exits`: why"),
+            ("goto foo", "`goto` takes a step, a decimal number: `goto 1000`.\n"),
+            ("goto", "`goto` takes a step"),
+            ("who foo", "`who` takes an address, a hexadecimal number: `who 0x80000000`.\n"),
+            ("who 0 1", "`who` takes an address"),
+            ("who 10", "There is no memory at 0x10.\n"),
+            ("goto 0", "At step 0. `maintenance flush register-cache` lets GDB look again.\n"),
+        ):
+            assert client.monitor(command).startswith(said)
         for nonsense in ("", "what", "goto x", "who z", "who", "goto 99999999999999999999"[:12], "\x00"):
             assert client.monitor(nonsense)
     assert client.left == ["gone"]
     with Client(machine) as client:
         assert "no exits" in client.monitor("exits")
+        assert client.monitor("step") == f"{machine!r}\n"
         assert client.ask("D") == "OK"
     assert client.left == ["detached"]
 
@@ -513,10 +576,24 @@ def test_gdb_debugs_both_ways(kind):
 
 
 @pytest.mark.requires("gdb")
+def test_gdb_steps_off_from_where_a_resident_stands():
+    left, out = gdb(firmware(), "x/i $pc", "stepi", "x/i $pc", "reverse-stepi", "x/i $pc", "detach")
+    assert [line.split()[1:] for line in out.splitlines() if line.startswith("=> ")] == [
+        ["0x4000000000000000:", "ecall"],
+        ["0x80200000:", "nop"],
+        ["0x4000000000000000:", "ecall"],
+    ], out
+    assert "Cannot access memory" not in out
+    assert left == "detached"
+
+
+@pytest.mark.requires("gdb")
 def test_gdb_sees_the_end_and_may_kill():
-    left, out = gdb(Machine(guests.load("hello"), memory="64K"), "continue")
-    assert "exited normally" in out
-    assert left == "gone"
+    machine = Machine(guests.load("hello"), memory="64K")
+    left, out = gdb(machine, "continue", "break *0x80000004", "reverse-continue", "p/x $pc", "detach")
+    assert "The computer is off; its status is 0." in out
+    assert "$1 = 0x80000004" in out
+    assert left == "detached"
     left, out = gdb(Machine(guests.load("hello"), memory="64K"), "stepi", "kill")
     assert left == "killed"
 

@@ -108,6 +108,18 @@ class Debugger:
                     return Halt("interrupted")
         return self._after(hits[0])
 
+    def goto(self, step: int) -> Halt:
+        """Go to a step of the machine's, back or forth: until it sleeps for ever, is off, or is wanted to stop."""
+        machine = self.machine
+        while machine.steps + CHUNK < step:
+            stop = machine.run(CHUNK, until=self._off, each=False)
+            if stop is not Stop.LIMIT:
+                return Halt("off" if self._off() else "asleep")
+            if self._wanted():
+                return Halt("interrupted")
+        machine.goto(step)
+        return Halt("step")
+
     def _after(self, hit: _Hit) -> Halt:
         """Right after the first watched write."""
         self.machine.goto(hit.step)

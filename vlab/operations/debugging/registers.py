@@ -24,7 +24,10 @@ def description(computer: Computer) -> str:
         f'<feature name="org.gnu.gdb.riscv.{name}">{"".join(rows)}</feature>' for name, rows in features
     )
     head = '<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd">'
-    return f'{head}<target version="1.0"><architecture>riscv:rv64</architecture>{body}</target>'
+    # Without an operating system's habits, GDB has each step made here: else it guesses where the next instruction is,
+    # and a trap, or a resident, goes elsewhere.
+    kind = "<architecture>riscv:rv64</architecture><osabi>none</osabi>"
+    return f'{head}<target version="1.0">{kind}{body}</target>'
 
 
 def _register(name: str, number: int, kind: str) -> str:

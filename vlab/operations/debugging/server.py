@@ -46,9 +46,12 @@ class _Session:
 
     def __init__(self, computer: Computer, connection: socket.socket):
         self._connection, self._packets = connection, Packets()
-        self._stub = Stub(Debugger(computer, self._interrupted))
+        self._stub = Stub(Debugger(computer, self._interrupted), self._tell)
         self._waiting: list[bytes | None] = []  # what came while the computer ran
         self._last = b""
+        self._commanded = self._given_up = (
+            False  # a `monitor` command is at work; nobody waits for its answer
+        )
 
     def run(self) -> str:
         """Answer until it leaves."""
@@ -57,7 +60,8 @@ class _Session:
                 if self._stub.acknowledging:
                     self._connection.sendall(b"-")
             elif payload == b"-":
-                self._connection.sendall(self._last)
+                if self._stub.acknowledging:  # else GDB says so too when it is tired of waiting
+                    self._connection.sendall(self._last)
             elif payload != INTERRUPT:  # it stands still already
                 self._answer(payload)
                 if self._stub.over:
@@ -68,8 +72,14 @@ class _Session:
         acknowledgement = b"+" if self._stub.acknowledging else b""
         if acknowledgement:
             self._connection.sendall(acknowledgement)
-        self._last = packet(self._stub.answer(payload))
-        self._connection.sendall(self._last)
+        self._commanded, self._given_up = payload.startswith(b"qRcmd,"), False
+        answer = self._stub.answer(payload)
+        if not self._given_up:
+            self._last = packet(answer)
+            self._connection.sendall(self._last)
+
+    def _tell(self, text: str) -> None:
+        self._connection.sendall(packet(b"O" + text.encode("utf-8", "replace").hex().encode()))
 
     def _taken(self) -> Iterator[bytes | None]:
         while True:
@@ -92,4 +102,8 @@ class _Session:
         if INTERRUPT in self._waiting:
             self._waiting.remove(INTERRUPT)
             return True
-        return False
+        if not self._commanded:
+            return False
+        # GDB sends nothing before it has its answer, unless it waits for that no more: Ctrl-C does it.
+        self._given_up = any(payload not in (None, b"-") for payload in self._waiting)
+        return self._given_up

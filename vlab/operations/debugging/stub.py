@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 
+from vlab.display import one_line
 from vlab.hypervisor import VirtualMachine
 from vlab.language import VlabError, _
-from vlab.machine import Computer
+from vlab.machine import GATE, Computer
+from vlab.machine.computer import word_of
 from vlab.machine.look import physical_address
 from vlab.machine.memory import PAGE
 from vlab.operations.debugging import registers
@@ -22,9 +24,13 @@ _NUMBER = re.compile(rb"[0-9a-fA-F]{1,16}")
 
 
 class Stub:
-    """GDB's side of a debugger. `answer` takes a payload and gives one; `over` is "detached" or "killed" at the end."""
+    """GDB's side of a debugger. `answer` takes a payload and gives one; `over` is "detached" or "killed" at the end.
 
-    def __init__(self, debugger: Debugger):
+    `tell` prints text on GDB's console.
+    """
+
+    def __init__(self, debugger: Debugger, tell: Callable[[str], object] = lambda text: None):
+        self._tell = tell
         self.debugger, self.computer = debugger, debugger.computer
         self.over = ""
         self.acknowledging = True
@@ -61,8 +67,8 @@ class Stub:
 
     def _why(self, _rest: bytes) -> bytes:
         halt = self._halt
-        if halt.why == "off":
-            return b"W%02x" % ((self.computer.status or 0) & 0xFF)
+        if halt.why == "off":  # there is nothing after this, but a past to go back to
+            return b"T%02xreplaylog:end;thread:1;" % _SIGTRAP
         if halt.why == "watch" and halt.address is not None:
             return b"T%02xwatch:%x;thread:1;" % (_SIGTRAP, halt.address)
         if halt.why == "beginning":
@@ -120,12 +126,22 @@ class Stub:
         numbers = _numbers(rest, b",")
         if numbers is None or len(numbers) != 2:
             return _BAD
-        found = b""
-        for physical, length in self._pieces(numbers[0], min(numbers[1], LONGEST // 2)):
+        start, size = numbers[0], min(numbers[1], LONGEST // 2)
+        found = self._at_gate(start, size)
+        for physical, length in self._pieces(start, size):
             if physical is None:
                 break
             found += self.computer.memory.peek(physical, length)
         return found.hex().encode() or (_NO_MEMORY if numbers[1] else b"")
+
+    def _at_gate(self, start: int, size: int) -> bytes:
+        """What is read at GATE where a resident stands: nothing is there, but GDB decodes whatever pc points at.
+
+        `ecall` says it best: from there on, the environment is at work.
+        """
+        if not self.computer.residents or not GATE <= start < GATE + 4:
+            return b""
+        return word_of("ecall").to_bytes(4, "little")[start - GATE :][:size]
 
     def _write_hex(self, rest: bytes) -> bytes:
         place, _colon, content = rest.partition(b":")
@@ -172,6 +188,10 @@ class Stub:
 
     def _halted(self, halt: Halt) -> bytes:
         self._halt = halt
+        if halt.why == "off":
+            self._tell(
+                _("The computer is off; its status is {status}.").format(status=self.computer.status) + "\n"
+            )
         return self._why(b"")
 
     def _insert(self, rest: bytes) -> bytes:
@@ -220,31 +240,49 @@ class Stub:
         return (said + "\n").encode("utf-8", "replace").hex().encode()[: LONGEST - LONGEST % 2]
 
     def _said(self, name: str, words: list[str]) -> str:
+        command = _COMMANDS.get(name)
+        if command is None:
+            wrong = _("There is no command {name}.").format(name=one_line(name))
+            return _usage() if name == "help" else wrong + "\n" + _usage()
         try:
-            if name == "exits":
-                return _exits(self.computer)
-            if name == "step":
-                machine = self.debugger.machine
-                return _("{computer}: {count} instructions attempted; the machine: {steps}").format(
-                    computer=repr(self.computer),
-                    count=self.computer.time - self.computer.skipped,
-                    steps=machine.steps,
-                )
-            if name == "goto" and words and words[0].isdecimal():
-                self.debugger.machine.goto(int(words[0][:18]))
-                return _("At step {step}. `flushregs` lets GDB look again.").format(
-                    step=self.debugger.machine.steps
-                )
-            if name == "who" and words and (numbers := _numbers(words[0].removeprefix("0x").encode())):
-                physical = self._physical(numbers[0])
-                found = None if physical is None else self.computer.who_wrote(physical)
-                return repr(found) if found else _("Nobody wrote it since the history began.")
+            return command(self, words)
         except VlabError as error:
             return str(error)
-        return _(
-            "`exits`: why the virtual machine stopped running directly. `step`: how far it is. `goto STEP`: to a "
-            "step of the machine's, back or forth. `who ADDRESS`: who wrote the double word there last."
+
+    def _said_step(self, _words: list[str]) -> str:
+        count, steps = self.computer.time - self.computer.skipped, self.debugger.machine.steps
+        if self.computer is self.debugger.machine:
+            return repr(self.computer)
+        return _("{computer}: {count} instructions attempted; the machine: {steps}").format(
+            computer=repr(self.computer), count=count, steps=steps
         )
+
+    def _said_goto(self, words: list[str]) -> str:
+        if len(words) != 1 or not (words[0].isascii() and words[0].isdecimal()):
+            return _("`goto` takes a step, a decimal number: `goto 1000`.")
+        halt = self.debugger.goto(int(words[0][:18]))
+        said = _("Interrupted at step {step}.") if halt.why == "interrupted" else _("At step {step}.")
+        again = _("`maintenance flush register-cache` lets GDB look again.")
+        return f"{said.format(step=self.debugger.machine.steps)} {again}"
+
+    def _said_who(self, words: list[str]) -> str:
+        numbers = _numbers(words[0].removeprefix("0x").encode()) if len(words) == 1 else None
+        if numbers is None or len(numbers) != 1:
+            return _("`who` takes an address, a hexadecimal number: `who 0x80000000`.")
+        physical = self._physical(numbers[0])
+        if physical is None:
+            return _("There is no memory at {address:#x}.").format(address=numbers[0])
+        found = self.computer.who_wrote(physical)
+        return repr(found) if found else _("Nobody wrote it since the history began.")
+
+
+def _usage() -> str:
+    return _(
+        "`exits`: why the virtual machine stopped running directly. `step`: how far it is. `goto STEP`: to a "
+        "step of the machine's, back or forth. `who ADDRESS`: who wrote the double word there last. Where pc is "
+        "{gate:#x}, a hypervisor or firmware written in Python stands: memory there reads as an `ecall`, and "
+        "`stepi` does all of its work."
+    ).format(gate=GATE)
 
 
 def _exits(computer: Computer) -> str:
@@ -274,6 +312,12 @@ def _always(answer: bytes) -> _Act:
     return lambda _stub, _rest: answer
 
 
+_COMMANDS: Mapping[str, Callable[[Stub, list[str]], str]] = {
+    "exits": lambda stub, _words: _exits(stub.computer),
+    "step": Stub._said_step,
+    "goto": Stub._said_goto,
+    "who": Stub._said_who,
+}
 # The first name that a packet begins with is the one: so a longer name stands before a shorter one.
 _ACTS: Mapping[bytes, _Act] = {
     b"qSupported": Stub._supported,
