@@ -398,9 +398,9 @@ class Failing:
                 monkeypatch.setattr(owner, name, self.counted(getattr(owner, name)))
         original = files._draft
 
-        def draft(path):
+        def draft(path, mode):
             self.step()
-            file, place = original(path)
+            file, place = original(path, mode)
             return FailingFile(file, self), place
 
         monkeypatch.setattr(files, "_draft", draft)
