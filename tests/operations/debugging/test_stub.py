@@ -333,9 +333,9 @@ def test_the_guest_switches_off():
         end = "T05replaylog:end;thread:1;"
         assert client.ask("c") == client.ask("?") == client.ask("c") == client.ask("s") == end
         assert client.told == "The computer is off; its status is 0.\n" * 3
-        last = client.computer.steps
+        last = machine.steps
         assert client.ask("bs") == "T05thread:1;"
-        assert client.computer.steps == last - 1
+        assert machine.steps == last - 1
         assert client.ask("c") == end
         client.ask("k")
     assert client.left == ["killed"]
