@@ -831,9 +831,12 @@ def test_waiting_for_a_debugger_ends_with_ctrl_c():
     words = [sys.executable, "-m", "vlab", "run", "hello", "--memory", "1M", "--gdb", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as vlab:
         assert vlab.stderr is not None
-        assert vlab.stderr.readline().startswith("vlab: Waiting for GDB: `target remote localhost:")
-        vlab.send_signal(signal.SIGINT)
-        out, said = vlab.communicate(timeout=30)
+        try:
+            assert vlab.stderr.readline().startswith("vlab: Waiting for GDB: `target remote localhost:")
+            vlab.send_signal(signal.SIGINT)
+            out, said = vlab.communicate(timeout=30)
+        finally:
+            vlab.kill()
     assert (vlab.returncode, out) == (130, "")
     assert said.startswith("vlab: Interrupted; the guest is at 0x80000000")
 
