@@ -89,9 +89,9 @@ class Hypervisor(Inventory):
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its table.
+        # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its tables.
         self._deadline: int | None = 0
-        self._entry: tuple[tuple[Context, Context] | None, int] = None, 0
+        self._entry: tuple[tuple[Context, Context] | None, tuple[int, int]] = None, (0, 0)
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -242,7 +242,7 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.table()
+        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.roots()
         now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
@@ -292,7 +292,7 @@ class Hypervisor(Inventory):
         if vm.events.on or not technique.unmoved or technique.stays:
             return technique.unmoved and not vm.events.on
         # Its last access was a device's, or to a register that decides much: others may have something to do now.
-        entry = (hart.mmu.fetches, hart.mmu.data), technique.table()
+        entry = (hart.mmu.fetches, hart.mmu.data), technique.roots()
         if len(self.vms) > 1 or hart.waiting or not vm.able or entry != self._entry:
             return False
         self._deadline = technique.deadline()

@@ -218,6 +218,13 @@ class TrapAndEmulate:
         """The guest's table that its accesses go by now: its `satp`."""
         return self.vm.hart.csr.values["satp"]
 
+    def roots(self) -> tuple[int, int]:
+        """By which tables its accesses go now: its own, and that of the hypervisor in it, 0 where there is none."""
+        hart = self.vm.hart
+        if not hart.virtual:
+            return self.table(), 0
+        return hart.csr.values["vsatp"], hart.csr.values["hgatp"]
+
     def resolve(self, gva: int, access: Access, *, touch: bool = True) -> Found:
         """The guest's own translation of an address; see `Mmu.resolve`."""
         return self.vm.hart.mmu.resolve(gva, access, touch=touch)
@@ -286,11 +293,8 @@ class TrapAndEmulate:
         hart = self.vm.hart
         if hart.mmu.fetches is not hart.mmu.data:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
-        key = hart.mmu.fetches.key
-        if key.virtual:
-            values = hart.csr.values
-            return View(key, values["vsatp"] if key.paged else 0, values["hgatp"] if key.nested else 0)
-        return View(key, self.table() if key.paged else 0)
+        key, (root, host) = hart.mmu.fetches.key, self.roots()
+        return View(key, root if key.paged else 0, host if key.nested else 0)
 
     @property
     def mode(self) -> Mode:
