@@ -218,11 +218,11 @@ class TrapAndEmulate:
         """The guest's table that its accesses go by now: its `satp`."""
         return self.vm.hart.csr.values["satp"]
 
-    def roots(self) -> tuple[int, int]:
-        """By which tables its accesses go now: its own, and that of the hypervisor in it, 0 where there is none."""
-        hart = self.vm.hart
+    def roots(self) -> tuple[int, ...]:
+        """The tables that its accesses go by, now that it stands still: its own; or with V = 1, of both stages."""
+        hart = self.vm.virtual_hart
         if not hart.virtual:
-            return self.table(), 0
+            return (self.table(),)
         return hart.csr.values["vsatp"], hart.csr.values["hgatp"]
 
     def resolve(self, gva: int, access: Access, *, touch: bool = True) -> Found:
@@ -293,8 +293,11 @@ class TrapAndEmulate:
         hart = self.vm.hart
         if hart.mmu.fetches is not hart.mmu.data:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
-        key, (root, host) = hart.mmu.fetches.key, self.roots()
-        return View(key, root if key.paged else 0, host if key.nested else 0)
+        key = hart.mmu.fetches.key
+        if key.virtual:
+            root, host = self.roots()
+            return View(key, root if key.paged else 0, host if key.nested else 0)
+        return View(key, self.table() if key.paged else 0)
 
     @property
     def mode(self) -> Mode:
