@@ -157,8 +157,9 @@ class HardwareAssisted(TrapAndEmulate):
         self._traps = self.vm.host.unretired
 
     def load_again(self) -> None:
-        """See `TrapAndEmulate.load_again`."""
+        """See `TrapAndEmulate.load_again`. Fences of shadows are of use only to who runs under one."""
         if not self.direct:
+            self.vm.hypervisor.load_fence()
             return
         self._load(self._pending)
         if self._stale:
