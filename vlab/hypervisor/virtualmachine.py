@@ -138,6 +138,15 @@ class VirtualMachine(Computer):
         """See `Computer.issuer`."""
         return self.host.issuer(sequence)
 
+    @property
+    def unseen(self) -> bool:
+        """See `Computer.unseen`."""
+        return self.host.unseen
+
+    def pass_over(self, count: int) -> None:
+        """See `Computer.pass_over`."""
+        self.host.pass_over(count)
+
     def peek(self, csr: str) -> int:
         """See `Computer.peek`."""
         return self.hart.csr.values[csr]
