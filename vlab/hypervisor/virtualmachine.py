@@ -199,8 +199,7 @@ class VirtualMachine(Computer):
 
     def attend(self) -> None:
         """See `Computer.attend`. Its hypervisor chooses anew who runs; who sleeps below that, wakes."""
-        csr = self._hart.csr
-        if csr.pending() & csr.values["mie"]:
+        if self.technique.heeds(self._hart.csr.pending()):
             self.hypervisor.rouse()
 
     # Its turns

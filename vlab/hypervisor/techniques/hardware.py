@@ -152,6 +152,10 @@ class HardwareAssisted(TrapAndEmulate):
         self._due = self.vm.bus.deadline(self.vm.time) if own else super().deadline()
         return self._due
 
+    def heeds(self, pending: int) -> bool:
+        """See `TrapAndEmulate.heeds`: what is pending, the guest may enable unseen."""
+        return bool(pending) if self.direct else super().heeds(pending)
+
     # Exits
 
     def save(self) -> None:

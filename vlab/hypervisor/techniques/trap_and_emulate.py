@@ -304,6 +304,10 @@ class TrapAndEmulate:
             self.inject(cause)
         return True
 
+    def heeds(self, pending: int) -> bool:
+        """Whether the guest, as it runs now, may have to do with one of these interrupts before it exits again."""
+        return bool(pending & self.vm.virtual_hart.csr.values["mie"])
+
     def is_calm(self) -> bool:
         """Whether no interrupt waits to be enabled, as things are now."""
         csr = self.vm.virtual_hart.csr
