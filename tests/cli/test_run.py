@@ -99,12 +99,20 @@ def test_how_many_hypervisors_deep(run, monkeypatch, where, levels):
         (["--shadow", "traced", "--depth", 2], ["traced", "traced"]),
         (["--shadow", "eager, traced"], ["eager", "traced"]),
         (["--shadow", "eager,lazy", "--technique", TRAP, "--depth", 2], ["eager", "lazy"]),
+        (["--technique", f"{TRAP},binary-translation"], ["lazy", "lazy"]),
+        (["--shadow", "traced", "--technique", f"{TRAP},hardware-assisted"], ["traced", "traced"]),
     ],
 )
 def test_which_shadows_each_level_has(run, tmp_path, where, policies):
     assert run("tiny", "--memory", "1M", "--stats", tmp_path / "counts", *where) == (0, "?!\n", "")
     levels = json.loads((tmp_path / "counts").read_text("utf-8"))["levels"]
     assert [level["shadow"] for level in levels[1:]] == policies
+
+
+def test_without_one_a_technique_has_the_shadows_that_suit_it(run, tmp_path):
+    run("tiny", "--technique", "paravirtual", "--stats", tmp_path / "counts")
+    levels = json.loads((tmp_path / "counts").read_text("utf-8"))["levels"]
+    assert levels[1]["shadow"] == "traced"
 
 
 def test_a_raw_image_starts_at_the_start_of_memory(run, tmp_path):
@@ -628,6 +636,16 @@ MISTAKES = [
         "Name one policy",
     ),
     (["hello", "--shadow", "lazy", "--depth", "0"], "--shadow, --depth: At depth 0", "Leave one"),
+    (
+        ["hello", "--shadow", "traced", "--technique", "hardware-assisted"],
+        "--shadow: Under hardware-assisted the processor itself translates: level 1 has no shadow page tables.",
+        "Leave --shadow out.",
+    ),
+    (
+        ["hello", "--shadow", "lazy,eager", "--technique", f"{TRAP},hardware-assisted"],
+        "--shadow: Under hardware-assisted the processor itself translates: level 2 has no shadow page tables.",
+        "Name one policy, for all levels that have them",
+    ),
     (["hello", "--shadow", ",".join(["lazy"] * 9)], "--shadow: 9 levels are refused", ""),
     (["hello", "--max-instructions", "0"], "--max-instructions: '0' is not a number", ""),
     (["hello", "--max-instructions", "-5"], "--max-instructions: '-5' is not a number", ""),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vlab.riscv import Program
 
 DEEPEST = 8
+_ASSISTED = "hardware-assisted"
 
 
 def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) -> list[str]:
@@ -58,10 +59,14 @@ def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) 
     return chosen * (depth or 1) if len(chosen) == 1 else chosen
 
 
-def chosen_shadows(names: str | None, depth: int) -> list[str]:
-    """One policy of shadow page tables a level, outermost first; VlabError if that isn't a choice."""
+def chosen_shadows(names: str | None, techniques: Sequence[str]) -> Sequence[str | None]:
+    """One policy of shadow page tables for each level's technique, outermost first; VlabError if that isn't a choice.
+
+    None is the one that suits the technique.
+    """
+    depth = len(techniques)
     if names is None:
-        return ["lazy"] * depth
+        return [None] * depth
     from vlab.hypervisor.policies import POLICIES
 
     chosen = [name.strip() for name in names.split(",")]
@@ -88,6 +93,17 @@ def chosen_shadows(names: str | None, depth: int) -> list[str]:
             where="--shadow",
             mend=_("Name one policy for all levels, or as many as there are levels."),
         )
+    if techniques[-1] == _ASSISTED and count == depth:
+        # Those of the other levels shadow what a hypervisor in them makes.
+        raise VlabError(
+            _("Under {technique} the processor itself translates: level {level} has no shadow page tables.").format(
+                technique=_ASSISTED, level=depth
+            ),
+            where="--shadow",
+            mend=_("Leave --shadow out.")
+            if depth == 1
+            else _("Name one policy, for all levels that have them, or leave --shadow out."),
+        )
     return chosen * depth if count == 1 else chosen
 
 
@@ -101,7 +117,7 @@ def too_deep(depth: int) -> str:
 def build(
     memory: int,
     techniques: Sequence[str],
-    shadows: Sequence[str],
+    shadows: Sequence[str | None],
     quirks: Sequence[str] = (),
     extensions: str = "",
     engine: str | None = None,
@@ -120,7 +136,7 @@ def build(
     for warning in told:
         _say(str(warning.message))
     faults = chosen_quirks(quirks)
-    if "hardware-assisted" in techniques and "H" not in extensions.partition("_")[0]:
+    if _ASSISTED in techniques and "H" not in extensions.partition("_")[0]:
         extensions = "H" + extensions  # letters stand before names
 
     def bare(memory: int) -> Machine:

@@ -142,8 +142,8 @@ def _add_computer(parser: ArgumentParser) -> None:
         metavar="P[,P…]",
         help=_(
             "when entries of shadow page tables are made: lazy (at faults; the default), eager (the whole "
-            "table when it is loaded) or traced (the guest's tables write-protected). One for all levels, or "
-            "one a level"
+            "table when it is loaded) or traced (the guest's tables write-protected; the default of paravirtual). "
+            "One for all levels, or one a level"
         ),
     )
     group.add_argument(
@@ -230,7 +230,7 @@ def main(args: Namespace) -> int:
             mend=_("Name a port with --gdb, or leave --gdb-level out."),
         )
     techniques = chosen_techniques(args.technique, args.depth, args.shadow)
-    shadows = chosen_shadows(args.shadow, len(techniques))
+    shadows = chosen_shadows(args.shadow, techniques)
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
     check_apart(results, [name for name in (args.image, args.bios, args.dtb, args.disk) if name is not None])
     if args.bios is None and is_linux(args.image):
