@@ -25,7 +25,7 @@ LEAVES = [0xCF, 0xDF, 0xCF, 0xDF, 0xCF, 0xDF, 0x0F, 0x1F, 0x4F, 0x5F, 0x43, 0x4B
 HOST_LEAVES = [0xDF] * 12 + [0x5F, 0x1F, 0xDB, 0xD7, 0xCF, 0xD9]
 TABLES = [RAM_BASE + page * PAGE for page in (24, 25, 26, 28)]
 PLACES = [RAM_BASE + page * PAGE for page in range(CODE)] + [page * PAGE for page in range(10)]
-PLACES += [*TABLES, PAGE * 1024, ONES + 1 - PAGE, 0x1000_0000, 0x0200_0000]
+PLACES += [*TABLES, PAGE * 1024, ONES + 1 - PAGE, 0x1000_0000, 0x0200_0000, 1 << 56, RAM_BASE + FRAMES * PAGE]
 NUMBERS = [csr.number for csr in ALL_CSRS.values() if not csr.name.startswith(("mhpm", "hpm", "pmp"))]
 NUMBERS += [0xC03, 0xB03, 0x3B0, 0x5C0]  # counters that are always zero, a pmp register, and none at all
 SYSTEM = [row for row in ROWS.values() if row.extension in ("Zicsr", "H") or row.match & 0x7F == 0x73]
@@ -71,7 +71,10 @@ def tables(luck: random.Random) -> dict[int, int]:
     entries |= {MIDDLE: LOW >> 2 | 1, MIDDLE + 16: LOW >> 2 | 1}
     entries |= {ROOT + 16: first << 10 | luck.choice([0xCF, 0xCF, 0xDF, 0xEF, 0])}
     for index in [*range(10), 511]:
-        entries[LOW + 8 * index] = first + luck.randrange(CODE) << 10 | luck.choice(LEAVES)
+        frame = (
+            first + luck.randrange(CODE) if luck.random() < 0.9 else luck.choice(PLACES) // PAGE % (1 << 44)
+        )
+        entries[LOW + 8 * index] = frame << 10 | luck.choice(LEAVES)
     if luck.random() < 0.3:
         entries[luck.choice([ROOT, ROOT + 16, MIDDLE, LOW, LOW + 8])] = luck.getrandbits(64)
     entries |= {HOST_ROOT + 16: HOST_MIDDLE >> 2 | 1, HOST_MIDDLE: HOST_LOW >> 2 | 1}
@@ -98,7 +101,8 @@ def csrs(luck: random.Random) -> dict[str, int]:
         "mideleg": luck.choice([0, 0x222, ONES]), "hideleg": luck.choice([0, ONES]),
         "mcounteren": luck.choice([7, few]), "scounteren": luck.choice([0, 7]), "hcounteren": luck.choice([7, few]),
         "htimedelta": luck.choice([0, luck.getrandbits(64)]),
-        "pmpaddr0": ONES, "pmpcfg0": luck.choice([0x1F, 0x1F, 0x1F, 0x1F, 0x1B, 0x0F0F]),
+        "pmpaddr0": luck.choice([ONES, ONES, ONES, (RAM_BASE + luck.randrange(CODE * PAGE)) >> 2]), "pmpaddr1": ONES,
+        "pmpcfg0": luck.choice([0x1F, 0x1F, 0x1F, 0x1F1F, 0x1F0F, 0x1F08, 0x1F89, 0x1B, 0x0F0F]),
         "hstatus": luck.choice([luck.getrandbits(64), 0, 1 << 7, 1 << 20, 1 << 22, 1 << 7 | 1 << 8]),
         "hgatp": luck.choice([make_satp(HOST_ROOT), 0]), "vsatp": luck.choice([make_satp(ROOT), 0]),
         "vsstatus": luck.choice([0, 1 << 18, 1 << 19, 3 << 18, 2, 0x100, 0x122]),

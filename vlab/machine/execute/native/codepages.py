@@ -58,8 +58,8 @@ class CodePages:
         self._empty = memoryview(empty).cast("Q")
         self.fields = {
             "codes": address_of(codes), "decoder": address_of(self._decoder), "stops": address_of(self._stopping),
-            "undecoded": self._undecoded, "leaving": handlers["leave"], "across": handlers["across"],
-            "beyond": handlers["beyond"], "lone": self._start + MOST_PAGES * CODE_PAGE,
+            "undecoded": self._undecoded, "leaving": handlers["leave"], "illegal": handlers["illegal"],
+            "across": handlers["across"], "beyond": handlers["beyond"], "lone": self._start + MOST_PAGES * CODE_PAGE,
         }  # fmt: skip
 
     def hold(self, page: int) -> None:

@@ -31,7 +31,7 @@ from vlab.machine.execute.native.layout import (
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
-from vlab.machine.execute.native.outside import Outside
+from vlab.machine.execute.native.outside import Outside, windows
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.history import ISSUE_WORK, STORE_WORK, TURN_WORK
 from vlab.machine.memory import Memory
@@ -89,6 +89,7 @@ class NativeEngine:
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
         self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
+        self._devices: object = None
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
         self._set(**self.code.fields)
@@ -323,6 +324,10 @@ class NativeEngine:
         self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
+        if self._machine.bus.devices is not self._devices:
+            self._devices, self._windows = self._machine.bus.devices, windows(self._machine.bus)
+            start = address_of(self._windows)
+            self._set(devices=start, devices_end=start + len(self._windows))
         if hart.csr.pmp is not self._pmp:
             self._pmp = pmp = hart.csr.pmp
             memory = self._memory
