@@ -19,6 +19,7 @@ from tests.cli import programs
 from tests.machine.test_loading import elf, segment
 from vlab import VlabError, cli, guests
 from vlab.cli.running import Run
+from vlab.events import EventSource
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.machine import Machine, execute
 from vlab.riscv import assemble
@@ -494,6 +495,13 @@ def test_the_trace_has_every_event_on_the_track_of_its_level(run, tmp_path):
 def test_listening_changes_nothing(run, tmp_path):
     plain = run("kernel", "--depth", 1)
     assert run("kernel", "--depth", 1, "--trace", tmp_path / "t", "--stats", tmp_path / "s") == plain
+
+
+def test_counting_needs_no_listener(run, tmp_path, monkeypatch):
+    """A run of which every event is told takes several times as long."""
+    monkeypatch.setattr(EventSource, "listen", None)
+    assert run("kernel", "--depth", 1, "--stats", tmp_path / "s")[0] == 0
+    assert all(level["traps"] for level in json.loads((tmp_path / "s").read_text())["levels"])
 
 
 @pytest.mark.parametrize("depth", [0, 1])

@@ -17,7 +17,6 @@ from vlab.cli.computers import (
     read_program,
 )
 from vlab.cli.results import (
-    TrapCounter,
     check_apart,
     signature_place,
     statistics,
@@ -332,11 +331,9 @@ def _results(
         finish.append(lambda end: trace.close())
     if args.stats is not None:
         counts = files.enter_context(whole_file(args.stats))
-        counter = TrapCounter(len(computers))
-        guest.events.listen(counter, patient=True)
 
         def write_counts(end: End) -> None:
-            levels = statistics(computers, counter.traps)
+            levels = statistics(computers)
             write_json(counts, {"image": args.image, "end": end, "status": guest.status, "levels": levels})
 
         finish.append(write_counts)

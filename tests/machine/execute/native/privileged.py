@@ -5,9 +5,10 @@
 
 import random
 import sys
+from collections import Counter
 from itertools import product
 
-from vlab.events import Event
+from vlab.events import Event, Trap
 from vlab.machine import Machine
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.mmu import Key
@@ -158,6 +159,11 @@ def built(engine: str, seed: int) -> Machine:
     return machine
 
 
+def traps_of(events: list[Event]) -> dict[int, int]:
+    """How many traps of each cause were heard of."""
+    return dict(Counter(event.cause for event in events if isinstance(event, Trap)))
+
+
 def differ(seed: int) -> str:
     """Run a machine on both engines, with some stops; what they are where they differ, else nothing.
 
@@ -175,9 +181,11 @@ def differ(seed: int) -> str:
         ends = [
             machine.run(steps, each=False, until=(lambda: False) if asked else None) for machine in machines
         ]
-        for one, other in product(machines, machines[:1]):
-            if one.snapshot() != other.snapshot() or len(set(ends)) > 1 or heard[0] != heard[1]:
-                return f"{seed}: {machines}"
+        one, other = machines
+        counts = one.events.traps.of(0), other.events.traps.of(0), *map(traps_of, heard)
+        counted = counts[0] == counts[1] and (not listened or counts[2:] == counts[:2])
+        if one.snapshot() != other.snapshot() or len(set(ends)) > 1 or heard[0] != heard[1] or not counted:
+            return f"{seed}: {machines}"
     return ""
 
 

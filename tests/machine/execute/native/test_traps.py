@@ -2,6 +2,7 @@
 
 import pytest
 
+from vlab.events import Event
 from vlab.machine import Machine, Stop
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.riscv import Cause, assemble
@@ -146,12 +147,11 @@ def test_what_lies_in_two_pages_of_which_one_is_forbidden():
 @pytest.mark.parametrize("attached", [False, True])
 def test_a_place_that_takes_that_of_the_code_in_the_tlb(instruction, attached):
     """It does so when the instruction is fetched already, and not before: nobody fetches it twice."""
-    both, heard = machines(instruction, "li s2, 0x200000"), []
-    for machine in both:
+    both, heard = machines(instruction, "li s2, 0x200000"), (list[Event](), list[Event]())
+    for machine, events in zip(both, heard, strict=True):
         if attached:
             machine.attach(Lamp(), base=0x20_0000)
-        heard.append([])
-        machine.events.listen(heard[-1].append, patient=True)
+        machine.events.listen(events.append, patient=True)
     same(both, 60, 100, 7, 1, 1, 1, 1)
     assert heard[0] == heard[1]
     assert len([event for event in heard[0] if event.kind == "TlbFill"]) > 20

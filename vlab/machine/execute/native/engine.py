@@ -4,6 +4,7 @@ import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from vlab.events import CAUSES
 from vlab.machine.board import UART_BASE
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Resident, standing
@@ -96,6 +97,9 @@ class NativeEngine:
         self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
         self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
+        self._traps = new_block(8 * CAUSES)
+        self._set(traps=address_of(self._traps))
+        machine.events.traps.share(memoryview(self._traps).cast("Q"))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
         self.lent = False  # whether a resident does its work with the hart's state where native code left it

@@ -73,6 +73,7 @@ FIELDS = (
     "asked",  # whether Python looks around whenever something has changed that it goes by
     "look",  # whether it has to now
     "note", "notes_end",  # where the next note of an event goes, and where there is no room for more
+    "traps",  # how often each exception was taken, by cause
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
     "unretired",  # attempts that were no instructions retired

@@ -33,7 +33,7 @@ from vlab.riscv.csrs import H_REGISTERS
 from vlab.riscv.privilege import GUEST_PAGE_FAULT
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, note, peek, unheard
+    from vlab.machine.execute.native.routines import State, count_trap, note, peek, unheard
     from vlab.machine.execute.native.words import transformed, word_at
 
 _S, _M = STACKS[Mode.S], STACKS[Mode.M]
@@ -177,7 +177,7 @@ def trap_to_s(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
     s.scause = cause
     s.stval = value
     s.pc = s.stvec & ~3
-    s.unretired += 1
+    count_trap(s, cause)
     if s.extended:
         told = s.hstatus & ~(_SPV | _H_GVA)
         if virtual:
@@ -214,7 +214,7 @@ def trap_to_m(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
     s.mcause = cause
     s.mtval = value
     s.pc = s.mtvec & ~3
-    s.unretired += 1
+    count_trap(s, cause)
     if s.extended:
         s.mtval2 = s.second
         s.mtinst = s.instruction
@@ -236,7 +236,7 @@ def trap_in_guest(s: "State", pc: int, cause: int, value: int) -> int:
     s.vscause = cause
     s.vstval = value
     s.pc = s.vstvec & ~3
-    s.unretired += 1
+    count_trap(s, cause)
     return YES
 
 

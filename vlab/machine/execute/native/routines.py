@@ -114,6 +114,14 @@ def note(s: "State", kind: int, a: int, b: int, c: int, d: int, e: int) -> int:
     return 0
 
 
+def count_trap(s: "State", cause: int) -> int:
+    """Count an exception."""
+    at = s.traps + 8 * cause
+    poke(at, 8, peek(at, 8) + 1)
+    s.unretired += 1
+    return 0
+
+
 def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
     """Set the tag of a page that the context remembers."""
     at = (frame << _OFFSET_BITS) - s.base
@@ -299,6 +307,7 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     refill,
     unheard,
     note,
+    count_trap,
     quicken,
     may_store,
     *(locate, locate_across, remembered, addend, nobody, locate_aligned),
