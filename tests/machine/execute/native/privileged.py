@@ -164,10 +164,20 @@ def traps_of(events: list[Event]) -> dict[int, int]:
     return dict(Counter(event.cause for event in events if isinstance(event, Trap)))
 
 
+def written(machine: Machine, luck: random.Random) -> list[tuple[int, int, int]]:
+    """What will be told of some watched words: where, what, and when."""
+    told = list[tuple[int, int, int]]()
+    for _word in range(luck.choice([0, 0, 0, 1, 3, 300])):
+        page = luck.choice([luck.randrange(CODE), luck.randrange(24, FRAMES)])
+        word = RAM_BASE + page * PAGE + 8 * luck.randrange(PAGE // 8)
+        machine.ram.watch(word, lambda at, value: told.append((at, value, machine.time)))
+    return told
+
+
 def differ(seed: int) -> str:
     """Run a machine on both engines, with some stops; what they are where they differ, else nothing.
 
-    Now and then somebody waits for something, or listens.
+    Now and then somebody waits for something, listens, or watches words of memory.
     """
     machines = built("native", seed), built("interpreter", seed)
     luck = random.Random(~seed)
@@ -176,6 +186,7 @@ def differ(seed: int) -> str:
     for machine, events in zip(machines, heard, strict=True):
         if listened:
             machine.events.listen(events.append, patient=seed % 4 > 0)
+    told = [written(machine, random.Random(seed)) for machine in machines]
     for _stop in range(luck.choice([1, 2, 3, 6])):
         steps = luck.choice([luck.randrange(1, 60), luck.randrange(1, 400)])
         ends = [
@@ -184,7 +195,14 @@ def differ(seed: int) -> str:
         one, other = machines
         counts = one.events.traps.of(0), other.events.traps.of(0), *map(traps_of, heard)
         counted = counts[0] == counts[1] and (not listened or counts[2:] == counts[:2])
-        if one.snapshot() != other.snapshot() or len(set(ends)) > 1 or heard[0] != heard[1] or not counted:
+        if (
+            one.snapshot() != other.snapshot()
+            or len(set(ends)) > 1
+            or heard[0] != heard[1]
+            or told[0] != told[1]
+        ):
+            return f"{seed}: {machines}"
+        if not counted:
             return f"{seed}: {machines}"
     return ""
 

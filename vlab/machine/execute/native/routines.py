@@ -30,7 +30,7 @@ from vlab.machine.execute.native.layout import (
     WINDOW,
     WRITE_TAG,
 )
-from vlab.machine.memory import CLEAN, OPEN, OPEN_DATA
+from vlab.machine.memory import CLEAN, MOST_LISTED, OPEN, OPEN_DATA, OPEN_WATCHED
 from vlab.machine.pmp import R, W, X
 from vlab.riscv import Cause
 
@@ -161,6 +161,24 @@ def may_store(s: "State", at: int) -> int:
     return peek(state, 1) == OPEN
 
 
+def may_store_data(s: "State", physical: int, size: int) -> int:
+    """The same of so many bytes in a page to which stores can't go straight, where no decoded instruction stands."""
+    state = peek(s.open + ((physical - s.base) >> _OFFSET_BITS), 1)
+    if state != OPEN_WATCHED:
+        return state == OPEN_DATA
+    left = peek(s.watched, 8)
+    if left > MOST_LISTED:
+        return 0
+    at = s.watched
+    while left:
+        at += 8
+        word = peek(at, 8)
+        if word < physical + size and physical < word + 8:
+            return 0
+        left -= 1
+    return 1
+
+
 def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     """Where in the host the bytes at an address are, for an access that found no tag.
 
@@ -184,9 +202,7 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
         s.device = physical
         return 0
     if need == W:
-        if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or (
-            decoded(s, at, size) and not forgotten(s, at, size)
-        ):
+        if not may_store_data(s, physical, size) or (decoded(s, at, size) and not forgotten(s, at, size)):
             return 0
         return s.ram + at
     if need == R and size == 1 and physical == s.polled:
@@ -309,7 +325,7 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     note,
     count_trap,
     quicken,
-    may_store,
+    *(may_store, may_store_data),
     *(locate, locate_across, remembered, addend, nobody, locate_aligned),
     decoded,
     slow,
