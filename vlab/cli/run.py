@@ -16,6 +16,7 @@ from vlab.cli.computers import (
     read_device_tree,
     read_program,
 )
+from vlab.cli.keyboard import attached, say
 from vlab.cli.results import (
     check_apart,
     signature_place,
@@ -24,7 +25,7 @@ from vlab.cli.results import (
     write_json,
     write_signature,
 )
-from vlab.cli.running import End, Run, ending, is_terminal, mend
+from vlab.cli.running import DEFAULT_LIMIT, End, Run, ending, is_terminal, mend
 from vlab.cli.values import characters, count, depth, port, size
 from vlab.language import VlabError, _
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from vlab.machine.disks import Disk
     from vlab.riscv import Program
 
-DEFAULT_LIMIT = 1_000_000_000
 AT_LIMIT, ENDLESS, INTERRUPTED = 124, 125, 130
 
 
@@ -47,12 +47,14 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
         help=_("run a program on a computer, or in virtual machines inside each other"),
         description=_(
             "Run a program on a RISC-V computer, or in virtual machines inside each other. "
-            "What it prints on its console appears here."
+            "What it prints on its console appears here, and what you type goes to it, key by key: Ctrl-A x leaves, "
+            "Ctrl-A h helps. What comes through a pipe, or from a file, is typed too."
         ),
         epilog=_(
             "Exit status: the guest's own when it switches its computer off, 255 at most; with --expect, 0 "
             "if the text came and 1 if it did not; 2 for a mistake that you can mend; 124 when "
-            "--max-instructions is reached; 125 when nothing can happen any more; 130 when interrupted."
+            "--max-instructions is reached; 125 when nothing can happen any more; 130 when interrupted. 0 too when "
+            "you leave with Ctrl-A x."
         ),
     )
     parser.add_argument(
@@ -165,16 +167,18 @@ def _add_course(parser: ArgumentParser) -> None:
         "--max-instructions",
         metavar="N",
         type=count,
-        default=DEFAULT_LIMIT,
         help=_(
-            "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit:_}"
+            "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit:_}, counted "
+            "from when nothing more can be typed"
         ).format(limit=DEFAULT_LIMIT),
     )
     group.add_argument(
         "--input",
         metavar=_("TEXT"),
         type=characters,
-        help=_(r"type this, as the guest reads it; \n, \r, \t, \e, \\ and \xHH stand for characters"),
+        help=_(
+            r"type this, and nothing else, as the guest reads it; \n, \r, \t, \e, \\ and \xHH stand for characters"
+        ),
     )
     group.add_argument(
         "--gdb",
@@ -235,7 +239,8 @@ def main(args: Namespace) -> int:
     machine, computers = build(args.memory, techniques, shadows, args.quirk, extensions, args.engine)
     guest = computers[-1]
     program = _load(guest, images, args)
-    run = Run(machine, guest, args.expect, args.max_instructions)
+    keyboard = attached() if args.input is None else None
+    run = Run(machine, guest, args.expect, args.max_instructions, keyboard=keyboard)
     with ExitStack() as files:
         finish = _results(args, computers, program, files)
         if args.input is not None:
@@ -263,7 +268,7 @@ def _debugged(run: Run, computer: "Computer", port: int) -> End:
     from vlab.operations.debugging import serve
 
     def ready(port: int) -> None:
-        _say(_("Waiting for GDB: `target remote localhost:{port}`").format(port=port))
+        say(_("Waiting for GDB: `target remote localhost:{port}`").format(port=port))
 
     try:
         left = serve(computer, port, ready)
@@ -294,7 +299,7 @@ def _read(args: Namespace) -> Images:
     dtb = None if args.dtb is None else read_device_tree(args.dtb, args.append)
     disk = None if args.disk is None else open_disk(args.disk)
     for note in notes:
-        _say(note)
+        say(note)
     return Images(image, firmware, dtb, disk)
 
 
@@ -346,18 +351,15 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
     if said := ending(run, end, program):
-        _say("\n".join(filter(None, (said, mend(run, end, program)))))
+        say("\n".join(filter(None, (said, mend(run, end, program)))))
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:
         if end is not End.EXPECTED:
-            _say(_("The run ended before the console printed what --expect says."))
+            say(_("The run ended before the console printed what --expect says."))
         return 0 if end is End.EXPECTED else 1
+    if end is End.LEFT:
+        return 0
     if guest.status is not None:
         return min(guest.status, 255)
     return AT_LIMIT if end is End.LIMIT else ENDLESS
-
-
-def _say(message: str) -> None:
-    if sys.stderr is not None:
-        print(f"vlab: {message}", file=sys.stderr)
