@@ -4,6 +4,7 @@ import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from vlab.events import CAUSES
 from vlab.machine.board import UART_BASE
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Resident, standing
@@ -31,7 +32,7 @@ from vlab.machine.execute.native.layout import (
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
-from vlab.machine.execute.native.outside import Outside
+from vlab.machine.execute.native.outside import Outside, windows
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.h_extension.csrfile import VSTIP, HypervisorCsrFile
 from vlab.machine.history import ISSUE_WORK, STORE_WORK, TURN_WORK
@@ -89,12 +90,17 @@ class NativeEngine:
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
         self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
+        self._devices: object = None
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
+        self._set(open=address_of(memory.open), watched=address_of(memory.listed))
+        self._set(unaligned=machine.hart.parcel - 1)
         self._set(**self.code.fields)
         self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
         self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
+        self._traps = new_block(8 * CAUSES)
+        self._set(traps=address_of(self._traps))
+        machine.events.traps.share(memoryview(self._traps).cast("Q"))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
         self.lent = False  # whether a resident does its work with the hart's state where native code left it
@@ -331,6 +337,10 @@ class NativeEngine:
         self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
+        if self._machine.bus.devices is not self._devices:
+            self._devices, self._windows = self._machine.bus.devices, windows(self._machine.bus)
+            start = address_of(self._windows)
+            self._set(devices=start, devices_end=start + len(self._windows))
         if hart.csr.pmp is not self._pmp:
             self._pmp = pmp = hart.csr.pmp
             memory = self._memory
