@@ -231,8 +231,8 @@ def test_vectored_traps_and_interrupts_in_every_mode():
     assert {line.split()[1][-2:] for line in lines} >= {"04", "08", "18", "28"}
 
 
-# Loads and stores as another mode: a fifth of all flags of a page, MPP, SUM and MXR; aligned, over the end of the page into one
-# that may be accessed, and over its beginning from one that isn't there.
+# Loads and stores as another mode: a fifth of all flags of a page, MPP, SUM and MXR; aligned, over its end into one
+# that may be accessed, over its beginning from one that isn't there.
 AS_ANOTHER = """
         .equ PAGE_AT, 5 << 30
         .equ MPRV, 1 << 17
