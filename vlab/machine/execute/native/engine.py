@@ -53,9 +53,9 @@ _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
 _GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
-# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
+# A resident's work, and stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
 # of a second.
-_TURNS = 2_500
+_MOST_TOIL, _MOST_STORES = 150_000, 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -134,7 +134,7 @@ class NativeEngine:
             state[_AT["polled"]] = _MASK  # it may read what was typed
         self._bus, outside = -1, Outside(self, machine, state)
         self._begin(machine.time + calm)
-        stores = 0 if watched else _TURNS
+        stores = 0 if watched else _MOST_STORES
         reason: int | None
         while True:
             reason = self._run(self._address)
@@ -229,7 +229,8 @@ class NativeEngine:
         resume, block, now = self._resume, self._address, machine.goal
         if self._bus is not None:
             limit = min(limit, self._bus)
-        for _turn in range(_TURNS):
+        most = machine.toil + _MOST_TOIL
+        while machine.toil < most:
             self.lent, self.returning = True, False
             machine.resident_since = now - machine.skipped
             handle()
