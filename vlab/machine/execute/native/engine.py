@@ -124,8 +124,8 @@ class NativeEngine:
         """
         machine, state, first = self._machine, self._state, self._notes.start
         watched = self._prepare(asked)
-        if calm < _FEW:
-            self._steps(calm)
+        if calm < _FEW or self._hart.pc & 1:  # odd only by hand: no slot of native code stands there
+            self._steps(min(calm, _FEW))
             return
         limit = machine.time + budget
         self._enter()
@@ -367,7 +367,7 @@ class NativeEngine:
     def _step(self) -> bool:
         """Attempt one instruction; False if the machine has to look around."""
         hart = self._hart
-        pc = hart.pc
+        pc = hart.pc & _MASK
         if pc in hart.interpreter.breakpoints:
             hart.interpreter.hit = True
             return False
