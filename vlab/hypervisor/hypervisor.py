@@ -23,6 +23,7 @@ from vlab.language import _
 from vlab.machine import GATE, RESIDENTS, Computer
 from vlab.machine.bus import BusError
 from vlab.machine.expecting import expect_computer, in_charge
+from vlab.machine.history import AHEAD_WORK
 from vlab.machine.mmu import Context
 from vlab.machine.sequence import RETURN, Sequence
 from vlab.machine.snapshot import WORD, Checker
@@ -233,9 +234,12 @@ class Hypervisor(Inventory):
 
     def ready(self, vm: VirtualMachine) -> bool:
         """Whether a guest can run; if it has a virtual interrupt enabled, it is delivered."""
-        before = vm.skipped
+        before, clock = vm.skipped, vm.clock
         can = vm.able and vm.technique.prepare()
-        vm.account.charge(max(0, vm.skipped - before))  # while it slept, it was the others' turn
+        slept = max(0, vm.skipped - before)
+        vm.account.charge(slept)  # while it slept, it was the others' turn
+        if (ahead := vm.clock - clock - slept) > 0:
+            self.computer.history.machine.toil += AHEAD_WORK * ahead
         return can
 
     def enter(self, vm: VirtualMachine, until: int | None = None) -> None:

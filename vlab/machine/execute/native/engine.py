@@ -55,9 +55,9 @@ _NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretir
 _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
-# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
+# A resident's work, and stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
 # of a second.
-_TURNS = 2_500
+_MOST_TOIL, _MOST_STORES = 150_000, 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -133,8 +133,8 @@ class NativeEngine:
         """
         machine, state, first = self._machine, self._state, self._notes.start
         watched = self._prepare(asked)
-        if calm < _FEW:
-            self._steps(calm)
+        if calm < _FEW or self._hart.pc & 1:  # odd only by hand: no slot of native code stands there
+            self._steps(min(calm, _FEW))
             return
         limit = machine.time + budget
         self._enter()
@@ -143,7 +143,7 @@ class NativeEngine:
             state[_AT["polled"]] = _MASK  # it may read what was typed
         self._bus, outside = -1, Outside(self, machine, state)
         self._begin(machine.time + calm)
-        stores = 0 if watched else _TURNS
+        stores = 0 if watched else _MOST_STORES
         reason: int | None
         while True:
             reason = self._run(self._address)
@@ -239,7 +239,8 @@ class NativeEngine:
             limit = min(limit, self._bus)
         self.stirred = self._extended
         until = _MASK
-        for _turn in range(_TURNS):
+        most = machine.toil + _MOST_TOIL
+        while machine.toil < most:
             self.lent, self.returning = True, False
             machine.resident_since = now - machine.skipped
             handle()
@@ -386,7 +387,7 @@ class NativeEngine:
     def _step(self) -> bool:
         """Attempt one instruction; False if the machine has to look around."""
         hart = self._hart
-        pc = hart.pc
+        pc = hart.pc & _MASK
         if pc in hart.interpreter.breakpoints:
             hart.interpreter.hit = True
             return False
