@@ -1,4 +1,8 @@
-"""The engines that run instructions: one meaning, from the one table, several ways to execute it."""
+"""The engines that run instructions: one meaning, from the one table, several ways to execute it.
+
+`interpreter` is the reference. `lowering` makes its operations, Python closures, from the meanings; `expressions`
+writes what stands in them. `native` gives the same answers as machine code, where llvmlite is installed.
+"""
 
 import os
 import warnings
