@@ -7,6 +7,7 @@ from pathlib import Path
 LANGUAGES = ("en", "es")
 _LOCALE = Path(__file__).parent / "locale"
 _language = "en"
+_WHOLE = 1000  # from here on places behind the point don't matter
 
 
 def _(message: str) -> str:
@@ -28,6 +29,15 @@ def set_language(code: str) -> None:
 def language() -> str:
     """The language in use now."""
     return _language
+
+
+def grouped(number: float) -> str:
+    """A number as it is read: in groups of three digits, whole or with as many places as matter.
+
+    A blank parts the groups: a comma would be a decimal point to who reads Spanish.
+    """
+    written = f"{number:,.0f}" if number >= _WHOLE or number == int(number) else f"{number:.4g}"
+    return written.replace(",", " ")
 
 
 def preferred_language(environment: dict[str, str] | None = None) -> str:
