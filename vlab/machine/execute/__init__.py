@@ -9,7 +9,7 @@ import warnings
 from functools import cache
 from importlib.util import find_spec
 
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 
 PACES = {"native": 64, "interpreter": 1}  # of each engine: instructions while the interpreter runs one, about
 _VARIABLE = "VLAB_ENGINE"
@@ -25,10 +25,7 @@ def chosen_engine(wanted: object = None) -> str:
     """
     name = os.environ.get(_VARIABLE) or None if wanted is None else wanted
     if name is not None and (not isinstance(name, str) or name not in PACES):
-        raise VlabError(
-            _("There is no engine {name!r}.").format(name=str(name)[:40]),
-            mend=_("There are: {known}.").format(known=", ".join(PACES)),
-        )
+        raise unknown(_("There is no engine {name!r}.").format(name=str(name)[:40]), name, PACES)
     if name == "interpreter":
         return name
     lack = lacking()
