@@ -158,7 +158,7 @@ def test_an_unknown_name_is_told_the_nearest_one_or_all(name, known, mend):
 
 def test_a_choice_by_name_or_the_error():
     assert named("a", {"a": 1}, "no {word}") == 1
-    with pytest.raises(VlabError, match="no {b}\nThere are: a\\."):
+    with pytest.raises(VlabError, match=r"no {b}\nThere are: a\."):
         named("{b}", {"a": 1}, "no {word}")
 
 
