@@ -8,7 +8,8 @@ with one guest in it (`inside`), `arm` an emulator of another processor (`emulat
 another such guest, by hypercalls; `driverdomain` serves its disk to others, which ask for it as `frontend` does;
 `kernel` with the switch PARAVIRTUAL is built for them too. The others go wrong on purpose.
 
-`vlab.guests.linux` is a real one: it is built of its distribution's source where that is installed.
+`vlab.guests.linux` is a real one: it is built of its distribution's source where that is installed. And
+`vlab.guests.firmware` finds OpenSBI and U-Boot where they are.
 """
 
 import re
