@@ -20,6 +20,7 @@ from vlab.hypervisor.techniques.trap_and_emulate import PRIVILEGED
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import _
 from vlab.machine import GATE, RESIDENTS, Computer
+from vlab.machine.csrfile import ADUE, STCE
 from vlab.machine.expecting import expect_computer, in_charge
 from vlab.machine.mmu import Context
 from vlab.machine.sequence import RETURN, Sequence
@@ -45,7 +46,7 @@ FIRMWARE = {  # what a computer needs before S mode can be of use; the hyperviso
     "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
     "mideleg": CSRS["mideleg"].writable,  # so does every interrupt that may
     "mcounteren": CSRS["mcounteren"]["TM"].mask,  # S mode reads the time
-    "menvcfg": CSRS["menvcfg"]["STCE"].mask,  # and has an alarm of its own
+    "menvcfg": STCE | ADUE,  # and has an alarm of its own; guests may have A and D set by hardware
     "pmpaddr0": CSRS["pmpaddr0"].writable,  # all of memory is open
     "pmpcfg0": 0x1F,
     "mstatus": Mode.S << CSRS["mstatus"]["MPP"].low,

@@ -18,6 +18,7 @@ LONGEST_SLEEP = (
 )  # a `wfi` skips no further: so what is left until FOR_EVER can't be attempted in any run
 STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
+ADUE = registers_of("_svadu").by_name["menvcfg"]["ADUE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
 COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
 TM = CSRS["mcounteren"]["TM"].mask

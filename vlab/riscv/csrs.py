@@ -114,6 +114,14 @@ _SV48_H = """
 vsatp      | 0x280 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8,9}
 """
 
+# A and D are set by hardware where ADUE says so, of a guest's tables that of `henvcfg`.
+_SVADU = """
+menvcfg    | 0x30a |         | ADUE[61]
+"""
+_SVADU_H = """
+henvcfg    | 0x60a |         | ADUE[61]
+"""
+
 PMP_ENTRIES = 16
 
 
@@ -304,6 +312,7 @@ def _merged(csr: Csr, added: Csr | None) -> Csr:
     return replace(csr, fields=tuple(fields.values()))
 
 
+_MORE = (("C", _COMPRESSED, _COMPRESSED_H), ("sv48", _SV48, _SV48_H), ("svadu", _SVADU, _SVADU_H))
 BASE_REGISTERS = Registers(_rows([*_TABLE.strip().splitlines(), *_generated()]))
 H_REGISTERS = _extended(BASE_REGISTERS, _HYPERVISOR)
 
@@ -313,9 +322,11 @@ def registers_of(extensions: str) -> Registers:
     """The registers of a hart with these optional extensions: letters, and then names, such as "CH_sv48"."""
     hypervisor = "H" in extensions
     registers = H_REGISTERS if hypervisor else BASE_REGISTERS
-    for name, rows, more in (("C", _COMPRESSED, _COMPRESSED_H), ("sv48", _SV48, _SV48_H)):
+    for name, rows, more in _MORE:
         if name in extensions:
             registers = _extended(registers, rows + more.lstrip() * hypervisor)
+    if "svadu" in extensions and "svade" not in extensions:
+        registers.reset["menvcfg"] |= registers.by_name["menvcfg"]["ADUE"].mask
     return registers
 
 

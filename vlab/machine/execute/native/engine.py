@@ -17,11 +17,13 @@ from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.issuing import issuing
 from vlab.machine.execute.native.layout import (
     ARRIVED,
+    BY_ADUE,
     CODE,
     CONTEXTS,
     CSR_FIELDS,
     DEVICE,
     H_FIELDS,
+    KEEPS_MARKS,
     LOOK,
     OFFSETS,
     PMP_ROW,
@@ -92,7 +94,7 @@ class NativeEngine:
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
         self._set(**self.code.fields)
-        self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
+        self._set(keeps_marks=_keeps_marks(machine.extensions), extended=self._extended)
         self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         hart = machine.hart
@@ -381,6 +383,13 @@ class NativeEngine:
             hart.trap(trap.cause, trap.value, raised=trap)
             return False
         return True
+
+
+def _keeps_marks(extensions: str) -> int:
+    """Who sets A and D on a computer with these extensions, as the state says it."""
+    if "svadu" in extensions:
+        return BY_ADUE
+    return KEEPS_MARKS if "svade" in extensions else 0
 
 
 def _place(entries: object) -> int:

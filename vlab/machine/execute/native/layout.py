@@ -59,7 +59,7 @@ FIELDS = (
     "polled", "status",  # where a device's register is that can be read without Python, and what it holds
     "value",  # a routine's result; the page of memory that wants a code page; the address of an access
     "device", "stored", "width", "next",  # of a store that no memory takes: where it goes, what, and what comes next
-    "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
+    "keeps_marks",  # whether A and D are left to software: 0, or always, or (of a guest Python asks) by ADUE
     "extended",  # whether the hart has H
     "virtual",  # its mode V
     "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
@@ -88,6 +88,8 @@ FIELDS = (
 )  # fmt: skip
 OFFSETS = {name: 8 * (REGISTERS + number) for number, name in enumerate(FIELDS)}
 STATE_SIZE = 8 * (REGISTERS + len(FIELDS))
+
+KEEPS_MARKS, BY_ADUE = 1, 2  # Svade; Svadu
 
 # A context
 SETS = 1024
