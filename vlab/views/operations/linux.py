@@ -10,7 +10,7 @@ from vlab.views.words import marked
 
 _FRAME = "border:1px solid #767676;border-radius:4px;padding:.5em .8em;max-height:20em;overflow:auto"
 # It opens at its end, as a terminal's does: of what is laid out from the bottom, the bottom is shown first.
-_AT_END = "display:flex;flex-direction:column-reverse"
+_AT_END = "display:flex;flex-direction:column-reverse;white-space:pre-wrap"
 
 
 def linux_html(boot: LinuxBoot, *, details: bool) -> str:
