@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.display import Drawn
-from vlab.language import _
+from vlab.language import _, unknown
 from vlab.machine.pmp import LOCKED, TOR, Pmp, legal_config, matching
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, registers_of, unknown
+from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, registers_of
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
