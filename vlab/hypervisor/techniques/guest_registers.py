@@ -75,6 +75,12 @@ def _saving(alarm: bool) -> Sequence:
     return Sequence(*(f"csrr a0, {csr}" for csr in _real(alarm)[1 + alarm : -3]), *_CLEARED)
 
 
+@cache
+def _kept(alarm: bool) -> int:
+    """How many instructions read and write what may be left where it is; `hstatus` is written."""
+    return len(_saving(alarm).instructions) + len(_loading(alarm, Mode.S).instructions) - 1
+
+
 class _Issuers(dict[Sequence, Issue]):
     """How each sequence is issued, made when it first is."""
 
@@ -158,9 +164,9 @@ class GuestRegisters:
 
     def load_kept(self) -> None:
         """Let what was not read back count as read, and as written again. Only `hstatus` has changed by the exit."""
-        alarm, self._asked = self.alarm, None
+        self._asked = None
         self._issue[_STATUS](self._hstatus())
-        self._vm.host.pass_over(len(_saving(alarm).decoded) + len(_loading(alarm, Mode.S).decoded) - 1)
+        self._vm.host.pass_over(_kept(self.alarm))
         self.traps += 1
 
     def _hstatus(self) -> int:

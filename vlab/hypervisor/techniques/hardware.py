@@ -210,8 +210,7 @@ class HardwareAssisted(TrapAndEmulate):
         told, bus = told_of(self._fault[1]), self.vm.bus
         if told is None or value % told.size or bus.find(gpa) is None:
             return None
-        found = self.vm.virtual_hart.mmu.recall(seen, value, access, told.size)
-        if found is None or found.physical != gpa:
+        if self.vm.virtual_hart.mmu.recall(seen, value, access, told.size) != gpa:
             return None
         return Lean(DEVICE, access, partial(told.access, bus, gpa, self.vm.host), told.length)
 
