@@ -33,7 +33,7 @@ _ALARM_AT = list(_HELD).index("stimecmp")
 
 # What is loaded at each entry, in this order, and then what is held; `_CONTROL` is the hypervisor's own.
 _CONTROL = ("hstatus", "hedeleg", "hideleg", "hcounteren", "henvcfg", "hvip", "vsstatus", "vsie")
-# What is read first at each exit, before the table and the alarm: why it is, and whether an interrupt waits.
+# What is read first at each exit, before the table and the alarm: why it is, and by which of its settings.
 _FIRST = ("htval", "htinst", "vsstatus", "vsie", "hvip")
 # SPV and SPP are cleared, as others' guests go to U mode; and `hie`, or the guest's interrupts would end the host's own
 # `wfi`.
@@ -65,7 +65,7 @@ def _loading(alarm: bool, mode: Mode) -> Sequence:
 
 @cache
 def _asking(alarm: bool) -> Sequence:
-    """To read why the guest exited, and what may call for more than that it goes on."""
+    """To read why the guest exited, and what tells whether that is all there is to it."""
     return Sequence(*(f"csrr a0, {csr}" for csr in (*_FIRST, *_real(alarm)[: 1 + alarm])))
 
 
