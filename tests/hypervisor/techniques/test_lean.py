@@ -39,11 +39,11 @@ PAGED = assemble("""
         li      s1, 0x4000007           # the UART, at 0x1000_0000, with neither
         sd      s1, 0(s0)
         ori     s2, s1, 0x40
-        la      t1, data                # behind it a page of memory, and behind that the UART again
+        la      t1, data                # behind it a page of memory, and behind that the PLIC
         srli    t1, t1, 2
         ori     t1, t1, 0xc7
         sd      t1, 8(s0)
-        ori     t1, s1, 0xc0
+        li      t1, 0x30000c7
         sd      t1, 16(s0)
         li      a6, 0x10002000
         srli    t0, t0, 12
@@ -70,7 +70,10 @@ inside: sfence.vma
         lb      a2, 5(a0)
         sb      a1, 7(a0)
         lhu     zero, 4(a0)             # a byte is all that it takes
+        lw      a4, 0(a6)
         lw      a4, -2(a6)              # half of it is memory
+        sw      zero, 8(a6)
+        lw      a4, 9(a6)
         sw      a1, -2(a6)
         lb      a4, 7(a0)
         add     s4, s4, a4

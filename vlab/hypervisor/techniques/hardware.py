@@ -205,7 +205,7 @@ class HardwareAssisted(TrapAndEmulate):
     def _lean_access(self, seen: tuple[Mode, int, int], access: Access, value: int, gpa: int) -> Lean | None:
         """An access to a device, by an instruction that `htinst` tells all of; A and D must be set on the way."""
         told, bus = told_of(self._fault[1]), self.vm.bus
-        if told is None or value % told.size or bus.find(gpa) is None:
+        if told is None or bus.find(gpa) is None:
             return None
         if self.vm.virtual_hart.mmu.recall(seen, value, access, told.size) != gpa:
             return None

@@ -167,7 +167,7 @@ class TrapAndEmulate:
         if known is None or known[0].length < hart.parcel:
             return None
         told, base, distance = known
-        if vm.host.live_registers()[base] + distance & MASK != value or value % told.size:
+        if vm.host.live_registers()[base] + distance & MASK != value:
             return None
         place = mmu.recall(seen, value, access, told.size)
         if place is None or vm.memory.holds(place) or vm.bus.find(place) is None:
