@@ -1,6 +1,7 @@
 """What M mode has to let S mode do, before a hypervisor there is of use: each is its own firmware."""
 
 from vlab.machine import GATE, Computer
+from vlab.machine.csrfile import ADUE, STCE
 from vlab.riscv import Mode
 from vlab.riscv.csrs import CSRS, H_REGISTERS
 
@@ -9,7 +10,7 @@ FIRMWARE = {
     "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
     "mideleg": CSRS["mideleg"].writable,  # so does every interrupt that may
     "mcounteren": CSRS["mcounteren"]["TM"].mask,  # S mode reads the time
-    "menvcfg": CSRS["menvcfg"]["STCE"].mask,  # and has an alarm of its own
+    "menvcfg": STCE | ADUE,  # and has an alarm of its own; guests may have A and D set by hardware
     "pmpaddr0": CSRS["pmpaddr0"].writable,  # all of memory is open
     "pmpcfg0": 0x1F,
     "mstatus": Mode.S << CSRS["mstatus"]["MPP"].low,

@@ -23,6 +23,7 @@ from vlab.language import _
 from vlab.machine import GATE, RESIDENTS, Computer
 from vlab.machine.bus import BusError
 from vlab.machine.expecting import expect_computer, in_charge
+from vlab.machine.history import AHEAD_WORK
 from vlab.machine.mmu import Context
 from vlab.machine.sequence import RETURN, Sequence
 from vlab.machine.snapshot import WORD, Checker
@@ -70,10 +71,10 @@ class Hypervisor(Inventory):
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its table.
+        # How the guest inside was entered: when, by its time, it must be looked after; its contexts, and its tables.
         self._deadline: int | None = 0
         self._signals: tuple[int, int | None] | None = None
-        self._entry: tuple[tuple[Context, Context] | None, int] = None, 0
+        self._entry: tuple[tuple[Context, Context] | None, tuple[int, ...]] = None, ()
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -233,9 +234,12 @@ class Hypervisor(Inventory):
 
     def ready(self, vm: VirtualMachine) -> bool:
         """Whether a guest can run; if it has a virtual interrupt enabled, it is delivered."""
-        before = vm.skipped
+        before, clock = vm.skipped, vm.clock
         can = vm.able and vm.technique.prepare()
-        vm.account.charge(max(0, vm.skipped - before))  # while it slept, it was the others' turn
+        slept = max(0, vm.skipped - before)
+        vm.account.charge(slept)  # while it slept, it was the others' turn
+        if (ahead := vm.clock - clock - slept) > 0:
+            self.computer.history.machine.toil += AHEAD_WORK * ahead
         return can
 
     def enter(self, vm: VirtualMachine, until: int | None = None) -> None:
@@ -250,7 +254,7 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.table()
+        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.roots()
         self._signals = vm.bus.signals(vm.clock)
         now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
@@ -279,13 +283,13 @@ class Hypervisor(Inventory):
         alarm = self.schedule.goes_on(vm, left)
         if alarm is None:
             return False
-        if self._fence is not None:
-            self._load_fence()
         if registers is not None:
             self._signals = vm.bus.signals(clock)
         technique, late = vm.technique, vm.technique.late_steps
         if late:
             technique.load_again()
+        elif self._fence is not None:
+            self.load_fence()
         now = self._issue_entering(vm.virtual_hart.pc)[0] + _ENTRY_STEPS + late
         if late:
             technique.start(now)
@@ -303,7 +307,7 @@ class Hypervisor(Inventory):
         if vm.events.on or not technique.unmoved or technique.stays:
             return technique.unmoved and not vm.events.on
         # Its last access was a device's, or to a register that decides much: others may have something to do now.
-        entry = (hart.mmu.fetches, hart.mmu.data), technique.table()
+        entry = (hart.mmu.fetches, hart.mmu.data), technique.roots()
         if len(self.vms) > 1 or hart.waiting or not vm.able or entry != self._entry:
             return False
         self._deadline = technique.deadline()
@@ -321,9 +325,10 @@ class Hypervisor(Inventory):
         if satp != self._loaded_satp:
             self.computer.issue_all(_TABLE, satp)
             self._loaded_satp, self._fence = satp, None
-        self._load_fence()
+        self.load_fence()
 
-    def _load_fence(self) -> None:
+    def load_fence(self) -> None:
+        """Fence what has changed in the guest's shadow."""
         if self._fence == ALL:
             self.computer.issue_all(_FENCE)
         elif self._fence is not None:

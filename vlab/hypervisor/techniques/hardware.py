@@ -119,8 +119,12 @@ class HardwareAssisted(TrapAndEmulate):
         self._load_table()
 
     def load_again(self) -> None:
-        """See `TrapAndEmulate.load_again`. What was not read back is still there: it counts as read, and written."""
+        """See `TrapAndEmulate.load_again`. Fences of shadows are of use only to who runs under one.
+
+        What was not read back is still there: it counts as read, and written.
+        """
         if not self.direct:
+            self.vm.hypervisor.load_fence()
             return
         if self._real.kept:
             self._real.load_kept()

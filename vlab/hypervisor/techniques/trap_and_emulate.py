@@ -263,6 +263,13 @@ class TrapAndEmulate:
         """The guest's table that its accesses go by now: its `satp`."""
         return self.vm.hart.csr.values["satp"]
 
+    def roots(self) -> tuple[int, ...]:
+        """The tables that its accesses go by, now that it stands still: its own; or with V = 1, of both stages."""
+        hart = self.vm.virtual_hart
+        if not hart.virtual:
+            return (self.table(),)
+        return hart.csr.values["vsatp"], hart.csr.values["hgatp"]
+
     def resolve(self, gva: int, access: Access, *, touch: bool = True) -> Found:
         """The guest's own translation of an address; see `Mmu.resolve`."""
         return self.vm.hart.mmu.resolve(gva, access, touch=touch)
@@ -337,8 +344,8 @@ class TrapAndEmulate:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
         key = hart.mmu.fetches.key
         if key.virtual:
-            values = hart.csr.values
-            return View(key, values["vsatp"] if key.paged else 0, values["hgatp"] if key.nested else 0)
+            root, host = self.roots()
+            return View(key, root if key.paged else 0, host if key.nested else 0)
         return View(key, self.table() if key.paged else 0)
 
     @property

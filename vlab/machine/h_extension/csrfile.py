@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vlab.machine.csrfile import ALL_ONES, COUNTERS, FOR_EVER, LONGEST_SLEEP, STCE, CsrFile
+from vlab.machine.csrfile import ADUE, ALL_ONES, COUNTERS, FOR_EVER, LONGEST_SLEEP, STCE, CsrFile
 from vlab.machine.quirks import SilentCsrFile
 from vlab.riscv import Cause, Mode, Trap
 from vlab.riscv.csrs import H_REGISTERS, Csr
@@ -90,8 +90,8 @@ class HypervisorCsrFile(CsrFile):
             case "vsie":
                 return (values["mie"] & values["hideleg"]) >> 1
             case "henvcfg":
-                # Its STCE is read-only 0 under a clear one in menvcfg (Sstc).
-                return values["henvcfg"] & ~(STCE & ~values["menvcfg"])
+                # Its STCE and ADUE are read-only 0 under clear ones in menvcfg (Sstc, Svadu).
+                return values["henvcfg"] & ~((STCE | ADUE) & ~values["menvcfg"])
         return super().read(csr)
 
     def by_table(self, csr: Csr) -> bool:
@@ -107,7 +107,7 @@ class HypervisorCsrFile(CsrFile):
                 writable = self.values["hideleg"] & csr.writable << 1
                 return old & ~writable | value << 1 & writable
             case "henvcfg":
-                return csr.legalize(old, value & ~(STCE & ~self.values["menvcfg"]))
+                return csr.legalize(old, value & ~((STCE | ADUE) & ~self.values["menvcfg"]))
         return super().legal(csr, old, value)
 
     # Interrupts and alarms

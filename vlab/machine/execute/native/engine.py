@@ -4,6 +4,7 @@ import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from vlab.events import CAUSES
 from vlab.machine.board import UART_BASE
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Resident, standing
@@ -17,11 +18,13 @@ from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.issuing import issuing
 from vlab.machine.execute.native.layout import (
     ARRIVED,
+    BY_ADUE,
     CODE,
     CONTEXTS,
     CSR_FIELDS,
     DEVICE,
     H_FIELDS,
+    KEEPS_MARKS,
     LOOK,
     OFFSETS,
     PMP_ROW,
@@ -31,7 +34,7 @@ from vlab.machine.execute.native.layout import (
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
-from vlab.machine.execute.native.outside import Outside
+from vlab.machine.execute.native.outside import Outside, windows
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.h_extension.csrfile import VSTIP, HypervisorCsrFile
 from vlab.machine.history import ISSUE_WORK, STORE_WORK, TURN_WORK
@@ -52,9 +55,9 @@ _NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretir
 _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
-# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
+# A resident's work, and stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
 # of a second.
-_TURNS = 2_500
+_MOST_TOIL, _MOST_STORES = 150_000, 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
 _REGION = struct.Struct("<3Q")
@@ -89,12 +92,17 @@ class NativeEngine:
         self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
         self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
+        self._devices: object = None
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
+        self._set(open=address_of(memory.open), watched=address_of(memory.listed))
+        self._set(unaligned=machine.hart.parcel - 1)
         self._set(**self.code.fields)
-        self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
+        self._set(keeps_marks=_keeps_marks(machine.extensions), extended=self._extended)
         self._set(status=self._address + _STATUS)
         self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
+        self._traps = new_block(8 * CAUSES)
+        self._set(traps=address_of(self._traps))
+        machine.events.traps.share(memoryview(self._traps).cast("Q"))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
         self.lent = False  # whether a resident does its work with the hart's state where native code left it
@@ -125,8 +133,8 @@ class NativeEngine:
         """
         machine, state, first = self._machine, self._state, self._notes.start
         watched = self._prepare(asked)
-        if calm < _FEW:
-            self._steps(calm)
+        if calm < _FEW or self._hart.pc & 1:  # odd only by hand: no slot of native code stands there
+            self._steps(min(calm, _FEW))
             return
         limit = machine.time + budget
         self._enter()
@@ -135,7 +143,7 @@ class NativeEngine:
             state[_AT["polled"]] = _MASK  # it may read what was typed
         self._bus, outside = -1, Outside(self, machine, state)
         self._begin(machine.time + calm)
-        stores = 0 if watched else _TURNS
+        stores = 0 if watched else _MOST_STORES
         reason: int | None
         while True:
             reason = self._run(self._address)
@@ -231,7 +239,8 @@ class NativeEngine:
             limit = min(limit, self._bus)
         self.stirred = self._extended
         until = _MASK
-        for _turn in range(_TURNS):
+        most = machine.toil + _MOST_TOIL
+        while machine.toil < most:
             self.lent, self.returning = True, False
             machine.resident_since = now - machine.skipped
             handle()
@@ -331,6 +340,10 @@ class NativeEngine:
         self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
+        if self._machine.bus.devices is not self._devices:
+            self._devices, self._windows = self._machine.bus.devices, windows(self._machine.bus)
+            start = address_of(self._windows)
+            self._set(devices=start, devices_end=start + len(self._windows))
         if hart.csr.pmp is not self._pmp:
             self._pmp = pmp = hart.csr.pmp
             memory = self._memory
@@ -374,7 +387,7 @@ class NativeEngine:
     def _step(self) -> bool:
         """Attempt one instruction; False if the machine has to look around."""
         hart = self._hart
-        pc = hart.pc
+        pc = hart.pc & _MASK
         if pc in hart.interpreter.breakpoints:
             hart.interpreter.hit = True
             return False
@@ -389,6 +402,13 @@ class NativeEngine:
             hart.trap(trap.cause, trap.value, raised=trap)
             return False
         return True
+
+
+def _keeps_marks(extensions: str) -> int:
+    """Who sets A and D on a computer with these extensions, as the state says it."""
+    if "svadu" in extensions:
+        return BY_ADUE
+    return KEEPS_MARKS if "svade" in extensions else 0
 
 
 def _place(entries: object) -> int:
