@@ -7,6 +7,7 @@ import pytest
 
 from vlab import VlabError
 from vlab.guests import linux as guest
+from vlab.language import grouped
 from vlab.machine import execute
 from vlab.machine.computer import NEXT_STAGE
 from vlab.operations import boot_linux
@@ -48,7 +49,7 @@ def test_what_was_recorded_is_a_whole_boot():
         assert lines[-1] == "reboot: Power down"
         assert set(boot.exits_in) == set(boot.instructions) <= {"M", "S", "U"}
         assert boot.exits.total() == sum(counts.total() for counts in boot.exits_in.values())
-        assert f"{boot.exits.total():,} exits" in repr(boot)
+        assert f"{grouped(boot.exits.total())} exits" in repr(boot)
 
 
 def test_both_techniques_printed_the_same_in_the_same_time():

@@ -17,7 +17,7 @@ from vlab.events import Emulation, Event, Exit
 from vlab.files import folder, write_atomically
 from vlab.guests import linux
 from vlab.hypervisor import Hypervisor, VirtualMachine
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 from vlab.machine import Machine, Sbi
 from vlab.machine.execute import chosen_engine
 from vlab.paging.schemes import named
@@ -64,12 +64,12 @@ class LinuxBoot(Drawn):
 
     def __repr__(self) -> str:
         return _(
-            "Linux booted in a virtual machine, run by {technique}: {instructions:,} instructions, {exits:,} exits. "
+            "Linux booted in a virtual machine, run by {technique}: {instructions} instructions, {exits} exits. "
             "The last that it printed: {last}"
         ).format(
             technique=self.technique,
-            instructions=sum(self.instructions.values()),
-            exits=self.exits.total(),
+            instructions=grouped(sum(self.instructions.values())),
+            exits=grouped(self.exits.total()),
             last=self.console.splitlines()[-1],
         )
 
