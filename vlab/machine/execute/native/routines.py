@@ -265,8 +265,8 @@ def locate_aligned(s: "State", context: int, address: int, size: int, need: int)
             s.fault = _STORE_MISALIGNED
     else:
         found = locate(s, context, address, size, need)
-    if s.device:
-        s.fault = access_fault_of(W)
+        if s.device:
+            s.fault = access_fault_of(W)
     s.device = 0
     return found
 
