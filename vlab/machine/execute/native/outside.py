@@ -70,6 +70,6 @@ class Outside:
     def _seen(self) -> tuple[object, ...]:
         """What a store to a device may change that native code goes by."""
         machine, time = self._machine, self._machine.time
-        alarms = machine.bus.lines(time), machine.bus.deadline(time)
+        clock = machine.mtime - time, machine.bus.lines(time), machine.bus.deadline(time)
         looked_at = machine.events.on, machine.stops
-        return *alarms, machine.uart.status, machine.status, *looked_at, machine.bus.devices
+        return *clock, machine.uart.status, machine.status, *looked_at, machine.bus.devices
