@@ -22,7 +22,7 @@ from vlab.machine.csrfile import STCE
 from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
-from vlab.machine.pmp import W
+from vlab.machine.pmp import NEEDED
 from vlab.machine.sequence import Sequence
 from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
@@ -353,7 +353,7 @@ class HardwareAssisted(TrapAndEmulate):
 
     def _fill(self, access: Access, gpa: int) -> None:
         found = self._found(gpa)
-        if not found.rights or (access is Access.STORE and not found.rights & W):
+        if not found.rights & NEEDED[access]:
             self._interpret()  # the guest's own PMP forbids it
             return
         if access is Access.STORE:
