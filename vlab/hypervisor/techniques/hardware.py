@@ -222,7 +222,7 @@ class HardwareAssisted(TrapAndEmulate):
     def _lean_fill(self, access: Access, gpa: int) -> Lean | None:
         """An entry that nobody but the guest's own PMP has a say in."""
         reason, found = self._unmapped(access, gpa), self._found(gpa)
-        if reason != _FILL or not found.rights or (access is Access.STORE and not found.rights & W):
+        if reason != _FILL or not found.rights & NEEDED[access]:
             return None
         return Lean(reason, access, partial(self._enter_page, access, gpa, found), 0)
 
