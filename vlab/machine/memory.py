@@ -36,9 +36,8 @@ class Watches:
 
     def __init__(self) -> None:
         self.watched: dict[int, Callable[[int, int], None]] = {}
-        self.author: tuple[str, Any] | None = (
-            None  # who writes now, if it is no instruction, and of which computer
-        )
+        # Who writes now, if it is no instruction, and of which computer.
+        self.author: tuple[str, Any] | None = None
 
     @contextmanager
     def written_by(self, author: str, computer: Any) -> Iterator[None]:
