@@ -168,6 +168,7 @@ class Hart(Drawn):
         stack = guest or STACKS[target]
         if self.computer.events.on:
             self.emit(kind, cause, value, self.pc, self.mode_name, mode_name(target, virtual))
+        self.computer.events.traps.count(self.computer.level, cause)
         if not interrupt:
             self.unretired += 1
         status = values[stack.status]

@@ -6,6 +6,7 @@ instructions (the interpreter does), or is watched. So those three cost a fast s
 each page; who finds a CLEAN one there may make it OPEN, which is to say that it is written.
 """
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from mmap import ACCESS_COPY, mmap
@@ -23,8 +24,9 @@ _ZEROS = bytes(PAGE)
 LIMIT = 1 << 34  # bytes; more than a model on a laptop can hold
 
 # What an engine's stores to a page may do: ask first, go straight there, do so where no decoded instruction stands,
-# or go straight there too, once the page is OPEN.
-ASK, OPEN, OPEN_DATA, CLEAN = range(4)
+# go straight there too, once the page is OPEN, or do so where neither such an instruction nor a watched word stands.
+ASK, OPEN, OPEN_DATA, CLEAN, OPEN_WATCHED = range(5)
+MOST_LISTED = 256  # watched words that an engine looks through; with more, it asks first
 
 # RAM as elements of a size, by which the interpreter reaches it; a negative size means signed ones.
 _FORMATS: dict[int, Any] = {1: "B", 2: "H", 4: "I", 8: "Q", -1: "b", -2: "h", -4: "i"}
@@ -85,6 +87,7 @@ class Memory(Watches):
         self.open = bytearray([CLEAN]) * (size // PAGE)
         self._saved = Pages({})
         self.code: set[int] = set()
+        self.listed = bytearray(8 * (1 + MOST_LISTED))  # how many words are watched, and where: for engines
         self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
         self.on_slow_page: Callable[[], None] = lambda: None
 
@@ -167,7 +170,12 @@ class Memory(Watches):
     def fast(self, address: int) -> bool:
         """Whether stores to the page of `address` may bypass `store`. Asking makes a clean page dirty."""
         page = (address - self.base) // PAGE
-        if page in self.code or self.is_watched(address):
+        if self.is_watched(address):
+            if page not in self.code:
+                self._dirty.add(page)
+                self.open[page] = OPEN_WATCHED
+            return False
+        if page in self.code:
             return False
         self.open[page] = OPEN
         return True
@@ -190,7 +198,18 @@ class Memory(Watches):
         """Call `callback(address, value)` after each store to the double word at `address`."""
         self._inside(address, 8)
         self.watched[address] = callback
+        self._list()
         self._close((address - self.base) // PAGE)
+
+    def unwatch(self, address: int) -> None:
+        """See `Watches.unwatch`."""
+        super().unwatch(address)
+        self._list()
+
+    def _list(self) -> None:
+        """Let engines know which words are watched."""
+        words = [len(self.watched), *self.watched][: 1 + MOST_LISTED]
+        struct.pack_into(f"<{len(words)}Q", self.listed, 0, *words)
 
     def touched(self) -> set[int]:
         """The pages that may not be all zeros: their addresses by PAGE. None of them is read for that."""

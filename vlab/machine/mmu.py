@@ -207,6 +207,23 @@ class Mmu:
             self._walked[place] = Walked(self._hart.csr.pmp, walked.scheme.entry_size, read, found)
         return found
 
+    def recall(self, seen: tuple[Mode, int, int], address: int, access: Access, size: int) -> Found | None:
+        """What `resolve` would find from another mode, `mstatus` and `satp`, without walking or setting A or D.
+
+        None where that is not at hand.
+        """
+        mode, status, satp = seen
+        context = self._chosen.get((mode, status & (_SUM | _MXR), satp >> 60))
+        if context is None:
+            return None
+        if context.walked:
+            known = self._walked.get((context, satp, address, access, size))
+            return known.found if known is not None and self._holds(known) else None
+        try:
+            return self._allowed(context.key, access, size, address, Found(address, R | W | X, True))
+        except Trap:
+            return None
+
     def _allowed(self, key: Key, access: Access, size: int, address: int, reached: Found) -> Found:
         """What PMP leaves of a translation; Trap where it leaves too little."""
         pmp, physical = self._hart.csr.pmp, reached.physical

@@ -48,10 +48,11 @@ FIELDS = (
     "refetch",  # whether the TLB has forgotten the page that is being executed
     "ram", "base", "size",  # memory: in the host, and for the guest
     "open",  # a byte a page of memory: what stores to it may do
+    "watched",  # how many words of memory are watched, and where each is
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
     "undecoded", "leaving",  # handlers: of a slot that holds nothing yet; that leaves to Python
-    "across", "beyond",  # and those of these names
+    "illegal", "across", "beyond",  # and those of these names
     "row",  # of the decoder's table: what was decoded last
     "lone",  # a code page of no page of memory, for instructions by themselves
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
@@ -66,12 +67,14 @@ FIELDS = (
     "second", "instruction",  # what a guest-page fault tells of besides, as `htval` and `htinst` have it
     "halting",  # whether somebody waits for some pc, so that a fetch that misses the TLB, or faults, is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
+    "devices", "devices_end",  # their windows: {base, size}
     "place",  # in memory, of the entry that the last walk ended at
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
     "told",  # whether every event must be told at once, so that Python has to make it
     "asked",  # whether Python looks around whenever something has changed that it goes by
     "look",  # whether it has to now
     "note", "notes_end",  # where the next note of an event goes, and where there is no room for more
+    "traps",  # how often each exception was taken, by cause
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
     "unretired",  # attempts that were no instructions retired
@@ -147,6 +150,7 @@ GUEST_PAGED_SHIFT, GUEST_SUM_SHIFT, GUEST_MXR_SHIFT, NESTED_SHIFT, HOST_MXR_SHIF
 ALL_CONTEXTS = 96
 CONTEXTS = OFFSETS["context0"]
 PMP_ROW = 24  # bytes of a region of PMP
+WINDOW = 16  # bytes of a device's window
 
 
 def context_number(key: Key) -> int:
