@@ -285,7 +285,7 @@ def test_nothing_runs_on_after_the_word_in_tohost(run, program, tmp_path):
 def test_the_bound_on_instructions(run, program):
     status, console, said = run(program(programs.RUNS_ON), "--max-instructions", "10_000")
     assert (status, console) == (124, "ready\n")
-    assert "limit of 10_000 instructions is reached; the guest is at 0x800000" in said
+    assert "limit of 10 000 instructions is reached; the guest is at 0x800000" in said
     assert "(again+0x" in said
 
 
@@ -858,7 +858,7 @@ def test_progress_is_shown_while_the_console_is_silent(program, shared):
     os.close(theirs)
     os.close(ours)
     assert " instructions [" in shown
-    assert "The limit of 12_000_000 instructions is reached" in shown
+    assert "The limit of 12 000 000 instructions is reached" in shown
 
 
 def test_a_console_that_takes_only_text(monkeypatch, program):

@@ -236,7 +236,7 @@ def test_a_source_that_is_not_one_folder(host):
 def test_who_waited_for_a_build_that_failed_builds_alone(host, monkeypatch):
     """The folder that he waited for is gone, and its place may be a third one's."""
     place = host()
-    lock, waits = fcntl.flock, []
+    lock, waits = fcntl.flock, list[int]()
 
     def slow(handle: int, how: int) -> None:
         if not waits:

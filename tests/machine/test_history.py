@@ -14,9 +14,9 @@ from vlab import guests
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
 from vlab.machine import Computer, Machine, Stop, history, standing, writes
-from vlab.machine import machine as machine_module
 from vlab.machine.execute import PACES
 from vlab.machine.history import History
+from vlab.machine.interruptible import Interruptible
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
 from vlab.machine.writes import Write
@@ -364,7 +364,7 @@ def test_what_a_hypervisor_interprets_by_itself_is_work_too(engine, monkeypatch)
     loop = assemble("li t0, 0x10000000\n 1: sb t1, 0(t0)\n j 1b")
     vm = Hypervisor(m).create_vm(loop, memory="64K", technique="binary-translation")
     seen = []
-    monkeypatch.setattr(machine_module.Interruptible, "check", lambda self: seen.append(vm.clock))
+    monkeypatch.setattr(Interruptible, "check", lambda self: seen.append(vm.clock))
     m.run(20_000)
     assert vm.clock > 5 * m.steps
     assert m.toil > history.AHEAD_WORK * (vm.clock - m.steps)
