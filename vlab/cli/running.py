@@ -111,9 +111,9 @@ class Run:
             if typist.left:
                 return End.LEFT
             began = monotonic()
-            stop = machine.run(
-                min(left, chunk), until=typist.until(until), each=False, time=typist.horizon(chunk)
-            )
+            steps = typist.steps(min(left, chunk))
+            asked = typist.until(until)
+            stop = machine.run(steps, until=asked, each=False, time=typist.horizon(steps))
             chunk = min(2 * chunk, _CHUNK * machine.pace)
             if typist.live and monotonic() - began > _SOON:
                 chunk = max(chunk // 4, _FEW)
