@@ -11,7 +11,6 @@ _LOCALE = Path(__file__).parent / "locale"
 _WHOLE = 1000  # from here on places behind the point don't matter
 _language = "en"
 _Choice = TypeVar("_Choice")
-_WHOLE = 1000  # from here on places behind the point don't matter
 
 
 def _(message: str) -> str:

@@ -46,9 +46,8 @@ class Watches:
         self.watched: Watched = {}
         self.loads_watched: Watched = {}
         self.access = 0, 0
-        self.author: tuple[str, Any] | None = (
-            None  # who writes now, if it is no instruction, and of which computer
-        )
+        # Who writes now, if it is no instruction, and of which computer.
+        self.author: tuple[str, Any] | None = None
 
     @contextmanager
     def written_by(self, author: str, computer: Any) -> Iterator[None]:
