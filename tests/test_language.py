@@ -11,7 +11,7 @@ from vlab import files, language
 from vlab.cli import main
 from vlab.course import messages, notebooks
 from vlab.course.glossary import glossary, unusual
-from vlab.language import VlabError, _, grouped, named, unknown
+from vlab.language import VlabError, _, named, unknown
 
 ROOT = files.checkout()
 
