@@ -93,7 +93,7 @@ def _run(args: Namespace, program: "Program") -> Outcome:
     from vlab.events import Recording
 
     techniques = chosen_techniques(args.technique, args.depth, args.shadow)
-    machine, computers = build(args.memory, techniques, chosen_shadows(args.shadow, len(techniques)))
+    machine, computers = build(args.memory, techniques, chosen_shadows(args.shadow, techniques))
     guest = computers[-1]
     guest.load(program)
     if args.input is not None:

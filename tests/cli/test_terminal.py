@@ -13,7 +13,6 @@ import pytest
 
 from tests.cli import programs
 from vlab.cli import keyboard
-from vlab.course.doctor import TOOLS
 
 termios = pytest.importorskip("termios")
 from tests.cli.sitting import Sitting  # noqa: E402
@@ -315,8 +314,7 @@ def test_without_termios_what_is_typed_goes_to_the_guest_by_lines(program):
 @pytest.mark.requires("opensbi", "u-boot")
 @pytest.mark.parametrize("way", [(), ("--engine", "interpreter"), ("--technique", "hardware-assisted")])
 def test_u_boot_answers_what_is_typed(way):
-    firmware, image = TOOLS["opensbi"].path(), TOOLS["u-boot"].path()
-    with Sitting("--bios", firmware, image, *way) as sitting:
+    with Sitting("u-boot", *way) as sitting:
         sitting.sees("Hit any key")
         sitting.types(" ")
         sitting.sees("=> ")

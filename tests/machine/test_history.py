@@ -16,6 +16,7 @@ from vlab.language import VlabError
 from vlab.machine import Computer, Machine, Stop, history, standing, writes
 from vlab.machine.execute import PACES
 from vlab.machine.history import History
+from vlab.machine.interruptible import Interruptible
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
 from vlab.machine.writes import Write
@@ -354,6 +355,20 @@ def test_a_residents_turns_are_work_too(engine):
     exits = sum(vm.exits.values())
     assert exits > 1000
     assert history.TURN_WORK * exits <= m.toil <= 60 * history.TURN_WORK * exits
+
+
+@pytest.mark.parametrize("engine", PACES)
+def test_what_a_hypervisor_interprets_by_itself_is_work_too(engine, monkeypatch):
+    """None of it takes time of the machine's; and nobody who presses Ctrl-C waits for much of it."""
+    m = Machine(memory="4M", engine=engine)
+    loop = assemble("li t0, 0x10000000\n 1: sb t1, 0(t0)\n j 1b")
+    vm = Hypervisor(m).create_vm(loop, memory="64K", technique="binary-translation")
+    seen = []
+    monkeypatch.setattr(Interruptible, "check", lambda self: seen.append(vm.clock))
+    m.run(20_000)
+    assert vm.clock > 5 * m.steps
+    assert m.toil > history.AHEAD_WORK * (vm.clock - m.steps)
+    assert max(after - before for before, after in pairwise(seen)) < 10_000
 
 
 def test_checkpoints_hold_little_memory(monkeypatch):

@@ -12,8 +12,10 @@ from vlab.cli.computers import (
     chosen_shadows,
     chosen_techniques,
     is_linux,
+    is_u_boot,
     open_disk,
     read_device_tree,
+    read_firmware,
     read_program,
 )
 from vlab.cli.keyboard import attached, say
@@ -26,7 +28,7 @@ from vlab.cli.results import (
     write_signature,
 )
 from vlab.cli.running import DEFAULT_LIMIT, End, Run, ending, is_terminal, mend
-from vlab.cli.values import characters, count, depth, port, size
+from vlab.cli.values import characters, count, depth, port, setting, size
 from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
             "for 0x80000000; or the name of one of vlab's guests, such as hello or kernel. It starts in "
             "M mode, a0 = hart, a1 = device tree. For an ELF file that says so, and for raw images, the "
             "processor has compressed instructions. `linux` is Linux, with --sbi if there is no --bios; it is built "
-            "once, of the distribution's source"
+            "once, of the distribution's source. `u-boot` is U-Boot, with `--bios opensbi` if there is neither: "
+            "Debian's packages u-boot-qemu and opensbi"
         ),
     )
     _add_start(parser)
@@ -82,8 +85,8 @@ def _add_start(parser: ArgumentParser) -> None:
         "--bios",
         metavar=_("FW"),
         help=_(
-            "firmware that starts first, in M mode; IMAGE (a raw one at 0x80200000) is its next stage, "
-            "and a2 points to what OpenSBI's fw_dynamic asks for"
+            "firmware that starts first, in M mode: a file, or `opensbi`; IMAGE (a raw one at 0x80200000) is its "
+            "next stage, and a2 points to what OpenSBI's fw_dynamic asks for"
         ),
     )
     first.add_argument(
@@ -92,6 +95,17 @@ def _add_start(parser: ArgumentParser) -> None:
         help=_(
             "enter IMAGE (a raw one at 0x80200000) in S mode, above firmware of vlab's own, which answers the "
             "calls of the SBI"
+        ),
+    )
+    group.add_argument(
+        "--set",
+        metavar=_("NAME=NUMBER"),
+        type=setting,
+        action="append",
+        default=[],
+        help=_(
+            "assemble IMAGE with this number: a constant of a guest, such as TICK=300, or a switch, such as "
+            "PARAVIRTUAL=1; or a symbol that an assembly file leaves open"
         ),
     )
     group.add_argument("--dtb", metavar=_("FILE"), help=_("a device tree in place of the computer's own"))
@@ -141,8 +155,8 @@ def _add_computer(parser: ArgumentParser) -> None:
         metavar="P[,P…]",
         help=_(
             "when entries of shadow page tables are made: lazy (at faults; the default), eager (the whole "
-            "table when it is loaded) or traced (the guest's tables write-protected). One for all levels, or "
-            "one a level"
+            "table when it is loaded) or traced (the guest's tables write-protected; the default of paravirtual). "
+            "One for all levels, or one a level"
         ),
     )
     group.add_argument(
@@ -229,11 +243,13 @@ def main(args: Namespace) -> int:
             mend=_("Name a port with --gdb, or leave --gdb-level out."),
         )
     techniques = chosen_techniques(args.technique, args.depth, args.shadow)
-    shadows = chosen_shadows(args.shadow, len(techniques))
+    shadows = chosen_shadows(args.shadow, techniques)
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
     check_apart(results, [name for name in (args.image, args.bios, args.dtb, args.disk) if name is not None])
     if args.bios is None and is_linux(args.image):
         args.sbi = True  # it is no program for M mode
+    if args.bios is None and not args.sbi and is_u_boot(args.image):
+        args.bios = "opensbi"  # nor is this one
     images = _read(args)
     extensions = "".join(sorted({*images.image.extensions, *(images.firmware or images.image).extensions}))
     machine, computers = build(args.memory, techniques, shadows, args.quirk, extensions, args.engine)
@@ -294,8 +310,8 @@ def _read(args: Namespace) -> Images:
     notes: list[str] = []
     memory = RAM_BASE, args.memory
     above = args.sbi or args.bios is not None
-    image = read_program(args.image, memory, NEXT_STAGE if above else RAM_BASE, notes)
-    firmware = None if args.bios is None else read_program(args.bios, memory, RAM_BASE, notes)
+    image = read_program(args.image, memory, NEXT_STAGE if above else RAM_BASE, notes, dict(args.set))
+    firmware = None if args.bios is None else read_firmware(args.bios, memory, RAM_BASE, notes)
     dtb = None if args.dtb is None else read_device_tree(args.dtb, args.append)
     disk = None if args.disk is None else open_disk(args.disk)
     for note in notes:
@@ -350,8 +366,8 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     guest = run.guest
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
-    if said := ending(run, end, program):
-        say("\n".join(filter(None, (said, mend(run, end, program)))))
+    if said := "\n".join(filter(None, (ending(run, end, program), mend(run, end, program)))):
+        say(said)
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:

@@ -26,6 +26,7 @@ _FEW = 1000  # instructions that are run before that in any case
 _ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
 _MAGIC, _MAGIC_AT = b"RSC\x05", 56  # what a raw image of Linux has there
 _JUMP_TO_ITSELF = 0x0000_006F
+_NOTHING_THERE = (5, 7)  # the causes of load and store access faults
 _UNTIL_HANDLED = (
     1000  # steps that a trap takes at most until its handler stands: deep inside, some for each level
 )
@@ -265,34 +266,58 @@ def mend(run: Run, end: End, program: "Program") -> str:
     guest = run.guest
     if end is End.LIMIT:
         return _("--max-instructions sets another limit.")
-    if (
-        end is End.ENDLESS
-        and not guest.residents
-        and (_called(run) or _is_linux_kernel(guest, program.entry))
-    ):
-        return _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
+    if end is End.ENDLESS and not guest.residents:
+        kernel = _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
+        if _called(run):
+            return f"{kernel} {_('A guest that makes hypercalls is for --technique paravirtual.')}"
+        if _is_linux_kernel(guest, program.entry):
+            return kernel
     if end is End.ENDLESS and (address := _beyond_memory(guest)) is not None:
         return _(
             "Its last trap was an access to {address:#x}, and its memory ends before that: --memory gives it more."
         ).format(address=address)
     if getattr(guest, "exits", {}).get("missing instruction"):  # a virtual machine's
         return _(
-            "Name another technique. This one is for guests that are built for it, as in Python "
-            '`guests.load("kernel", PARAVIRTUAL=1)` is.'
+            "Name another technique. This one is for guests that are built for it, as `vlab run kernel --set "
+            "PARAVIRTUAL=1` is."
         )
+    if (end is End.ENDLESS or guest.status) and (address := _absent_device(run)) is not None:
+        return _(
+            "It looked for a device at {address:#x}, and there is none: --disk attaches a disk. Other devices, such "
+            "as a network card, are attached in Python: `Machine(image, devices=[…])`."
+        ).format(address=address)
     return ""
 
 
 def _beyond_memory(guest: "Computer") -> int | None:
     """The address behind its memory at which the guest's last trap was about a load or store; else None."""
     from vlab.machine.memory import LIMIT
-    from vlab.riscv import Cause
 
     csr, memory, level = guest.hart.csr, guest.memory, _handling(guest)
     cause, address = csr[f"{level}cause"], csr[f"{level}tval"]
-    faults = (Cause.LOAD_ACCESS_FAULT, Cause.STORE_ACCESS_FAULT)
     beyond = memory.base + memory.size <= address < memory.base + LIMIT
-    return address if cause in faults and beyond else None
+    return address if cause in _NOTHING_THERE and beyond else None
+
+
+def _absent_device(run: Run) -> int | None:
+    """The address at which the guest's last trap, or the first of those without end, was for want of a device."""
+    from vlab.machine.board import SLOT_BASE, SLOT_SIZE, SLOTS
+
+    csr, devices = run.guest.hart.csr, run.guest.bus.devices.values()
+    traps = [(csr[f"{level}cause"], csr[f"{level}tval"]) for level in "sm"]
+    if run.began is not None:
+        traps = [(run.began.cause, run.began.value)]
+    taken = [(base, base + device.size) for base, device in devices]
+    return next(
+        (
+            address
+            for cause, address in traps
+            if cause in _NOTHING_THERE
+            and SLOT_BASE <= address < SLOT_BASE + SLOTS * SLOT_SIZE
+            and not any(first <= address < end for first, end in taken)
+        ),
+        None,
+    )
 
 
 def _called(run: Run) -> bool:

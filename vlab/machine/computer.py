@@ -192,6 +192,18 @@ class Computer(Drawn, ABC):
 
     @property
     @abstractmethod
+    def unseen(self) -> bool:
+        """Whether what its resident issues is done at once, and by nobody seen: see `pass_over`."""
+
+    @abstractmethod
+    def pass_over(self, count: int) -> None:
+        """So many instructions count as issued that would leave all as it is: registers read, and written back.
+
+        Only while it is `unseen` that they are not there.
+        """
+
+    @property
+    @abstractmethod
     def mode(self) -> Mode:
         """The hart's mode."""
 

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.display import Drawn
-from vlab.language import _
+from vlab.language import _, unknown
 from vlab.machine.pmp import LOCKED, TOR, Pmp, legal_config, matching
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, registers_of, unknown
+from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, registers_of
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -18,6 +18,7 @@ LONGEST_SLEEP = (
 )  # a `wfi` skips no further: so what is left until FOR_EVER can't be attempted in any run
 STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
+ADUE = registers_of("_svadu").by_name["menvcfg"]["ADUE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
 COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
 TM = CSRS["mcounteren"]["TM"].mask

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _STATUS = {part.name: part.mask for part in CSRS["mstatus"].fields}
 _TRANSLATING = frozenset({"mstatus", "satp", "vsstatus", "vsatp", "hgatp"})  # what contexts are chosen by
 _MODES = {int(mode): mode for mode in Mode}
-_PRIORITY = (Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interrupt.SSI, Interrupt.STI)
 MASK = (1 << 64) - 1
 
 
@@ -67,6 +66,9 @@ class Hart(Drawn):
     """
 
     interrupts: ClassVar[tuple[int, ...]] = tuple(Interrupt)
+    priority: ClassVar[tuple[int, ...]] = (  # which of them is taken first (3.1.9)
+        *(Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interrupt.SSI, Interrupt.STI),
+    )
     virtual = False
 
     def __init__(self, computer: "Computer", *, cached: bool):
@@ -133,13 +135,18 @@ class Hart(Drawn):
         pending = self.csr.pending() & values["mie"]
         if not pending:
             return None
-        delegated, status = values["mideleg"], values["mstatus"]
+        ready = self._ready(pending)
+        return next((INTERRUPT_BIT | code for code in self.priority if ready >> code & 1), None)
+
+    def _ready(self, pending: int) -> int:
+        """Which of these interrupts are taken in the hart's mode: those for M, or else those for S."""
+        delegated, status = self.csr.values["mideleg"], self.csr.values["mstatus"]
         ready = 0
         if self.mode < Mode.M or status & _STATUS["MIE"]:
             ready = pending & ~delegated
         if not ready and (self.mode < Mode.S or (self.mode == Mode.S and status & _STATUS["SIE"])):
             ready = pending & delegated
-        return next((INTERRUPT_BIT | code for code in _PRIORITY if ready >> code & 1), None)
+        return ready
 
     def trap(
         self,

@@ -39,6 +39,7 @@ PARTS = 50  # of a state that is kept half as often as one of none: those of hyp
 LOOP_WORK = 50  # a turn of the machine's loop
 TURN_WORK = 20  # a turn of a resident to which native code lends its state
 ISSUE_WORK = 5  # an instruction that a resident issues
+AHEAD_WORK = 30  # an instruction that a hypervisor interprets before it enters its guest
 STORE_WORK = 10  # a store to a device, native code waiting for it
 MOST_ARRIVALS = 1 << 14  # that are remembered: another machine may send for ever
 GRAIN = 16  # far away, checkpoints are as far apart as this part of their distance from the present

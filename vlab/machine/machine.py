@@ -389,6 +389,16 @@ class Machine(Computer):
         made = self._issuers[sequence] = quick or each
         return made
 
+    @property
+    def unseen(self) -> bool:
+        """See `Computer.unseen`."""
+        return self.lent or self.issuing.ready
+
+    def pass_over(self, count: int) -> None:
+        """See `Computer.pass_over`: they are no work."""
+        self.set_clock(self.time + count)
+        self.toil -= ISSUE_WORK * count
+
     def _issue_each(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`: one by one, if there is no quicker way from here."""
         issue = None if self.lent else self.issuing(sequence)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vlab.events import TlbFill, TlbFlush
 from vlab.language import _
 from vlab.machine.choices import tlb_index
+from vlab.machine.csrfile import ADUE
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED, Pmp, R, W, X
 from vlab.paging import SV39, SV48, Flags, Walk, walk
@@ -126,7 +127,8 @@ class Mmu:
     def __init__(self, hart: "Hart", cached: bool, make_context: Callable[["Key"], Context] = Context):
         self._hart = hart
         self._cached = cached
-        self.hardware_ad = "svade" not in hart.computer.extensions
+        self._ad_by_adue = "svadu" in hart.computer.extensions
+        self._always_ad = not self._ad_by_adue and "svade" not in hart.computer.extensions
         self._make_context = make_context
         self.contexts: dict[Key, Context] = {}
         self._walked: dict[tuple[Any, ...], Walked] = {}
@@ -205,6 +207,23 @@ class Mmu:
             self._walked[place] = Walked(self._hart.csr.pmp, walked.scheme.entry_size, read, found)
         return found
 
+    def recall(self, seen: tuple[Mode, int, int], address: int, access: Access, size: int) -> Found | None:
+        """What `resolve` would find from another mode, `mstatus` and `satp`, without walking or setting A or D.
+
+        None where that is not at hand.
+        """
+        mode, status, satp = seen
+        context = self._chosen.get((mode, status & (_SUM | _MXR), satp >> 60))
+        if context is None:
+            return None
+        if context.walked:
+            known = self._walked.get((context, satp, address, access, size))
+            return known.found if known is not None and self._holds(known) else None
+        try:
+            return self._allowed(context.key, access, size, address, Found(address, R | W | X, True))
+        except Trap:
+            return None
+
     def _allowed(self, key: Key, access: Access, size: int, address: int, reached: Found) -> Found:
         """What PMP leaves of a translation; Trap where it leaves too little."""
         pmp, physical = self._hart.csr.pmp, reached.physical
@@ -247,10 +266,15 @@ class Mmu:
             "mode": key.mode,
             "sum": key.sum,
             "mxr": key.mxr,
-            "hardware_ad": self.hardware_ad,
+            "hardware_ad": self._sets_ad("menvcfg"),
         }
         root, scheme = (satp & (1 << 44) - 1) << 12, SCHEMES[satp >> 60]
         return walk(self._load_entry, root, address, access, scheme=scheme, **seen)
+
+    def _sets_ad(self, *csrs: str) -> bool:
+        """Whether hardware sets A and D: as the computer was built, or (Svadu) where ADUE is set in all of these."""
+        values = self._hart.csr.values
+        return self._always_ad or (self._ad_by_adue and all(values[name] & ADUE for name in csrs))
 
     def _load_entry(self, address: int, size: int) -> int:
         if not self._hart.csr.pmp.allowed(address, size, Mode.S) & R:

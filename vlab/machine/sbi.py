@@ -104,7 +104,7 @@ class Sbi(Drawn):
     def _begin(self, entry: int, tree: int) -> None:
         issue = self.computer.issue
         for csr, value in _FIRMWARE.items():
-            issue(f"csrw {csr}, a0", value)
+            issue(f"csrs {csr}, a0", value)  # at power-on little else is set, and that is to stay
         issue("csrw mtvec, a0", GATE)
         issue("csrw mepc, a0", entry)
         self._start = None

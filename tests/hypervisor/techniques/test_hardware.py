@@ -450,3 +450,52 @@ def test_a_damaged_state_is_refused():
         with pytest.raises(VlabError):
             vm.hypervisor.restore(state | {"vms": [row]})
     assert machine.snapshot() == before
+
+
+ENABLES_LATE = assemble("""
+        li      t0, -1
+        csrw    pmpaddr0, t0
+        li      t0, 0x1f
+        csrw    pmpcfg0, t0
+        li      t0, 0x800
+        csrw    mstatus, t0
+        li      t0, 0x200
+        csrw    mideleg, t0
+        la      t0, came
+        csrw    stvec, t0
+        li      a0, 0x10000000          # the UART interrupts when something is typed; its source is 10
+        li      t1, 1
+        sb      t1, 1(a0)
+        li      a0, 0x0c000000
+        sw      t1, 40(a0)
+        li      a0, 0x0c002080
+        li      t1, 0x400
+        sw      t1, 0(a0)
+        li      a0, 0x0c201000
+        sw      zero, 0(a0)
+        la      t0, 1f
+        csrw    mepc, t0
+        mret
+1:      csrsi   sstatus, 2
+        li      s1, 3000
+2:      addi    s1, s1, -1
+        bnez    s1, 2b
+        li      t0, 0x200
+        csrw    sie, t0
+3:      addi    s2, s2, 1
+        j       3b
+        .balign 4
+came:   csrr    s3, scause
+        csrw    sie, zero
+4:      j       4b
+""")
+
+
+@pytest.mark.parametrize(("engine", "technique"), list(product(ENGINES, (HARDWARE, EMULATE))))
+def test_an_interrupt_that_came_before_the_guest_enabled_it_is_not_lost(engine, technique):
+    """It enables it by itself, and does not exit again."""
+    machine, (vm,) = built(ENABLES_LATE, technique, engine=engine)
+    machine.run(2000)
+    vm.type("x")
+    machine.run(20_000)
+    assert (vm.hart.x[9], vm.hart.x[18], vm.hart.x[19]) == (0, 0, 1 << 63 | 9)

@@ -93,7 +93,7 @@ def csrs(luck: random.Random) -> dict[str, int]:
     status |= luck.choice([0, 1 << 11, 3 << 11, 1 << 8, 1 << 39 | 1 << 11])
     few = luck.choice([0, 7, luck.randrange(8)])
     return {
-        "menvcfg": luck.choice([0, 1 << 63]), "henvcfg": luck.choice([0, 1 << 63]),
+        "menvcfg": luck.choice([0, 1 << 63, 1 << 61, 5 << 61]), "henvcfg": luck.choice([0, 1 << 63, 1 << 61, 5 << 61]),
         "mtvec": HANDLERS, "stvec": HANDLERS + 256, "vstvec": HANDLERS + 512,
         "mepc": place(luck), "sepc": place(luck), "vsepc": place(luck),
         "mstatus": luck.choice([status, status, luck.getrandbits(64)]),
@@ -127,7 +127,7 @@ def built(engine: str, seed: int) -> Machine:
     """The same machine for an engine each."""
     luck = random.Random(seed)
     assisted, compressed = luck.random() < 0.8, luck.random() < 0.5
-    extensions = "C" * compressed + "H" * assisted + luck.choice(["", "", "_sv48", "_svade"])
+    extensions = "C" * compressed + "H" * assisted + luck.choice(["", "", "_sv48", "_svade", "_svadu"])
     quirks = ("silent-sstatus",) if luck.random() < 0.1 else ()
     program = Program(((RAM_BASE, b"\0"),), RAM_BASE)
     machine = Machine(program, memory=FRAMES * PAGE, extensions=extensions, quirks=quirks, engine=engine)

@@ -224,6 +224,17 @@ def test_a_guests_own_traps_are_native(steps, own, hosts, marks):
     assert len(steps) < 100
 
 
+@pytest.mark.parametrize(("where", "to"), [("M", "m"), ("U", "m"), ("U", "s"), ("VU", "s"), ("VU", "vs")])
+def test_an_exception_goes_to_the_base_of_vectored_handlers(where, to):
+    before = 100
+    machines = both("nop\n" * before + "ecall")
+    for machine in machines:
+        write(machine, **OPEN, medeleg=-(to != "m"), hedeleg=-(to == "vs"), **{f"{to}tvec": HANDLER | 1})
+        contexts(machine)
+        go(go(machine, "HS"), where)
+    assert alike(machines, before + 1).hart.pc == HANDLER
+
+
 @pytest.mark.parametrize("level", ["s", "m"])
 def test_guest_page_faults_are_native(steps, level):
     """Of each instruction that accesses memory, of the walker, and of a fetch; the handler goes by `htinst`."""

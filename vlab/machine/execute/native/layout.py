@@ -8,7 +8,7 @@
     exec    1,024 × {tag, code page}                    the same for fetches
     pages   1,024 × virtual page number                 by `tlb_index`; NO_PAGE where nothing is remembered
     frames  1,024 × physical page number and rights
-    then the context's key, field by field
+    then the context's key, field by field; how many entries it got since it was empty, and the pages of the first
 
 An addend leads from a virtual address to the host's memory. One compare of a tag with an address without those
 of its offset bits that an aligned access may have set checks page, presence and alignment at once.
@@ -60,7 +60,7 @@ FIELDS = (
     "polled", "status",  # where a device's register is that can be read without Python, and what it holds
     "value",  # a routine's result; the page of memory that wants a code page; the address of an access
     "device", "stored", "width", "next",  # of a store that no memory takes: where it goes, what, and what comes next
-    "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
+    "keeps_marks",  # whether A and D are left to software: 0, or always, or (of a guest Python asks) by ADUE
     "extended",  # whether the hart has H
     "virtual",  # its mode V
     "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
@@ -83,7 +83,7 @@ FIELDS = (
     "end",  # the time when no attempts are left
     "timer",  # how much further `mtime` is than the time
     "slept",  # what `wfi` skipped
-    "csrs",  # what each CSR is like: `privileged.csr_rows`
+    "csrs",  # what each CSR is like: `csrs.csr_rows`
     "reserved", "reserved_size",  # what `lr` reserved: physical address, bytes (0: nothing)
     *(f"context{number}" for number in range(96)),  # by `context_number`
     *CSR_FIELDS,
@@ -91,6 +91,8 @@ FIELDS = (
 )  # fmt: skip
 OFFSETS = {name: 8 * (REGISTERS + number) for number, name in enumerate(FIELDS)}
 STATE_SIZE = 8 * (REGISTERS + len(FIELDS))
+
+KEEPS_MARKS, BY_ADUE = 1, 2  # Svade; Svadu
 
 # A context
 SETS = 1024
@@ -131,8 +133,9 @@ ROW_HAS_RS2, ROW_HAS_CSR = 88, 96
 ROW_FIRST, ROW_SECOND = 104, 112  # its place in the table of pairs as their first, and second; 0: none
 ROW_PIECES = 120
 
-# Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK, ARRIVED, DEVICE = range(7)  # ARRIVED: at GATE, in S mode with V = 0
+# Why it stopped: no attempts are left; an instruction is Python's; a page wants a code page; a resident's `sret` may
+# trap; Python has to look around; a resident stands at GATE, in S mode with V = 0; a store is a device's.
+LIMIT, LEAVE, CODE, REFUSED, LOOK, ARRIVED, DEVICE = range(7)
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64

@@ -7,7 +7,8 @@ cause, or what Python must look at.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vlab.machine.execute.native.layout import KEY, PMP_ROW, RIGHTS_BITS
+from vlab.machine.csrfile import ADUE
+from vlab.machine.execute.native.layout import KEEPS_MARKS, KEY, PMP_ROW, RIGHTS_BITS
 from vlab.machine.h_extension.mmu import ENTRY_READ
 from vlab.machine.mmu import PHYSICAL_BITS
 from vlab.machine.pmp import LOCKED, R, W, X
@@ -133,7 +134,7 @@ def walk(s: "State", context: int, address: int, need: int) -> int:
         wanted |= _D
     if wanted != entry:
         writable = protected(s, s.base + (s.place & -4096), _SUPERVISOR) & W
-        if s.keeps_marks:
+        if s.keeps_marks and not s.menvcfg & ADUE:
             s.fault = _PAGE_FAULT
             return 0
         if not writable or not may_store(s, s.place):
@@ -153,7 +154,7 @@ def guest(s: "State", context: int, address: int, need: int) -> int:
         found = look_up(s, s.vsatp, address, 0, below)
         if not found:
             return 0
-        if not granted(context, found) & need or (s.keeps_marks and not marked(found, need)):
+        if not granted(context, found) & need or (s.keeps_marks == KEEPS_MARKS and not marked(found, need)):
             s.fault = _PAGE_FAULT
             return 0
         if not marked(found, need):
