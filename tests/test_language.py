@@ -11,7 +11,7 @@ from vlab import files, language
 from vlab.cli import main
 from vlab.course import messages, notebooks
 from vlab.course.glossary import glossary, unusual
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, named, unknown
 
 ROOT = files.checkout()
 
@@ -135,6 +135,25 @@ def test_authors_commands_keep_the_catalogue_and_check_it(monkeypatch, capsys):
 
 
 # --- The glossary
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "mend"),
+    [
+        ("nativ", ("native", "interpreter"), "Did you mean 'native'?"),
+        ("sie", ("SIE", "MIE"), "Did you mean 'SIE'?"),
+        ("zz", ("SIE", "MIE"), "There are: SIE, MIE."),
+        (3, (), "There are: none."),
+    ],
+)
+def test_an_unknown_name_is_told_the_nearest_one_or_all(name, known, mend):
+    assert unknown("What?", name, iter(known)).mend == mend
+
+
+def test_a_choice_by_name_or_the_error():
+    assert named("a", {"a": 1}, "no {word}") == 1
+    with pytest.raises(VlabError, match=r"no {b}\nThere are: a\."):
+        named("{b}", {"a": 1}, "no {word}")
 
 
 def test_the_glossary_has_the_terms_of_the_slides():

@@ -133,3 +133,55 @@ put:
     sd   t0, 0(s0)
     ret
 {_HTIF}"""
+
+
+def listens(alarm: int = 0) -> str:
+    """Sleeps until a key is pressed, which interrupts it, and prints it; a full stop ends that.
+
+    With an alarm, one rings every so many ticks, and a `*` is printed.
+    """
+    return f"""{START}
+    la   t0, interrupted
+    csrw mtvec, t0
+    li   s0, {UART}
+    li   s1, 0x0c200000         # the PLIC's threshold and claim of M mode
+    li   s2, 0x02004000         # mtimecmp
+    li   t0, 0x0c000028         # the priority of the UART's source, 10
+    li   t1, 1
+    sw   t1, 0(t0)
+    li   t0, 0x0c002000         # its enable
+    li   t1, 1<<10
+    sw   t1, 0(t0)
+    sw   zero, 0(s1)
+    li   t1, 1
+    sb   t1, 1(s0)              # a byte received interrupts
+    li   t0, 1<<11 | {int(alarm > 0) << 7}
+    csrw mie, t0
+{says("ready ")}
+    li   s3, {alarm}
+    sd   s3, 0(s2)
+    csrsi mstatus, 1<<3
+sleep:
+    wfi
+    j    sleep
+    .balign 4
+interrupted:
+    csrr t0, mcause
+    andi t0, t0, 15
+    li   t1, 7
+    bne  t0, t1, key
+{says("*")}
+    ld   t0, 0(s2)
+    add  t0, t0, s3
+    sd   t0, 0(s2)
+    mret
+key:
+    lw   t2, 4(s1)
+    lbu  t0, 0(s0)
+    sb   t0, 0(s0)
+    sw   t2, 4(s1)
+    li   t1, '.'
+    beq  t0, t1, over
+    mret
+over:
+{ends(6)}"""

@@ -19,6 +19,7 @@ from tests.cli import programs
 from tests.machine.test_loading import elf, segment
 from vlab import VlabError, cli, guests
 from vlab.cli.running import Run
+from vlab.events import EventSource
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.machine import Machine, execute
 from vlab.riscv import assemble
@@ -99,12 +100,20 @@ def test_how_many_hypervisors_deep(run, monkeypatch, where, levels):
         (["--shadow", "traced", "--depth", 2], ["traced", "traced"]),
         (["--shadow", "eager, traced"], ["eager", "traced"]),
         (["--shadow", "eager,lazy", "--technique", TRAP, "--depth", 2], ["eager", "lazy"]),
+        (["--technique", f"{TRAP},binary-translation"], ["lazy", "lazy"]),
+        (["--shadow", "traced", "--technique", f"{TRAP},hardware-assisted"], ["traced", "traced"]),
     ],
 )
 def test_which_shadows_each_level_has(run, tmp_path, where, policies):
     assert run("tiny", "--memory", "1M", "--stats", tmp_path / "counts", *where) == (0, "?!\n", "")
     levels = json.loads((tmp_path / "counts").read_text("utf-8"))["levels"]
     assert [level["shadow"] for level in levels[1:]] == policies
+
+
+def test_without_one_a_technique_has_the_shadows_that_suit_it(run, tmp_path):
+    run("tiny", "--technique", "paravirtual", "--stats", tmp_path / "counts")
+    levels = json.loads((tmp_path / "counts").read_text("utf-8"))["levels"]
+    assert levels[1]["shadow"] == "traced"
 
 
 def test_a_raw_image_starts_at_the_start_of_memory(run, tmp_path):
@@ -276,7 +285,7 @@ def test_nothing_runs_on_after_the_word_in_tohost(run, program, tmp_path):
 def test_the_bound_on_instructions(run, program):
     status, console, said = run(program(programs.RUNS_ON), "--max-instructions", "10_000")
     assert (status, console) == (124, "ready\n")
-    assert "limit of 10_000 instructions is reached; the guest is at 0x800000" in said
+    assert "limit of 10 000 instructions is reached; the guest is at 0x800000" in said
     assert "(again+0x" in said
 
 
@@ -416,7 +425,46 @@ def test_a_guest_that_was_not_built_for_its_technique_is_told_what_to_do(run):
     status, console, said = run("kernel", "--technique", f"{TRAP},paravirtual")
     assert (status, console) == (1, "")
     assert "a paravirtual computer does not have `csrw mtvec, t0`.\nName another technique." in said
-    assert 'guests.load("kernel", PARAVIRTUAL=1)' in said
+    assert "`vlab run kernel --set PARAVIRTUAL=1`" in said
+
+
+def test_a_guest_is_built_with_the_numbers_that_are_set(run):
+    status, console, said = run(
+        "kernel", "--technique", "paravirtual", "--set", "PARAVIRTUAL=1", "--set", "TICK=0x200"
+    )
+    assert (status, said) == (0, "")
+    assert "kernel: both have exited after 58 ticks" in console
+
+
+def test_an_assembly_file_is_assembled_with_them(run, program):
+    open_ = ".ifndef ENDS\n.equ ENDS, 0x3333\n.endif\n"
+    source = f"{open_}{programs.START} li t0, 0x100000\n li t1, ENDS\n sw t1, 0(t0)"
+    assert run(program(source), "--set", f"ENDS={7 << 16 | 0x3333}")[0] == 7
+    assert run(program(source), "--set", "ENDS=0x5555")[0] == 0
+
+
+def test_a_guest_that_makes_hypercalls_is_told_who_answers_them(run):
+    assert "--technique paravirtual" in run("paravirtual")[2]
+
+
+@pytest.mark.parametrize("guest", ["disk", "bank", "cms", "ping", "virtio_console"])
+@pytest.mark.parametrize("way", [[], ["--technique", TRAP], ["--technique", "hardware-assisted"]])
+def test_a_guest_that_lacks_a_device_is_told_how_to_have_it(run, guest, way):
+    status, _console, said = run(guest, *way)
+    assert status in (1, 125)
+    assert "It looked for a device at 0x100010" in said
+    assert "--disk attaches a disk." in said
+    assert said.count("--disk") == 1
+
+
+def test_who_has_the_device_is_told_nothing_of_it(run, program, tmp_path):
+    (tmp_path / "disk.img").write_bytes(bytes(4096))
+    assert "--disk" not in run("cms", "--disk", tmp_path / "disk.img")[2]
+    # Registers of this device are four bytes wide, so that one traps.
+    reads = f"{programs.START} la t0, ends\n csrw mtvec, t0\n li t0, 0x10001000\n ld t1, 0(t0)\n .balign 4\nends:\n"
+    reads += programs.ends(3)
+    assert "--disk attaches" in run(program(reads))[2]
+    assert run(program(reads), "--disk", tmp_path / "disk.img") == (3, "", "")
 
 
 @pytest.mark.parametrize("seed", [1, 0x9E3779B9])
@@ -496,6 +544,13 @@ def test_listening_changes_nothing(run, tmp_path):
     assert run("kernel", "--depth", 1, "--trace", tmp_path / "t", "--stats", tmp_path / "s") == plain
 
 
+def test_counting_needs_no_listener(run, tmp_path, monkeypatch):
+    """A run of which every event is told takes several times as long."""
+    monkeypatch.setattr(EventSource, "listen", None)
+    assert run("kernel", "--depth", 1, "--stats", tmp_path / "s")[0] == 0
+    assert all(level["traps"] for level in json.loads((tmp_path / "s").read_text())["levels"])
+
+
 @pytest.mark.parametrize("depth", [0, 1])
 def test_the_signature(run, program, tmp_path, depth):
     assert run(program(programs.htif(0)), "--signature", tmp_path / "s", "--depth", depth)[0] == 0
@@ -559,6 +614,7 @@ def place(tmp_path, monkeypatch, program):
         "letters.s": b"    nop\n\xff\xfe",
         "no.dtb": b"this is no device tree",
         "good.elf": good,
+        "higher.elf": elf([segment(0x8000_1000)], entry=0x8000_1000),
     }
     for name, content in files.items():
         Path(name).write_bytes(content)
@@ -574,6 +630,7 @@ MISTAKES = [
     (["nothing.elf"], "nothing.elf: There is no such file", "The guests are: arm, bank, careless"),
     (["kernle"], "kernle: There is no such file", "Did you mean kernel?"),
     (["folder"], "folder: This isn't a file.", ""),
+    (["folder", "--bios", "folder"], "folder: This isn't a file.", ""),
     (["empty"], "empty: The image is empty.", ""),
     (["cut.elf"], "cut.elf: ", "The file is damaged"),
     (["x86.elf"], "x86.elf: This ELF file is for another processor", "riscv64-unknown-elf-gcc"),
@@ -586,8 +643,30 @@ MISTAKES = [
     (["typo.s"], "typo.s:2:5: ", "Did you mean `add"),
     (["letters.s"], "letters.s: This isn't text in UTF-8: byte 8", ""),
     (["hello", "tiny"], "tiny: `vlab run` takes no such argument", "See `vlab run --help`."),
-    (["hello", "--bios", "none"], "none: There is no such file", ""),
-    (["hello", "--bios", "fw.s"], "firmware and its next stage: ", "overlaps"),
+    (
+        ["hello", "--bios", "none"],
+        "none: There is no such file",
+        "Debian's package opensbi puts into /usr/lib",
+    ),
+    (["hello", "--bios", "opensib"], "opensib: There is no such file", "Did you mean opensbi?"),
+    (["u-bot"], "u-bot: There is no such file", "Did you mean u-boot?"),
+    (
+        ["good.elf", "--bios", "fw.s"],
+        "firmware and its next stage: The next stage (0x80000000 to 0x8000000f) overlaps the firmware (0x80000000 to",
+        "Debian's packages opensbi and u-boot-qemu",
+    ),
+    (
+        ["higher.elf", "--bios", "large"],
+        "firmware and its next stage: The next stage (0x80001000 to 0x8000100f) overlaps the firmware (0x80000000 to",
+        "OpenSBI's fw_dynamic.bin, begins at 0x80000000",
+    ),
+    (["hello", "--set", "TICK"], "--set: 'TICK' does not name a number", ""),
+    (["hello", "--set", "1=2"], "--set: '1=2' does not name a number", ""),
+    (["hello", "--set", "A=" + "9" * 9999], "--set: 'A=999", ""),
+    (["hello", "--set", "A=0x10000000000000000"], "--set: 'A=0x1", ""),
+    (["kernel", "--set", "TIC=3"], "The guest kernel has no constant 'TIC'.", "Did you mean 'TICK'?"),
+    (["good.elf", "--set", "TICK=3"], "--set: good.elf is not assembled here", "Leave it out."),
+    (["linux", "--set", "TICK=3"], "--set: linux is not assembled here", "Leave it out."),
     (["good.elf", "--bios", "fw.s", "--sbi"], "--sbi: not allowed with argument --bios", ""),
     (["hello", "--disk", "d"], "d: There is no such file", ""),
     (["hello", "--disk", "empty"], "empty: ", ""),
@@ -628,6 +707,16 @@ MISTAKES = [
         "Name one policy",
     ),
     (["hello", "--shadow", "lazy", "--depth", "0"], "--shadow, --depth: At depth 0", "Leave one"),
+    (
+        ["hello", "--shadow", "traced", "--technique", "hardware-assisted"],
+        "--shadow: Under hardware-assisted the processor itself translates: level 1 has no shadow page tables.",
+        "Leave --shadow out.",
+    ),
+    (
+        ["hello", "--shadow", "lazy,eager", "--technique", f"{TRAP},hardware-assisted"],
+        "--shadow: Under hardware-assisted the processor itself translates: level 2 has no shadow page tables.",
+        "Name one policy, for all levels that have them",
+    ),
     (["hello", "--shadow", ",".join(["lazy"] * 9)], "--shadow: 9 levels are refused", ""),
     (["hello", "--max-instructions", "0"], "--max-instructions: '0' is not a number", ""),
     (["hello", "--max-instructions", "-5"], "--max-instructions: '-5' is not a number", ""),
@@ -758,20 +847,21 @@ def test_a_reader_who_leaves_is_no_error(program):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX terminal")
 @pytest.mark.parametrize("shared", [False, True])
-def test_progress_is_shown_only_beside_the_console(program, shared):
+def test_progress_is_shown_while_the_console_is_silent(program, shared):
     import pty
     from termios import tcsetwinsize
 
     ours, theirs = pty.openpty()
     tcsetwinsize(theirs, (24, 80))
     options = {"stderr": theirs, "stdout": theirs if shared else subprocess.PIPE}
-    with vlab_run(program(programs.RUNS_ON), "--max-instructions", 300_000, **options) as running:
-        assert running.wait(30) == 124
+    rest = ("--max-instructions", 8_000_000, "--engine", "interpreter")
+    with vlab_run(program(programs.RUNS_ON), *rest, **options) as running:
+        assert running.wait(60) == 124
     shown = os.read(ours, 100_000).decode()
     os.close(theirs)
     os.close(ours)
-    assert (" instructions [" in shown) is not shared
-    assert "The limit of 300_000 instructions is reached" in shown
+    assert " instructions [" in shown
+    assert "The limit of 8 000 000 instructions is reached" in shown
 
 
 def test_a_console_that_takes_only_text(monkeypatch, program):
@@ -831,9 +921,12 @@ def test_waiting_for_a_debugger_ends_with_ctrl_c():
     words = [sys.executable, "-m", "vlab", "run", "hello", "--memory", "1M", "--gdb", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as vlab:
         assert vlab.stderr is not None
-        assert vlab.stderr.readline().startswith("vlab: Waiting for GDB: `target remote localhost:")
-        vlab.send_signal(signal.SIGINT)
-        out, said = vlab.communicate(timeout=30)
+        try:
+            assert vlab.stderr.readline().startswith("vlab: Waiting for GDB: `target remote localhost:")
+            vlab.send_signal(signal.SIGINT)
+            out, said = vlab.communicate(timeout=30)
+        finally:
+            vlab.kill()
     assert (vlab.returncode, out) == (130, "")
     assert said.startswith("vlab: Interrupted; the guest is at 0x80000000")
 

@@ -430,3 +430,20 @@ def test_the_name_of_a_guest_is_no_file_but_it_is_known_what_was_meant(tmp_path,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kernel").write_bytes(b"\x73\x00\x10\x00")
     assert load_image("kernel").segments[0][1] == b"\x73\x00\x10\x00"
+
+
+@pytest.mark.parametrize(
+    "text", ["nop\n", "\n    addi a0, a0, 1\n    ecall", "li a0, 1; ecall", "ecall", "_start: nop"]
+)
+def test_a_programs_text_is_told_to_be_assembled(text):
+    with pytest.raises(VlabError) as error:
+        load_image(text)
+    assert "There is no such file." in str(error.value)
+    assert "assemble it first: `Machine(assemble(text))`" in str(error.value)
+    assert error.value.where == text.strip().partition("\n")[0]
+
+
+@pytest.mark.parametrize("name", ["none.elf", "kernle", "folder/none"])
+def test_a_name_is_not_taken_for_a_text(name):
+    with pytest.raises(VlabError, match=r"There is no such file\.\nCheck the name"):
+        load_image(name)

@@ -360,10 +360,14 @@ def test_of_one_page_a_fence_is_of_that_page(extension, function, start, size, i
     """What is more than that is of all pages."""
     calls = f"li a7, {extension}\n li a6, {function}\n li a0, 1\n li a1, 0\n li a2, {start}\n li a3, {size}\n ecall"
     machine, _computer = started(assemble(calls + "\n 1: wfi\n j 1b"))
-    heard, issue = [], machine.issue
-    monkeypatch.setattr(
-        machine, "issue", lambda text, value=None: heard.append((text, value or 0)) or issue(text, value)
-    )
+    heard: list[tuple[str, int]] = []
+    issue = machine.issue
+
+    def hear(text: str, value: int | None = None) -> object:
+        heard.append((text, value or 0))
+        return issue(text, value)
+
+    monkeypatch.setattr(machine, "issue", hear)
     machine.run(1_000)
     assert [told for told in heard if "fence" in told[0]] == [issued]
 

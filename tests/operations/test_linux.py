@@ -7,11 +7,13 @@ import pytest
 
 from vlab import VlabError
 from vlab.guests import linux as guest
+from vlab.language import grouped
 from vlab.machine import execute
 from vlab.machine.computer import NEXT_STAGE
 from vlab.operations import boot_linux
 from vlab.operations import linux as boots
 from vlab.riscv import assemble
+from vlab.views.operations.linux import _page
 
 # In the place of Linux: a time, a byte for the console, a call of the SBI in the midst of it, power off.
 SMALL = """
@@ -48,7 +50,7 @@ def test_what_was_recorded_is_a_whole_boot():
         assert lines[-1] == "reboot: Power down"
         assert set(boot.exits_in) == set(boot.instructions) <= {"M", "S", "U"}
         assert boot.exits.total() == sum(counts.total() for counts in boot.exits_in.values())
-        assert f"{boot.exits.total():,} exits" in repr(boot)
+        assert f"{grouped(boot.exits.total())} exits" in repr(boot)
 
 
 def test_both_techniques_printed_the_same_in_the_same_time():
@@ -118,7 +120,9 @@ def test_what_a_notebook_stores_is_the_same_live_and_recorded():
     assert kept["text/plain"] == live["text/plain"]
     asked = recorded._repr_mimebundle_()[0]["text/html"]
     assert asked.endswith("<p>Recorded.</p>")
-    assert "<pre tabindex" in asked and "reboot: Power down" in asked
+    assert "<pre tabindex" in asked and "reboot: Power down</pre>" in asked
+    why = _page(replace(recorded, why="it was not built (`vlab run linux` builds it)")).value
+    assert why.endswith("(<code>vlab run linux</code> builds it).</p>")
     assert "\r" in recorded.console and "\ufffd" not in asked
 
 

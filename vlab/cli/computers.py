@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vlab.riscv import Program
 
 DEEPEST = 8
+_ASSISTED = "hardware-assisted"
 
 
 def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) -> list[str]:
@@ -58,10 +59,14 @@ def chosen_techniques(names: str | None, depth: int | None, shadow: str | None) 
     return chosen * (depth or 1) if len(chosen) == 1 else chosen
 
 
-def chosen_shadows(names: str | None, depth: int) -> list[str]:
-    """One policy of shadow page tables a level, outermost first; VlabError if that isn't a choice."""
+def chosen_shadows(names: str | None, techniques: Sequence[str]) -> Sequence[str | None]:
+    """One policy of shadow page tables for each level's technique, outermost first; VlabError if that isn't a choice.
+
+    None is the one that suits the technique.
+    """
+    depth = len(techniques)
     if names is None:
-        return ["lazy"] * depth
+        return [None] * depth
     from vlab.hypervisor.policies import POLICIES
 
     chosen = [name.strip() for name in names.split(",")]
@@ -88,6 +93,17 @@ def chosen_shadows(names: str | None, depth: int) -> list[str]:
             where="--shadow",
             mend=_("Name one policy for all levels, or as many as there are levels."),
         )
+    if techniques[-1] == _ASSISTED and count == depth:
+        # Those of the other levels shadow what a hypervisor in them makes.
+        raise VlabError(
+            _(
+                "Under {technique} the processor itself translates: level {level} has no shadow page tables."
+            ).format(technique=_ASSISTED, level=depth),
+            where="--shadow",
+            mend=_("Leave --shadow out.")
+            if depth == 1
+            else _("Name one policy, for all levels that have them, or leave --shadow out."),
+        )
     return chosen * depth if count == 1 else chosen
 
 
@@ -101,7 +117,7 @@ def too_deep(depth: int) -> str:
 def build(
     memory: int,
     techniques: Sequence[str],
-    shadows: Sequence[str],
+    shadows: Sequence[str | None],
     quirks: Sequence[str] = (),
     extensions: str = "",
     engine: str | None = None,
@@ -120,7 +136,7 @@ def build(
     for warning in told:
         _say(str(warning.message))
     faults = chosen_quirks(quirks)
-    if "hardware-assisted" in techniques and "H" not in extensions.partition("_")[0]:
+    if _ASSISTED in techniques and "H" not in extensions.partition("_")[0]:
         extensions = "H" + extensions  # letters stand before names
 
     def bare(memory: int) -> Machine:
@@ -148,41 +164,83 @@ def _nested(*given: Any) -> "tuple[Machine, list[VirtualMachine]]":
     return nested(*given)
 
 
-def read_program(name: str, memory: tuple[int, int], base: int, notes: list[str]) -> "Program":
+def read_program(
+    name: str,
+    memory: tuple[int, int],
+    base: int,
+    notes: list[str],
+    numbers: Mapping[str, int] | None = None,
+) -> "Program":
     """The program in a file, for this memory (base, bytes); where there is no such file, the guest of this name.
 
     A file `*.s` is assembled; `base` is where it begins, and where a raw image does: such a one doesn't say what
-    it needs, so it gets compressed instructions. `notes` are as in `load_image`.
+    it needs, so it gets compressed instructions. `notes` are as in `load_image`. With `numbers`, a guest is built
+    with these constants and switches, and a text with these symbols.
     """
     from vlab import guests
-    from vlab.guests import linux
-    from vlab.machine.loading import is_elf, load_image, read_file
+    from vlab.machine.loading import is_elf, load_image
 
     path = Path(name)
-    if is_linux(name):
-        program = load_image(linux_image(), base=base, memory=memory, notes=notes)
-        return replace(program, extensions="C")
-    if not path.is_file() and name in guests.names():
-        return _placed(guests.load(name), memory, name)
-    if not path.exists():
-        known = (*guests.names(), linux.NAME)
+    assembled = path.suffix in (".s", ".S") if path.is_file() else name in guests.names()
+    if numbers and not assembled:
         raise VlabError(
-            _("There is no such file, and no guest of this name."),
-            where=name,
-            mend=suggestion(name, known).rstrip()
-            or _("The guests are: {names}.").format(names=", ".join(known)),
+            _("{name} is not assembled here, so no number in it can be replaced.").format(name=name),
+            where="--set",
+            mend=_("Leave it out."),
         )
-    if path.suffix not in (".s", ".S"):
+    if path.is_file() and not assembled:
         program = load_image(path, base=base, memory=memory, notes=notes)
         return program if is_elf(path) else replace(program, extensions="C")
+    if is_others(name):
+        program = load_image(_others_image(name), base=base, memory=memory, notes=notes)
+        return replace(program, extensions="C")
+    if not assembled:
+        raise _no_program(name, path)
+    program = _read_assembly(path, base, numbers) if path.is_file() else guests.load(name, **numbers or {})
+    return _placed(program, memory, name)
+
+
+def _no_program(name: str, path: Path) -> VlabError:
+    """Why nothing of this name can be run."""
+    from vlab import guests
+    from vlab.guests import firmware, linux
+
+    if path.exists():
+        return VlabError(_("This isn't a file."), where=name)
+    known = (*guests.names(), linux.NAME, firmware.U_BOOT.name)
+    return VlabError(
+        _("There is no such file, and no guest of this name."),
+        where=name,
+        mend=suggestion(name, known).rstrip() or _("The guests are: {names}.").format(names=", ".join(known)),
+    )
+
+
+def _read_assembly(path: Path, base: int, numbers: Mapping[str, int] | None) -> "Program":
+    from vlab.machine.loading import read_file
     from vlab.riscv import assemble
 
     try:
         source = read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         what = _("This isn't text in UTF-8: byte {place} can't be read.").format(place=error.start)
-        raise VlabError(what, where=name) from None
-    return _placed(assemble(source, filename=name, base=base), memory, name)
+        raise VlabError(what, where=str(path)) from None
+    return assemble(source, filename=str(path), base=base, symbols=numbers)
+
+
+def read_firmware(name: str, memory: tuple[int, int], base: int, notes: list[str]) -> "Program":
+    """The firmware in a file, or the one of this name; see `read_program`."""
+    from vlab.guests import firmware
+
+    if Path(name).exists() or is_others(name):
+        return read_program(name, memory, base, notes)
+    raise VlabError(
+        _("There is no such file."),
+        where=name,
+        mend=suggestion(name, [firmware.OPENSBI.name]).rstrip()
+        or _(
+            "`--bios opensbi` names OpenSBI's fw_dynamic.bin, which Debian's package opensbi puts into {folder}."
+        ).format(folder=Path(firmware.OPENSBI.commands[0]).parent),
+    )
 
 
 def is_linux(name: str) -> bool:
@@ -190,6 +248,26 @@ def is_linux(name: str) -> bool:
     from vlab.guests import linux
 
     return name == linux.NAME and not Path(name).is_file()
+
+
+def is_u_boot(name: str) -> bool:
+    """Whether this is this host's U-Boot, and not a file of this name."""
+    from vlab.guests import firmware
+
+    return name == firmware.U_BOOT.name and not Path(name).is_file()
+
+
+def is_others(name: str) -> bool:
+    """Whether this is the name of what others wrote, and not of a file."""
+    from vlab.guests import firmware
+
+    return is_linux(name) or (name in firmware.NAMES and not Path(name).is_file())
+
+
+def _others_image(name: str) -> Path:
+    from vlab.guests import firmware
+
+    return linux_image() if is_linux(name) else firmware.image(name)
 
 
 def linux_image() -> Path:

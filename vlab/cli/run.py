@@ -12,12 +12,14 @@ from vlab.cli.computers import (
     chosen_shadows,
     chosen_techniques,
     is_linux,
+    is_u_boot,
     open_disk,
     read_device_tree,
+    read_firmware,
     read_program,
 )
+from vlab.cli.keyboard import attached, say
 from vlab.cli.results import (
-    TrapCounter,
     check_apart,
     signature_place,
     statistics,
@@ -25,9 +27,9 @@ from vlab.cli.results import (
     write_json,
     write_signature,
 )
-from vlab.cli.running import End, Run, ending, is_terminal, mend
-from vlab.cli.values import characters, count, depth, port, size
-from vlab.language import VlabError, _
+from vlab.cli.running import DEFAULT_LIMIT, End, Run, ending, is_terminal, mend
+from vlab.cli.values import characters, count, depth, port, setting, size
+from vlab.language import VlabError, _, grouped
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from vlab.machine.disks import Disk
     from vlab.riscv import Program
 
-DEFAULT_LIMIT = 1_000_000_000
 AT_LIMIT, ENDLESS, INTERRUPTED = 124, 125, 130
 
 
@@ -48,12 +49,14 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
         help=_("run a program on a computer, or in virtual machines inside each other"),
         description=_(
             "Run a program on a RISC-V computer, or in virtual machines inside each other. "
-            "What it prints on its console appears here."
+            "What it prints on its console appears here, and what you type goes to it, key by key: Ctrl-A x leaves, "
+            "Ctrl-A h helps. What comes through a pipe, or from a file, is typed too."
         ),
         epilog=_(
             "Exit status: the guest's own when it switches its computer off, 255 at most; with --expect, 0 "
             "if the text came and 1 if it did not; 2 for a mistake that you can mend; 124 when "
-            "--max-instructions is reached; 125 when nothing can happen any more; 130 when interrupted."
+            "--max-instructions is reached; 125 when nothing can happen any more; 130 when interrupted. 0 too when "
+            "you leave with Ctrl-A x."
         ),
     )
     parser.add_argument(
@@ -64,7 +67,8 @@ def add_parser(commands: "_SubParsersAction[Parser]") -> ArgumentParser:
             "for 0x80000000; or the name of one of vlab's guests, such as hello or kernel. It starts in "
             "M mode, a0 = hart, a1 = device tree. For an ELF file that says so, and for raw images, the "
             "processor has compressed instructions. `linux` is Linux, with --sbi if there is no --bios; it is built "
-            "once, of the distribution's source"
+            "once, of the distribution's source. `u-boot` is U-Boot, with `--bios opensbi` if there is neither: "
+            "Debian's packages u-boot-qemu and opensbi"
         ),
     )
     _add_start(parser)
@@ -81,8 +85,8 @@ def _add_start(parser: ArgumentParser) -> None:
         "--bios",
         metavar=_("FW"),
         help=_(
-            "firmware that starts first, in M mode; IMAGE (a raw one at 0x80200000) is its next stage, "
-            "and a2 points to what OpenSBI's fw_dynamic asks for"
+            "firmware that starts first, in M mode: a file, or `opensbi`; IMAGE (a raw one at 0x80200000) is its "
+            "next stage, and a2 points to what OpenSBI's fw_dynamic asks for"
         ),
     )
     first.add_argument(
@@ -91,6 +95,17 @@ def _add_start(parser: ArgumentParser) -> None:
         help=_(
             "enter IMAGE (a raw one at 0x80200000) in S mode, above firmware of vlab's own, which answers the "
             "calls of the SBI"
+        ),
+    )
+    group.add_argument(
+        "--set",
+        metavar=_("NAME=NUMBER"),
+        type=setting,
+        action="append",
+        default=[],
+        help=_(
+            "assemble IMAGE with this number: a constant of a guest, such as TICK=300, or a switch, such as "
+            "PARAVIRTUAL=1; or a symbol that an assembly file leaves open"
         ),
     )
     group.add_argument("--dtb", metavar=_("FILE"), help=_("a device tree in place of the computer's own"))
@@ -140,8 +155,8 @@ def _add_computer(parser: ArgumentParser) -> None:
         metavar="P[,P…]",
         help=_(
             "when entries of shadow page tables are made: lazy (at faults; the default), eager (the whole "
-            "table when it is loaded) or traced (the guest's tables write-protected). One for all levels, or "
-            "one a level"
+            "table when it is loaded) or traced (the guest's tables write-protected; the default of paravirtual). "
+            "One for all levels, or one a level"
         ),
     )
     group.add_argument(
@@ -166,16 +181,18 @@ def _add_course(parser: ArgumentParser) -> None:
         "--max-instructions",
         metavar="N",
         type=count,
-        default=DEFAULT_LIMIT,
         help=_(
-            "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit:_}"
-        ).format(limit=DEFAULT_LIMIT),
+            "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit}, counted "
+            "from when nothing more can be typed"
+        ).format(limit=grouped(DEFAULT_LIMIT)),
     )
     group.add_argument(
         "--input",
         metavar=_("TEXT"),
         type=characters,
-        help=_(r"type this, as the guest reads it; \n, \r, \t, \e, \\ and \xHH stand for characters"),
+        help=_(
+            r"type this, and nothing else, as the guest reads it; \n, \r, \t, \e, \\ and \xHH stand for characters"
+        ),
     )
     group.add_argument(
         "--gdb",
@@ -226,17 +243,20 @@ def main(args: Namespace) -> int:
             mend=_("Name a port with --gdb, or leave --gdb-level out."),
         )
     techniques = chosen_techniques(args.technique, args.depth, args.shadow)
-    shadows = chosen_shadows(args.shadow, len(techniques))
+    shadows = chosen_shadows(args.shadow, techniques)
     results = [name for name in (args.stats, args.trace, args.signature) if name is not None]
     check_apart(results, [name for name in (args.image, args.bios, args.dtb, args.disk) if name is not None])
     if args.bios is None and is_linux(args.image):
         args.sbi = True  # it is no program for M mode
+    if args.bios is None and not args.sbi and is_u_boot(args.image):
+        args.bios = "opensbi"  # nor is this one
     images = _read(args)
     extensions = "".join(sorted({*images.image.extensions, *(images.firmware or images.image).extensions}))
     machine, computers = build(args.memory, techniques, shadows, args.quirk, extensions, args.engine)
     guest = computers[-1]
     program = _load(guest, images, args)
-    run = Run(machine, guest, args.expect, args.max_instructions)
+    keyboard = attached() if args.input is None else None
+    run = Run(machine, guest, args.expect, args.max_instructions, keyboard=keyboard)
     with ExitStack() as files:
         finish = _results(args, computers, program, files)
         if args.input is not None:
@@ -264,7 +284,7 @@ def _debugged(run: Run, computer: "Computer", port: int) -> End:
     from vlab.operations.debugging import serve
 
     def ready(port: int) -> None:
-        _say(_("Waiting for GDB: `target remote localhost:{port}`").format(port=port))
+        say(_("Waiting for GDB: `target remote localhost:{port}`").format(port=port))
 
     try:
         left = serve(computer, port, ready)
@@ -290,12 +310,12 @@ def _read(args: Namespace) -> Images:
     notes: list[str] = []
     memory = RAM_BASE, args.memory
     above = args.sbi or args.bios is not None
-    image = read_program(args.image, memory, NEXT_STAGE if above else RAM_BASE, notes)
-    firmware = None if args.bios is None else read_program(args.bios, memory, RAM_BASE, notes)
+    image = read_program(args.image, memory, NEXT_STAGE if above else RAM_BASE, notes, dict(args.set))
+    firmware = None if args.bios is None else read_firmware(args.bios, memory, RAM_BASE, notes)
     dtb = None if args.dtb is None else read_device_tree(args.dtb, args.append)
     disk = None if args.disk is None else open_disk(args.disk)
     for note in notes:
-        _say(note)
+        say(note)
     return Images(image, firmware, dtb, disk)
 
 
@@ -332,11 +352,9 @@ def _results(
         finish.append(lambda end: trace.close())
     if args.stats is not None:
         counts = files.enter_context(whole_file(args.stats))
-        counter = TrapCounter(len(computers))
-        guest.events.listen(counter, patient=True)
 
         def write_counts(end: End) -> None:
-            levels = statistics(computers, counter.traps)
+            levels = statistics(computers)
             write_json(counts, {"image": args.image, "end": end, "status": guest.status, "levels": levels})
 
         finish.append(write_counts)
@@ -348,19 +366,16 @@ def _status(end: End, run: Run, program: "Program", *, expected: bool) -> int:
     guest = run.guest
     if is_terminal(sys.stdout) and guest.uart.output and not guest.uart.output.endswith(b"\n"):
         print()
-    if said := ending(run, end, program):
-        _say("\n".join(filter(None, (said, mend(run, end, program)))))
+    if said := "\n".join(filter(None, (ending(run, end, program), mend(run, end, program)))):
+        say(said)
     if end is End.INTERRUPTED:
         return INTERRUPTED
     if expected:
         if end is not End.EXPECTED:
-            _say(_("The run ended before the console printed what --expect says."))
+            say(_("The run ended before the console printed what --expect says."))
         return 0 if end is End.EXPECTED else 1
+    if end is End.LEFT:
+        return 0
     if guest.status is not None:
         return min(guest.status, 255)
     return AT_LIMIT if end is End.LIMIT else ENDLESS
-
-
-def _say(message: str) -> None:
-    if sys.stderr is not None:
-        print(f"vlab: {message}", file=sys.stderr)

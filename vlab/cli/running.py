@@ -3,21 +3,30 @@
 import codecs
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from enum import StrEnum
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vlab.language import VlabError, _
+from vlab.cli.progress import Progress
+from vlab.cli.typist import Typist
+from vlab.language import VlabError, _, grouped
 
 if TYPE_CHECKING:
+    from vlab.cli.keyboard import Keyboard
     from vlab.machine import Computer, Machine
     from vlab.riscv import Program
 
+DEFAULT_LIMIT = 1_000_000_000
 _CHUNK = (
     20_000  # instructions before a first look at whether the guest gets anywhere; then it is the seldomer
 )
+_SOON = 0.05  # seconds after which who types is to be heard
+_FEW = 1000  # instructions that are run before that in any case
 _ENOUGH_TRAPS = 1000  # in a row, with nothing completed between them
 _MAGIC, _MAGIC_AT = b"RSC\x05", 56  # what a raw image of Linux has there
 _JUMP_TO_ITSELF = 0x0000_006F
+_NOTHING_THERE = (5, 7)  # the causes of load and store access faults
 _UNTIL_HANDLED = (
     1000  # steps that a trap takes at most until its handler stands: deep inside, some for each level
 )
@@ -31,6 +40,7 @@ class End(StrEnum):
     LIMIT = "limit"
     ENDLESS = "endless"
     INTERRUPTED = "interrupted"
+    LEFT = "left"
 
 
 class Run:
@@ -41,11 +51,18 @@ class Run:
         machine: "Machine",
         guest: "Computer",
         expected: str | None,
-        limit: int,
+        limit: int | None,
         show: Callable[[bytes], None] | None = None,
+        keyboard: "Keyboard | None" = None,
     ):
-        """`show` is given each byte of the console; by default it goes to this terminal."""
-        self.machine, self.guest, self.limit = machine, guest, limit
+        """`show` is given each byte of the console; by default it goes to this terminal.
+
+        With `limit` None there is none as long as something may be typed, and then the default.
+        """
+        self.machine, self.guest = machine, guest
+        self.limit, self._unlimited = DEFAULT_LIMIT if limit is None else limit, limit is None
+        self._counted = 0  # the step from which on it counts
+        self._keyboard, self._typist = keyboard, Typist(machine, guest, keyboard)
         self.why = ""  # what the guest does, if the run ended because it will do so for ever
         self.began: FirstTrap | None = None  # if those are traps
         self._expected = None if expected is None else expected.encode("utf-8", "replace")
@@ -57,12 +74,16 @@ class Run:
             machine.steps,
         )  # the last that was completed, was so between these
         self._show = show or _showing()
+        self._progress: Progress | None = None
+        if is_terminal(sys.stderr):
+            self._progress = Progress(machine, shared=show is None and is_terminal(sys.stdout))
         guest.uart.listener = self._printed
 
     def _printed(self, byte: bytes) -> None:
         if self.guest.uart.printed.count > self._shown:  # not again, when a debugger has gone back
             self._shown = self.guest.uart.printed.count
-            self._show(byte)
+            with self._progress.printing(byte) if self._progress else nullcontext():
+                self._show(byte)
         if self._expected is not None and self.guest.uart.output.endswith(self._expected):
             self._found = True
             if self._stops:
@@ -74,35 +95,52 @@ class Run:
     def go(self) -> End:
         """Run to an end."""
         try:
-            # A bar would run into what the guest prints, where both go to one terminal.
-            if not is_terminal(sys.stderr) or is_terminal(sys.stdout):
-                return self._go(lambda steps: None)
-            from tqdm import tqdm
-
-            with tqdm(unit=_(" instructions"), unit_scale=True, leave=False) as progress:
-                return self._go(progress.update)
+            with self._keyboard or nullcontext(), self._progress or nullcontext():
+                return self._go()
         except KeyboardInterrupt:
             return End.INTERRUPTED
 
-    def _go(self, progress: Callable[[int], object]) -> End:
+    def _go(self) -> End:
         from vlab.machine import Stop
 
         # To be asked after each trap takes time: it is for those who wait for a text from deep inside.
         self._stops = self._expected is not None and self.guest is self.machine
         until = None if self._expected is None or self._stops else self._over
-        chunk = _CHUNK
-        while (left := self.limit - self.machine.steps) > 0:
-            before = self.machine.steps
-            stop = self.machine.run(min(left, chunk), until=until, each=False)
-            chunk = min(2 * chunk, _CHUNK * self.machine.pace)
-            progress(self.machine.steps - before)
+        machine, typist, chunk = self.machine, self._typist, _CHUNK
+        while (left := self._left()) > 0:
+            if typist.left:
+                return End.LEFT
+            began = monotonic()
+            steps = typist.steps(min(left, chunk))
+            asked = typist.until(until)
+            stop = machine.run(steps, until=asked, each=False, time=typist.horizon(steps))
+            chunk = min(2 * chunk, _CHUNK * machine.pace)
+            if typist.live and monotonic() - began > _SOON:
+                chunk = max(chunk // 4, _FEW)
             if self._over():
                 return End.EXPECTED if self._found else End.OFF
-            asleep = stop is Stop.ASLEEP
-            self.why = _("waits for an interrupt that nothing will send") if asleep else self._endless()
-            if self.why:
+            if not self._goes_on(asleep=stop is Stop.ASLEEP):
                 return End.ENDLESS
         return End.LIMIT
+
+    def _left(self) -> int:
+        """Type what has come, then: how many instructions are left."""
+        while self._typist.type():
+            pass
+        if self._unlimited and self._typist.there:
+            self._counted = self.machine.steps
+        return self._counted + self.limit - self.machine.steps
+
+    def _goes_on(self, *, asleep: bool) -> bool:
+        """Whether something can still happen; while the guest sleeps, its reader may type."""
+        if asleep and self.machine.hart.csr.deadline() is not None:
+            self.why = ""
+        else:
+            self.why = _("waits for an interrupt that nothing will send") if asleep else self._endless()
+        if self.why:
+            return self._typist.wakes(asleep=asleep)
+        self._typist.rest(asleep=asleep)
+        return True
 
     def _endless(self) -> str:
         """Why nothing will ever happen again, as far as that is easily seen; else an empty text.
@@ -211,13 +249,15 @@ def ending(run: Run, end: End, program: "Program") -> str:
     place = _place(run.guest.hart.pc, program)
     match end:
         case End.LIMIT:
-            said = _("The limit of {limit:_} instructions is reached; the guest is at {place}.")
-            return said.format(limit=run.limit, place=place)
+            said = _("The limit of {limit} instructions is reached; the guest is at {place}.")
+            return said.format(limit=grouped(run.limit), place=place)
         case End.ENDLESS:
             said = _("The guest {why}; it is at {place}.").format(why=run.why, place=place)
             return said if run.began is None else f"{run.began.told(program)} {said}"
         case End.INTERRUPTED:
             return _("Interrupted; the guest is at {place}.").format(place=place)
+        case End.LEFT:
+            return _("You have left; the guest is at {place}.").format(place=place)
     return _stopped(run.guest)
 
 
@@ -226,34 +266,58 @@ def mend(run: Run, end: End, program: "Program") -> str:
     guest = run.guest
     if end is End.LIMIT:
         return _("--max-instructions sets another limit.")
-    if (
-        end is End.ENDLESS
-        and not guest.residents
-        and (_called(run) or _is_linux_kernel(guest, program.entry))
-    ):
-        return _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
+    if end is End.ENDLESS and not guest.residents:
+        kernel = _("This is a kernel for S mode: --sbi starts it there, or firmware that --bios names.")
+        if _called(run):
+            return f"{kernel} {_('A guest that makes hypercalls is for --technique paravirtual.')}"
+        if _is_linux_kernel(guest, program.entry):
+            return kernel
     if end is End.ENDLESS and (address := _beyond_memory(guest)) is not None:
         return _(
             "Its last trap was an access to {address:#x}, and its memory ends before that: --memory gives it more."
         ).format(address=address)
     if getattr(guest, "exits", {}).get("missing instruction"):  # a virtual machine's
         return _(
-            "Name another technique. This one is for guests that are built for it, as in Python "
-            '`guests.load("kernel", PARAVIRTUAL=1)` is.'
+            "Name another technique. This one is for guests that are built for it, as `vlab run kernel --set "
+            "PARAVIRTUAL=1` is."
         )
+    if (end is End.ENDLESS or guest.status) and (address := _absent_device(run)) is not None:
+        return _(
+            "It looked for a device at {address:#x}, and there is none: --disk attaches a disk. Other devices, such "
+            "as a network card, are attached in Python: `Machine(image, devices=[…])`."
+        ).format(address=address)
     return ""
 
 
 def _beyond_memory(guest: "Computer") -> int | None:
     """The address behind its memory at which the guest's last trap was about a load or store; else None."""
     from vlab.machine.memory import LIMIT
-    from vlab.riscv import Cause
 
     csr, memory, level = guest.hart.csr, guest.memory, _handling(guest)
     cause, address = csr[f"{level}cause"], csr[f"{level}tval"]
-    faults = (Cause.LOAD_ACCESS_FAULT, Cause.STORE_ACCESS_FAULT)
     beyond = memory.base + memory.size <= address < memory.base + LIMIT
-    return address if cause in faults and beyond else None
+    return address if cause in _NOTHING_THERE and beyond else None
+
+
+def _absent_device(run: Run) -> int | None:
+    """The address at which the guest's last trap, or the first of those without end, was for want of a device."""
+    from vlab.machine.board import SLOT_BASE, SLOT_SIZE, SLOTS
+
+    csr, devices = run.guest.hart.csr, run.guest.bus.devices.values()
+    traps = [(csr[f"{level}cause"], csr[f"{level}tval"]) for level in "sm"]
+    if run.began is not None:
+        traps = [(run.began.cause, run.began.value)]
+    taken = [(base, base + device.size) for base, device in devices]
+    return next(
+        (
+            address
+            for cause, address in traps
+            if cause in _NOTHING_THERE
+            and SLOT_BASE <= address < SLOT_BASE + SLOTS * SLOT_SIZE
+            and not any(first <= address < end for first, end in taken)
+        ),
+        None,
+    )
 
 
 def _called(run: Run) -> bool:

@@ -6,6 +6,8 @@ from argparse import ArgumentTypeError
 from vlab.cli.computers import DEEPEST, too_deep
 from vlab.language import VlabError, _
 
+_NAME = re.compile(r"[A-Za-z_.][\w.$]*")
+_TOO_LARGE = 1 << 64
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.?)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "e": "\x1b", "\\": "\\"}
 
@@ -46,6 +48,18 @@ def count(text: str) -> int:
     if not found:
         raise ArgumentTypeError(_("{text!r} is not a number of instructions").format(text=text))
     return found
+
+
+def setting(text: str) -> tuple[str, int]:
+    """A name, and the number that it stands for."""
+    name, _equals, number = text.partition("=")
+    try:
+        found = int(number, 0)
+    except ValueError:
+        found = _TOO_LARGE
+    if not _NAME.fullmatch(name) or not -_TOO_LARGE // 2 <= found < _TOO_LARGE:
+        raise ArgumentTypeError(_("{text!r} does not name a number, as TICK=300 does").format(text=text[:60]))
+    return name, found
 
 
 def port(text: str) -> int:

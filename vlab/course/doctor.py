@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlab import files
 from vlab.course import packages
-from vlab.guests import linux
+from vlab.guests import firmware, linux
 from vlab.guests.tools import Tool
 from vlab.language import LANGUAGES, VlabError, _
 from vlab.machine.execute import chosen_engine, lacking
@@ -47,9 +47,9 @@ TOOLS = {
         Tool("qemu", ("qemu-system-riscv64",), "qemu-system-misc"),
         Tool("dtc", ("dtc",), "device-tree-compiler"),
         Tool("gdb", ("gdb-multiarch", "riscv64-unknown-elf-gdb"), "gdb-multiarch"),
-        Tool("opensbi", ("/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin",), "opensbi"),
+        firmware.OPENSBI,
         *linux.NEEDS,
-        Tool("u-boot", ("/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",), "u-boot-qemu"),
+        firmware.U_BOOT,
     )
 }
 

@@ -6,12 +6,13 @@ the memory it is meant for, and against the other segments. Nothing is read or m
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from vlab.language import VlabError, _
-from vlab.riscv import Program
+from vlab.riscv import ROWS, Program
 
 LARGEST_FILE = 1 << 30
 _LARGEST_MEMORY = 1 << 30  # for all segments together, where no memory is named
@@ -75,13 +76,27 @@ def _named(path: str | PathLike[str]) -> bytes:
     """The bytes of a file; VlabError for the name of a guest, with what was meant."""
     try:
         return read_file(path)
-    except VlabError:
+    except VlabError as error:
         from vlab import guests
 
+        if _may_be_text(str(path)):
+            raise VlabError(
+                error.what,
+                where=str(path).strip().partition("\n")[0][:40],
+                mend=_(
+                    "If this is a program's text, assemble it first: `Machine(assemble(text))`, after "
+                    "`from vlab import Machine, assemble`."
+                ),
+            ) from None
         if str(path) not in guests.names() or Path(path).exists():
             raise
     meant = _("The guest of this name is `guests.load({name!r})`, after `from vlab import guests`.")
     raise VlabError(_("There is no such file."), where=str(path), mend=meant.format(name=str(path)))
+
+
+def _may_be_text(name: str) -> bool:
+    """Whether what was given as a file's name may be assembly."""
+    return name in ROWS or any(letter.isspace() or letter in ";,:" for letter in name)
 
 
 def is_elf(path: str | PathLike[str]) -> bool:
@@ -94,6 +109,9 @@ def joined(firmware: Program, following: Program) -> Program:
     """Firmware and the program that it is to start, as one; VlabError if they overlap."""
     segments = tuple(sorted((*firmware.segments, *following.segments)))
     where = _("firmware and its next stage")
+    for (address, part), (place, other) in pairwise(segments):
+        if place < address + len(part):
+            raise _overlapping(where, firmware, (address, part), (place, other))
     _check_places([_raw(address, part) for address, part in segments], None, where)
     return Program(
         segments,
@@ -103,6 +121,23 @@ def joined(firmware: Program, following: Program) -> Program:
         constants=firmware.constants | following.constants,
         sources=firmware.sources | following.sources,
         extensions="".join(sorted({*firmware.extensions, *following.extensions})),
+    )
+
+
+def _overlapping(where: str, firmware: Program, *two: tuple[int, bytes]) -> VlabError:
+    """What is said of two segments that overlap: one is the firmware's, one its next stage's."""
+    first, second = ((address, address + len(part) - 1) for address, part in two)
+    ours, theirs = (first, second) if two[0] in firmware.segments else (second, first)
+    return VlabError(
+        _(
+            "The next stage ({first:#x} to {last:#x}) overlaps the firmware ({start:#x} to {end:#x}): one of them is "
+            "not what goes there."
+        ).format(first=theirs[0], last=theirs[1], start=ours[0], end=ours[1]),
+        where=where,
+        mend=_(
+            "Firmware, such as OpenSBI's fw_dynamic.bin, begins at 0x80000000; what it starts, such as U-Boot for S "
+            "mode, at 0x80200000. Debian's packages opensbi and u-boot-qemu have both."
+        ),
     )
 
 

@@ -17,10 +17,9 @@ from vlab.events import Emulation, Event, Exit
 from vlab.files import folder, write_atomically
 from vlab.guests import linux
 from vlab.hypervisor import Hypervisor, VirtualMachine
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped, named
 from vlab.machine import Machine, Sbi
 from vlab.machine.execute import chosen_engine
-from vlab.paging.schemes import named
 
 TECHNIQUES = ("trap-and-emulate", "hardware-assisted")
 MEMORY = 16 << 20
@@ -64,12 +63,12 @@ class LinuxBoot(Drawn):
 
     def __repr__(self) -> str:
         return _(
-            "Linux booted in a virtual machine, run by {technique}: {instructions:,} instructions, {exits:,} exits. "
+            "Linux booted in a virtual machine, run by {technique}: {instructions} instructions, {exits} exits. "
             "The last that it printed: {last}"
         ).format(
             technique=self.technique,
-            instructions=sum(self.instructions.values()),
-            exits=self.exits.total(),
+            instructions=grouped(sum(self.instructions.values())),
+            exits=grouped(self.exits.total()),
             last=self.console.splitlines()[-1],
         )
 

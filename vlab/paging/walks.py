@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vlab.display import Drawn
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 from vlab.paging.entries import rule_text
 from vlab.paging.schemes import Scheme
 from vlab.paging.walk import G_STAGE, S_STAGE, Host, Request, Walk, fault_of
@@ -142,12 +142,12 @@ class Walks(Drawn):
 
     def __repr__(self) -> str:
         access, mode, _sum, _mxr = self.request
-        start = _("{scheme}: {count:,} walks, {access} in {mode}, {references:,} references").format(
+        start = _("{scheme}: {count} walks, {access} in {mode}, {references} references").format(
             scheme=self.scheme.name if self.host is None else f"{self.scheme.name} / {self.host.scheme.name}",
-            count=self.size,
+            count=grouped(self.size),
             access=access.title,
             mode=mode if self.host is None else f"V{mode}",
-            references=int(self.references.sum()),
+            references=grouped(int(self.references.sum())),
         )
-        rules = [f"{count:,} × {rule_text(rule, self.scheme)}" for rule, count in self.rules.items()]
+        rules = [f"{grouped(count)} × {rule_text(rule, self.scheme)}" for rule, count in self.rules.items()]
         return f"{start}: {'; '.join(rules)}" if rules else start

@@ -13,13 +13,12 @@ Bits that no field covers read as zero. A register that is a *view of* another h
 that register's. Privilege and read-only-ness stand in the number (bits 9:8 and 11:10; Privileged ISA, 2.1).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache, cached_property
 
 from vlab.display import Drawn
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 from vlab.riscv.privilege import Mode
 
 _TABLE = """
@@ -258,14 +257,6 @@ class Csr(Drawn):
                 [part.name for part in self.fields],
             )
         return found
-
-
-def unknown(what: str, name: object, known: Sequence[str]) -> VlabError:
-    """The error for a name that isn't among those known, with the one that was probably meant."""
-    near = get_close_matches(str(name), known, n=1) or get_close_matches(str(name).upper(), known, n=1)
-    if near:
-        return VlabError(what, mend=_("Did you mean {near}?").format(near=near[0]))
-    return VlabError(what, mend=_("There are: {known}.").format(known=", ".join(known) or _("none")))
 
 
 def _rows(lines: Iterable[str]) -> Iterator[Csr]:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from vlab.language import VlabError
 from vlab.operations.costs import Measured, Modelled, parameter_set
-from vlab.operations.costs.quantities import grouped
 
 COUNTS = st.dictionaries(st.sampled_from(["exit", "fence", "system call", "own"]), st.integers(0, 1000))
 PAGING, P4 = parameter_set("paging"), parameter_set("nanobenchmarks")
@@ -67,12 +66,6 @@ def test_modelled_costs_add_up():
         COST / Modelled({}, PAGING, "native")
     with pytest.raises(VlabError, match="kept apart"):
         COST * 1.5  # type: ignore[operator]
-
-
-def test_numbers_are_grouped_and_small_ones_have_their_places():
-    assert [grouped(number) for number in (0, 15.8, 6.02, 999.96, 1234.5, 21550633)] == (
-        ["0", "15.8", "6.02", "1000", "1 234", "21 550 633"]
-    )
 
 
 def test_a_measured_count_has_no_price_by_itself():

@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.views.structure import all_text, check
+from vlab.language import grouped
 from vlab.operations.costs import Measured, Workload, compare_paging, compare_processors, compare_techniques
 from vlab.operations.costs.comparisons import Costs, Row
 from vlab.operations.costs.model import paging_model
-from vlab.operations.costs.quantities import _titles, grouped
+from vlab.operations.costs.quantities import _titles
 from vlab.views import picture_of
 from vlab.views.operations.costs import costs_picture
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.views.structure import all_text, check
+from vlab.language import grouped
 from vlab.operations.costs import NAMES, ParameterSet, count_walks, parameter_set
-from vlab.operations.costs.quantities import grouped
 from vlab.views import picture_of
 from vlab.views.operations.bars import length, log_length
 from vlab.views.operations.published import parameters_picture, walk_counts_picture

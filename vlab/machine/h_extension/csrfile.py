@@ -120,20 +120,26 @@ class HypervisorCsrFile(CsrFile):
 
     def pending(self) -> int:
         """See `CsrFile.pending`; the alarm of `vstimecmp` asserts VSTIP (Sstc)."""
-        values, pending = self.values, super().pending()
-        alarmed = values["menvcfg"] & values["henvcfg"] & STCE and self.guest_time >= values["vstimecmp"]
-        return pending | VSTIP if alarmed else pending
+        return super().pending() | self.alarm()[0]
 
     def deadline(self) -> int | None:
         """See `CsrFile.deadline`. A guest's time may run over, and then its alarm is silent again."""
-        values, deadline = self.values, super().deadline()
-        if not values["menvcfg"] & values["henvcfg"] & STCE:
-            return deadline
-        now, alarm = self.guest_time, values["vstimecmp"]
-        change = self._hart.computer.time + (alarm if now < alarm else ALL_ONES + 1) - now
-        if change >= (LONGEST_SLEEP if self._hart.waiting else FOR_EVER):
+        deadline, (_rings, change) = super().deadline(), self.alarm()
+        if change is None:
             return deadline
         return change if deadline is None else min(change, deadline)
+
+    def alarm(self) -> tuple[int, int | None]:
+        """VSTIP if the alarm of `vstimecmp` rings now, and at which time that changes by itself, as in `deadline`."""
+        values = self.values
+        if not values["menvcfg"] & values["henvcfg"] & STCE:
+            return 0, None
+        computer, alarm = self._hart.computer, values["vstimecmp"]
+        time = computer.time
+        now = computer.clint.mtime_at(time) + values["htimedelta"] & ALL_ONES
+        change = time + (alarm if now < alarm else ALL_ONES + 1) - now
+        never = LONGEST_SLEEP if self._hart.waiting else FOR_EVER
+        return VSTIP if now >= alarm else 0, None if change >= never else change
 
 
 class SilentHypervisorCsrFile(SilentCsrFile, HypervisorCsrFile):

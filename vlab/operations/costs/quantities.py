@@ -11,16 +11,8 @@ from functools import total_ordering
 from typing import Any, NoReturn
 
 from vlab.display import one_line
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 from vlab.operations.costs.parameters import ParameterSet, unit_title
-
-_WHOLE = 1000  # from here on places behind the point don't matter
-
-
-def grouped(number: float) -> str:
-    """A number as it is read: in groups of three digits, whole or with as many places as matter."""
-    written = f"{number:,.0f}" if number >= _WHOLE or number == int(number) else f"{number:.4g}"
-    return written.replace(",", " ")
 
 
 def count_title(name: str) -> str:

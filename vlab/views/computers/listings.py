@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from vlab.hypervisor.host import Processes
 from vlab.hypervisor.host.processes import kind_title, state_title
-from vlab.language import _
+from vlab.language import _, grouped
 from vlab.machine.csrfile import CsrFile
 from vlab.machine.network import Capture
 from vlab.paging import Walks, rule_text
@@ -72,7 +72,7 @@ def walks_html(walks: Walks) -> str:
     """Many walks: a row for each rule that decided some of them, with the first address of which it did."""
     rule, addresses = walks.rule.ravel(), walks.address.ravel()
     rows = [
-        (rule_text(name, walks.scheme), f"{count:,}", f"{int(addresses[(rule == name).argmax()]):#x}")
+        (rule_text(name, walks.scheme), grouped(count), f"{int(addresses[(rule == name).argmax()]):#x}")
         for name, count in walks.rules.items()
     ]
     return _paragraph(repr(walks)) + _table((_("rule"), _("walks"), _("first address")), rows)

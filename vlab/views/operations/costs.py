@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vlab.language import _
+from vlab.language import _, grouped
 from vlab.operations.costs import Costs, Measured, Model, Modelled
 from vlab.operations.costs.comparisons import Row, way_title
 from vlab.operations.costs.parameters import unit_title
-from vlab.operations.costs.quantities import count_title, grouped
+from vlab.operations.costs.quantities import count_title
 from vlab.views.drawing.grammar import LOOKS
 from vlab.views.drawing.metrics import text_width, wrap
 from vlab.views.drawing.picture import Picture

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from vlab.language import _
+from vlab.language import _, grouped
 from vlab.operations.costs import ParameterSet, WalkCounts
 from vlab.operations.costs.comparisons import WalkCount, way_title
 from vlab.operations.costs.parameters import unit_title
-from vlab.operations.costs.quantities import grouped
 from vlab.views.drawing.metrics import text_width, wrap
 from vlab.views.drawing.picture import Picture
 from vlab.views.drawing.svg import Element, path, text

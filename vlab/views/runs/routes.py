@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vlab import events as ev
 from vlab.display import Bundle, one_line
 from vlab.events import Event, Recording
-from vlab.language import _
+from vlab.language import _, grouped
 from vlab.views.drawing.grammar import LOOKS, who_name
 from vlab.views.drawing.metrics import text_width, wrap
 from vlab.views.drawing.picture import Picture
@@ -159,7 +159,7 @@ def _count(way: Route, y: float) -> Iterator[Element]:
     who = "host" if way.to != "hypervisor" else "hypervisor"
     yield rect(_HOST_LEFT + 14, centre - 11, _HOST - 28, 22, "f-paper", radius=4)
     yield rect(_HOST_LEFT + 14, centre - 11, _HOST - 28, 22, f"l-{who}", radius=4)
-    words = words.format(count=f"{way.times:,}".replace(",", " "))
+    words = words.format(count=grouped(way.times))
     yield text(middle, centre + 4, words, room=_HOST - 40, ink=who, bold=True, anchor="middle")
 
 
@@ -195,7 +195,7 @@ def _receivers(shown: list[Route], rows: list[float], bottom: float) -> Iterator
         note = (
             _("for {vm}").format(vm=one_line(one[1])) if one[1] else "" if handed else _("drivers, processes")
         )
-        yield from _box(_RIGHT, top, _TALL, who, title, note, f"{counts[one]:,}".replace(",", " "))
+        yield from _box(_RIGHT, top, _TALL, who, title, note, grouped(counts[one]))
         x = _HOST_RIGHT + 14 + (_LINK - 40) * (number + 0.5) / len(order)
         yield from _ways(heights[one], x, top + _TALL / 2, who)
 

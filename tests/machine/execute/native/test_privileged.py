@@ -59,6 +59,17 @@ def test_many_machines_end_up_the_same():
     assert not list(filter(None, map(differ, range(150))))
 
 
+@pytest.mark.parametrize("where", NAMED)
+def test_who_may_wait(where):
+    machines = both("wfi" + REST, memory="64K")
+    for status, hstatus in product((0, MSTATUS["TW"]), (0, HSTATUS["VTW"])):
+        for machine in machines:
+            write(machine, **OPEN, mtvec=RAM_BASE + 16, mstatus=status, hstatus=hstatus)
+            go(machine, where)
+            machine.hart.pc = RAM_BASE
+        alike(machines, 20)
+
+
 @pytest.mark.parametrize(
     "name", [csr.name for csr in H_REGISTERS if not csr.name.startswith(("mhpm", "hpm", "pmp"))]
 )
