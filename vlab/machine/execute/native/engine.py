@@ -37,7 +37,7 @@ from vlab.machine.execute.native.outside import Outside
 from vlab.machine.execute.native.regions import Regions
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.h_extension.csrfile import VSTIP, HypervisorCsrFile
-from vlab.machine.history import ISSUE_WORK, STORE_WORK, TURN_WORK
+from vlab.machine.history import ISSUE_WORK, LOOP_WORK, STORE_WORK, TURN_WORK
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
@@ -55,7 +55,7 @@ _NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretir
 _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
-# A resident's work, and stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
+# Python's work, and stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
 # of a second.
 _MOST_TOIL, _MOST_STORES = 150_000, 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
@@ -139,6 +139,7 @@ class NativeEngine:
         self._bus, outside = -1, Outside(self, machine, state)
         self._begin(machine.time + calm)
         stores = 0 if watched else _MOST_STORES
+        most = machine.toil + _MOST_TOIL
         reason: int | None
         while True:
             reason = self._run(self._address)
@@ -167,7 +168,10 @@ class NativeEngine:
                 if reason == LOOK or standing(machine) is not None:
                     return  # or a trap led to a resident
                 goes_on = self._step()
-                if count == 1 or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
+                machine.toil += LOOP_WORK
+                if count == 1 or machine.toil >= most:
+                    return
+                if not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
                     return
                 self._enter()
                 self._begin(state[_END])
