@@ -95,6 +95,7 @@ class NativeEngine:
         self._devices: object = None
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), watched=address_of(memory.listed))
+        self._set(loads_watched=address_of(memory.loads_listed))
         self._set(unaligned=machine.hart.parcel - 1)
         self._set(**self.code.fields)
         self._set(keeps_marks=_keeps_marks(machine.extensions), extended=self._extended)

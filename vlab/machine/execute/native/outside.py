@@ -71,4 +71,5 @@ class Outside:
         """What a store to a device may change that native code goes by."""
         machine, time = self._machine, self._machine.time
         bus, looked_at = machine.bus, (machine.events.on, machine.stops)
-        return *bus.signals(time), machine.uart.status, machine.status, *looked_at, bus.devices
+        clock = machine.mtime - time, *bus.signals(time)
+        return *clock, machine.uart.status, machine.status, *looked_at, bus.devices
