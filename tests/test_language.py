@@ -186,9 +186,3 @@ def test_the_glossary_has_the_terms_of_the_slides():
 )
 def test_what_leaves_the_glossary_is_seen(english, spanish, wrong):
     assert len(list(unusual(english, spanish))) == wrong
-
-
-def test_numbers_are_grouped_and_small_ones_have_their_places():
-    assert [grouped(number) for number in (0, 15.8, 6.02, 999.96, 1234.5, 21550633)] == (
-        ["0", "15.8", "6.02", "1000", "1 234", "21 550 633"]
-    )

@@ -460,7 +460,10 @@ def test_a_guest_that_lacks_a_device_is_told_how_to_have_it(run, guest, way):
 def test_who_has_the_device_is_told_nothing_of_it(run, program, tmp_path):
     (tmp_path / "disk.img").write_bytes(bytes(4096))
     assert "--disk" not in run("cms", "--disk", tmp_path / "disk.img")[2]
-    reads = f"{programs.START} li t0, 0x10001000\n lw t1, 0(t0)\n{programs.ends(3)}"
+    # Registers of this device are four bytes wide, so that one traps.
+    reads = f"{programs.START} la t0, ends\n csrw mtvec, t0\n li t0, 0x10001000\n ld t1, 0(t0)\n .balign 4\nends:\n"
+    reads += programs.ends(3)
+    assert "--disk attaches" in run(program(reads))[2]
     assert run(program(reads), "--disk", tmp_path / "disk.img") == (3, "", "")
 
 

@@ -172,7 +172,7 @@ def test_a_run_that_nobody_could_let_go_on_is_not_stopped(program):
         assert sitting.ends() == 6
 
 
-def test_a_run_in_the_background_leaves_the_terminal_alone(monkeypatch):
+def test_a_run_in_the_background_leaves_the_terminal_alone(monkeypatch, capsys):
     ours, theirs = os.openpty()
     at_first = termios.tcgetattr(theirs)
     monkeypatch.setattr(os, "tcgetpgrp", lambda _place: os.getpgrp() + 1)
@@ -180,11 +180,28 @@ def test_a_run_in_the_background_leaves_the_terminal_alone(monkeypatch):
         os.write(ours, b"for somebody else\n")
         assert terminal.read(0, 100) == b""
         assert termios.tcgetattr(theirs) == at_first
+        assert capsys.readouterr().err == ""
         monkeypatch.undo()
         os.kill(os.getpid(), signal.SIGCONT)
         assert termios.tcgetattr(theirs) != at_first
         assert terminal.read(1, 100) == b"for somebody else\n"
     assert termios.tcgetattr(theirs) == at_first
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("why", [KeyboardInterrupt, BrokenPipeError])
+def test_who_does_not_even_begin_leaves_the_terminal_as_it_was(monkeypatch, why):
+    def fails(*_message: object) -> None:
+        raise why
+
+    ours, theirs = os.openpty()
+    at_first = termios.tcgetattr(theirs)
+    monkeypatch.setattr(keyboard, "say", fails)
+    with pytest.raises(why), keyboard.Terminal(theirs):
+        pass
+    assert termios.tcgetattr(theirs) == at_first
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     os.close(ours)
     os.close(theirs)
 
@@ -284,8 +301,10 @@ def test_who_reads_nothing_is_not_given_more_than_there_is_room_for(program):
 
 
 def test_input_that_is_given_is_all_that_is_typed(program):
-    done = typed(b"from the pipe.", program(programs.ECHO), "--input", "given.")
-    assert (done.returncode, done.stdout) == (0, b"given.")
+    done = typed(
+        b"from the pipe.", program(programs.ECHO), "--input", "given", "--max-instructions", "3_000_000"
+    )
+    assert (done.returncode, done.stdout) == (124, b"given")
 
 
 # By lines, where terminals can't be read key by key

@@ -207,8 +207,8 @@ class Mmu:
             self._walked[place] = Walked(self._hart.csr.pmp, walked.scheme.entry_size, read, found)
         return found
 
-    def recall(self, seen: tuple[Mode, int, int], address: int, access: Access, size: int) -> Found | None:
-        """What `resolve` would find from another mode, `mstatus` and `satp`, without walking or setting A or D.
+    def recall(self, seen: tuple[Mode, int, int], address: int, access: Access, size: int) -> int | None:
+        """Where `resolve` would lead from another mode, `mstatus` and `satp`, without walking or setting A or D.
 
         None where that is not at hand.
         """
@@ -218,11 +218,9 @@ class Mmu:
             return None
         if context.walked:
             known = self._walked.get((context, satp, address, access, size))
-            return known.found if known is not None and self._holds(known) else None
-        try:
-            return self._allowed(context.key, access, size, address, Found(address, R | W | X, True))
-        except Trap:
-            return None
+            return known.found.physical if known is not None and self._holds(known) else None
+        granted = not address >> PHYSICAL_BITS and self._hart.csr.pmp.allowed(address, size, mode)
+        return address if granted & NEEDED[access] else None
 
     def _allowed(self, key: Key, access: Access, size: int, address: int, reached: Found) -> Found:
         """What PMP leaves of a translation; Trap where it leaves too little."""

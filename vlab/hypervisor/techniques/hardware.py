@@ -38,7 +38,7 @@ from vlab.machine.csrfile import STCE
 from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
-from vlab.machine.pmp import W
+from vlab.machine.pmp import NEEDED
 from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Mode, Trap
@@ -48,7 +48,7 @@ from vlab.riscv.privilege import GUEST_PAGE_FAULT, INTERRUPT_BIT
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
-_SPP, _SIE = MSTATUS["SPP"], MSTATUS["SIE"]
+_SPP = MSTATUS["SPP"]
 _TOLD = HSTATUS["SPV"] | HSTATUS["GVA"]
 _M = Mode.M
 _ECALL = ROWS["ecall"].match
@@ -196,33 +196,29 @@ class HardwareAssisted(TrapAndEmulate):
         vm = self.vm
         if cause not in _WANTED or not self._leans or pc == GATE or not vm.host.unseen:
             return None
-        htval, htinst, vsstatus, vsie, hvip, vsatp, *alarm = self._real.ask()
-        self._fault, mode = (htval, htinst), self._left_mode()
-        waiting = hvip >> 1 | (STI if alarm and vm.mtime >= alarm[0] else 0)
-        if waiting & vsie and (mode == Mode.U or vsstatus & _SIE):
-            return None
+        htval, htinst, vsstatus, _vsie, _hvip, vsatp, *_alarm = self._real.ask()
+        self._fault = htval, htinst
         access, gpa = self._wanted(cause), self._gpa(value)
         if vm.memory.holds(gpa):
             found = self._lean_fill(access, gpa)
         else:
-            found = self._lean_access((mode, vsstatus, vsatp), access, value, gpa | value & 3)
+            found = self._lean_access((self._left_mode(), vsstatus, vsatp), access, value, gpa | value & 3)
         self._real.kept = found is not None
         return found
 
     def _lean_access(self, seen: tuple[Mode, int, int], access: Access, value: int, gpa: int) -> Lean | None:
         """An access to a device, by an instruction that `htinst` tells all of; A and D must be set on the way."""
         told, bus = told_of(self._fault[1]), self.vm.bus
-        if told is None or value % told.size or bus.find(gpa) is None:
+        if told is None or bus.find(gpa) is None:
             return None
-        found = self.vm.virtual_hart.mmu.recall(seen, value, access, told.size)
-        if found is None or found.physical != gpa:
+        if self.vm.virtual_hart.mmu.recall(seen, value, access, told.size) != gpa:
             return None
         return Lean(DEVICE, access, partial(told.access, bus, gpa, self.vm.host), told.length)
 
     def _lean_fill(self, access: Access, gpa: int) -> Lean | None:
         """An entry that nobody but the guest's own PMP has a say in."""
         reason, found = self._unmapped(access, gpa), self._found(gpa)
-        if reason != _FILL or not found.rights or (access is Access.STORE and not found.rights & W):
+        if reason != _FILL or not found.rights & NEEDED[access]:
             return None
         return Lean(reason, access, partial(self._enter_page, access, gpa, found), 0)
 
@@ -319,7 +315,7 @@ class HardwareAssisted(TrapAndEmulate):
 
     def _fill(self, access: Access, gpa: int) -> None:
         found = self._found(gpa)
-        if not found.rights or (access is Access.STORE and not found.rights & W):
+        if not found.rights & NEEDED[access]:
             self._interpret()  # the guest's own PMP forbids it
             return
         self._enter_page(access, gpa, found)
