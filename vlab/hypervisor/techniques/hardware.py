@@ -56,8 +56,6 @@ _SILENT = tuple(name for name in _HELD if name != "stimecmp")  # what is there w
 _guests = itemgetter(*_HELD)
 _SUPERVISORS = sum(1 << code for code in (Interrupt.SSI, Interrupt.STI, Interrupt.SEI))
 _SSTATUS = H_REGISTERS.by_name["vsstatus"].writable
-
-
 _OTHERS = ("vsstatus", "vsie", "hvip")
 _ALARM_AT = list(_HELD).index("stimecmp")
 # What is loaded at each entry, in this order, and then what is held; `_CONTROL` is the hypervisor's own.
