@@ -98,6 +98,15 @@ def test_an_image_outlives_its_source_and_a_new_source_is_another(host):
 
 
 @pytest.mark.requires("make")
+def test_another_recipe_is_another_image(host, monkeypatch):
+    host()
+    there = linux.image()
+    assert linux.built() == there
+    monkeypatch.setitem(linux._SAME, "KBUILD_BUILD_VERSION", "2")
+    assert linux.built() is None
+
+
+@pytest.mark.requires("make")
 def test_a_build_that_fails_shows_the_last_that_it_said(host):
     place = host("Makefile:\n\ntinyconfig:\n\t@echo 'no rule for this'; exit 3\n")
     with pytest.raises(VlabError, match="`make` failed with status 2") as caught:

@@ -104,7 +104,7 @@ def _path() -> Path:
     folder = cache_folder()
     if folder is None:
         raise VlabError(_("There is no folder to keep Linux in."), mend=_("Set XDG_CACHE_HOME to one."))
-    recipe = _digest(*((_HERE / name).read_bytes() for name in ("config", "init.s")))
+    recipe = _digest(*((_HERE / name).read_bytes() for name in ("config", "init.s")), repr(_SAME).encode())
     if (archive := NEEDS[0].path()) is not None:
         source = Path(archive)
         return folder / f"linux-{recipe}-{_digest(source.name.encode(), str(source.stat().st_size).encode())}"
