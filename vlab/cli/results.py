@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from vlab.files import resolved
 from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def check_apart(written: Iterable[str], read: Iterable[str]) -> None:
     """VlabError if two results, or a result and an input, would be one file."""
-    places = {Path(name).resolve() for name in read}
+    places = {resolved(name) for name in read}
     for name in written:
-        place = Path(name).resolve()
+        place = resolved(name)
         if place in places:
             raise VlabError(
                 _("Another argument names this file already."), where=name, mend=_("Choose another name.")
@@ -28,7 +28,7 @@ def check_apart(written: Iterable[str], read: Iterable[str]) -> None:
 @contextmanager
 def whole_file(name: str) -> Iterator[TextIO]:
     """A file to write. It appears under its name when all of it is written, in place of the one before."""
-    place = Path(name).resolve()
+    place = resolved(name)
     half = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         if place.exists() and not (place.is_file() and os.access(place, os.W_OK)):

@@ -303,6 +303,8 @@ class Mmu:
     def quicken(self, access: Access, address: int, physical: int) -> None:
         """Let later accesses of this kind to this page go straight to RAM, if the TLB holds it."""
         if self.data.holds(address, physical, NEEDED[access]):
+            if access is Access.LOAD and not self._hart.memory.open_to_loads(physical):
+                return
             table = self.data.reads if access is Access.LOAD else self.data.writes
             page = address & -PAGE
             table[page] = (physical & -PAGE) - self._hart.memory.base - page
@@ -319,6 +321,11 @@ class Mmu:
         """Let the next store to each page ask again whether it may go straight to RAM."""
         for context in self.contexts.values():
             context.writes.clear()
+
+    def slow_loads(self) -> None:
+        """The same for loads."""
+        for context in self.contexts.values():
+            context.reads.clear()
 
 
 def data_mode(mode: Mode, status: int) -> Mode:

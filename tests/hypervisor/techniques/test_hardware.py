@@ -393,9 +393,12 @@ def test_a_clone_goes_on_by_itself():
     assert difference(end(bare(KERNEL)), end(vm)) == []
 
 
-def test_what_the_guests_firmware_forbids_is_forbidden():
+@pytest.mark.parametrize("granted", ["", "r", "x", "rw", "rx", "rwx"])
+@pytest.mark.parametrize(("access", "cause"), [("ld a0, 0(t0)", 5), ("sd a0, 0(t0)", 7), ("jr t0", 1)])
+def test_what_the_guests_firmware_forbids_is_forbidden(access, cause, granted):
     """Its own PMP is in the second stage too: an access fault of its own, not a guest-page fault."""
-    image = assemble("""
+    config = 0x1F_080F | sum(1 << 8 + "rwx".index(right) for right in granted)
+    image = assemble(f"""
     la t0, done
     csrw mtvec, t0
     la t0, secret
@@ -405,7 +408,7 @@ def test_what_the_guests_firmware_forbids_is_forbidden():
     csrw pmpaddr1, t0
     li t0, -1
     csrw pmpaddr2, t0
-    li t0, 0x1f080f
+    li t0, {config}
     csrw pmpcfg0, t0
     li t0, 1 << 11
     csrw mstatus, t0
@@ -414,8 +417,8 @@ def test_what_the_guests_firmware_forbids_is_forbidden():
     mret
 kernel:
     la t0, secret
-    ld a0, 0(t0)
-    j .
+    {access}
+    ecall
 done:
     csrr a1, mcause
     csrr a2, mtval
@@ -424,12 +427,14 @@ done:
     sw t1, 0(t0)
     j .
 .balign 4096
-secret: .dword 42
+secret: ecall
 .balign 4096
 """)
     machine = bare(image)
-    assert machine.hart.x[11] == 5
-    (vm,) = finished(image, HARDWARE)
+    allowed = "rwx"[(5, 7, 1).index(cause)] in granted
+    assert machine.hart.x[11] == (9 if allowed else cause)
+    host, (vm,) = built(image, HARDWARE)
+    host.run(100_000)
     assert difference(end(machine), end(vm)) == []
 
 

@@ -38,7 +38,7 @@ from vlab.machine.csrfile import STCE
 from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
-from vlab.machine.pmp import W
+from vlab.machine.pmp import NEEDED
 from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
 from vlab.riscv import Access, Cause, Mode, Trap
@@ -218,7 +218,7 @@ class HardwareAssisted(TrapAndEmulate):
     def _lean_fill(self, access: Access, gpa: int) -> Lean | None:
         """An entry that nobody but the guest's own PMP has a say in."""
         reason, found = self._unmapped(access, gpa), self._found(gpa)
-        if reason != _FILL or not found.rights or (access is Access.STORE and not found.rights & W):
+        if reason != _FILL or not found.rights & NEEDED[access]:
             return None
         return Lean(reason, access, partial(self._enter_page, access, gpa, found), 0)
 
@@ -315,7 +315,7 @@ class HardwareAssisted(TrapAndEmulate):
 
     def _fill(self, access: Access, gpa: int) -> None:
         found = self._found(gpa)
-        if not found.rights or (access is Access.STORE and not found.rights & W):
+        if not found.rights & NEEDED[access]:
             self._interpret()  # the guest's own PMP forbids it
             return
         self._enter_page(access, gpa, found)
