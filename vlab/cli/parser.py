@@ -2,7 +2,6 @@
 
 from argparse import SUPPRESS, Action, ArgumentParser, HelpFormatter
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from vlab.language import VlabError, _
@@ -75,5 +74,7 @@ def ask(parser: ArgumentParser) -> str:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """What was probably meant by `word`, as a sentence and a space; empty where nothing known is near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, list(known), n=1)
     return _("Did you mean {near}?").format(near=near[0]) + " " if near else ""

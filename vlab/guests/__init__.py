@@ -14,7 +14,6 @@ another such guest, by hypercalls; `driverdomain` serves its disk to others, whi
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import unified_diff
 from pathlib import Path
 
 from vlab.language import VlabError, _, unknown
@@ -104,6 +103,8 @@ def difference(name: str, **switched: int) -> str:
 
     Files that come with a switch are not in it. Raises VlabError as `files` does.
     """
+    from difflib import unified_diff
+
     there, here = files(name), files(name, **switched)
     texts = ((file, text.splitlines(), here[file].splitlines()) for file, text in there.items())
     rows = [row for file, old, new in texts for row in unified_diff(old, new, file, file, n=1, lineterm="")]

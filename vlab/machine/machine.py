@@ -396,7 +396,10 @@ class Machine(Computer):
 
     def pass_over(self, count: int) -> None:
         """See `Computer.pass_over`: they are no work."""
-        self.set_clock(self.time + count)
+        if self.lent:
+            self.goal += count
+        else:
+            self.set_clock(self.time + count)
         self.toil -= ISSUE_WORK * count
 
     def _issue_each(self, sequence: Sequence, *values: int) -> list[int]:

@@ -146,7 +146,7 @@ class HardwareAssisted(TrapAndEmulate):
 
     def start(self, now: int) -> None:
         """See `TrapAndEmulate.start`: the guest's time goes on where it stood."""
-        delta = (self.vm.mtime - now) % WORD if self.direct else 0
+        delta = (self.vm.clint.mtime_at(self.vm.clock) - now) % WORD if self.direct else 0
         self._issue_delta(delta)
 
     def deadline(self) -> int | None:
