@@ -1,6 +1,7 @@
 """What all tests share: `requires`, the rule that CI allows no skip, and random tests that repeat."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ settings.register_profile(
     max_examples=int(os.environ.get("VLAB_EXAMPLES", "100")),
 )
 settings.load_profile("vlab")
+
+# A shell's background job inherits SIGINT ignored, and so would every `vlab` that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:

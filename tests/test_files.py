@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from vlab import files
+from vlab import VlabError, cli, files
+from vlab.machine.disks import Disk
+from vlab.operations.files import write_tree
 
 
 def test_a_checkout_has_its_folders_beside_the_package(repository):
@@ -59,6 +61,28 @@ def test_what_is_no_file_is_not_replaced_and_a_link_stays_one(tmp_path: Path) ->
     files.write_atomically(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "note").read_bytes() == b"new"
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
+    """Python has another error for them, which nobody expects of a file."""
+    circle, other = tmp_path / "circle", tmp_path / "other"
+    circle.symlink_to(other)
+    other.symlink_to(circle)
+    with pytest.raises(OSError, match="symbolic links"):
+        files.write_atomically(circle, b"new")
+    with pytest.raises(VlabError, match="symbolic links"):
+        Disk(512).save(circle)
+    with pytest.raises(VlabError, match="symbolic links"):
+        Disk.open(circle)
+    with pytest.raises(VlabError, match="symbolic links"):
+        write_tree(circle, [])
+    for arguments in (
+        ["run", str(circle)],
+        *(["run", "hello", name, str(circle)] for name in ("--dtb", "--stats")),
+    ):
+        assert cli.main(arguments) == 2
+    assert sorted(tmp_path.iterdir()) == [circle, other]
+    assert circle.is_symlink()
 
 
 @pytest.mark.parametrize("target", ["file", "folder", "nothing"])

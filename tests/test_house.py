@@ -1,5 +1,6 @@
 """The house holds: imports go down, floors keep to their budgets, nothing heavy loads before it is needed."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from tests import house
 
 NAMES = [size.name.removesuffix(".py") for size in house.sizes() if "/" not in size.name]
 FLOORS = ["vlab", *(f"vlab.{name}" for name in NAMES if not name.startswith("__"))]
+MAPPED = ("machine", "machine/execute", "machine/execute/native", "hypervisor", "paging", "riscv")
 HEAVY = ("IPython", "ipywidgets", "llvmlite", "matplotlib", "nbformat", "networkx", "numpy", "polib")
 
 
@@ -41,6 +43,15 @@ def test_the_arrows_see_every_file():
     # What lies in a folder without __init__.py is no part of the package, and escapes the check.
     folders = {path.parent for path in house.VLAB.rglob("*.py")}
     assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("floor", MAPPED)
+def test_the_map_of_a_floor_names_each_of_its_chapters(floor):
+    here = house.VLAB / floor
+    words = ast.get_docstring(ast.parse((here / "__init__.py").read_text("utf-8"))) or ""
+    parts = [path for path in here.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    chapters = {path.stem for path in parts} - {"__init__"}
+    assert sorted(name for name in chapters if f"`{name}`" not in words) == []
 
 
 @pytest.mark.parametrize("size", house.sizes(), ids=lambda size: size.name)

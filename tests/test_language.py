@@ -11,7 +11,7 @@ from vlab import files, language
 from vlab.cli import main
 from vlab.course import messages, notebooks
 from vlab.course.glossary import glossary, unusual
-from vlab.language import VlabError, _, grouped
+from vlab.language import VlabError, _, grouped, named, unknown
 
 ROOT = files.checkout()
 
@@ -137,6 +137,31 @@ def test_authors_commands_keep_the_catalogue_and_check_it(monkeypatch, capsys):
 # --- The glossary
 
 
+def test_numbers_are_grouped_and_small_ones_have_their_places():
+    assert [grouped(number) for number in (0, 15.8, 6.02, 999.96, 1234.5, 21550633)] == (
+        ["0", "15.8", "6.02", "1000", "1 234", "21 550 633"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "mend"),
+    [
+        ("nativ", ("native", "interpreter"), "Did you mean 'native'?"),
+        ("sie", ("SIE", "MIE"), "Did you mean 'SIE'?"),
+        ("zz", ("SIE", "MIE"), "There are: SIE, MIE."),
+        (3, (), "There are: none."),
+    ],
+)
+def test_an_unknown_name_is_told_the_nearest_one_or_all(name, known, mend):
+    assert unknown("What?", name, iter(known)).mend == mend
+
+
+def test_a_choice_by_name_or_the_error():
+    assert named("a", {"a": 1}, "no {word}") == 1
+    with pytest.raises(VlabError, match=r"no {b}\nThere are: a\."):
+        named("{b}", {"a": 1}, "no {word}")
+
+
 def test_the_glossary_has_the_terms_of_the_slides():
     terms = {term["es"] for term in glossary()}
     assert {
@@ -167,9 +192,3 @@ def test_the_glossary_has_the_terms_of_the_slides():
 )
 def test_what_leaves_the_glossary_is_seen(english, spanish, wrong):
     assert len(list(unusual(english, spanish))) == wrong
-
-
-def test_numbers_are_grouped_and_small_ones_have_their_places():
-    assert [grouped(number) for number in (0, 15.8, 6.02, 999.96, 1234.5, 21550633)] == (
-        ["0", "15.8", "6.02", "1000", "1 234", "21 550 633"]
-    )

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 import vlab
+from vlab.cli import build_parser
 from vlab.course.doctor import TOOLS
 
 LESSON = "en/07_trap_and_emulate.ipynb"
@@ -213,6 +215,19 @@ def test_pre_commit_fetches_nothing(repository):
 def test_documents_link_to_what_exists(repository, document):
     links = re.findall(r"\]\(([^)#]+)", (repository / document).read_text())
     assert [link for link in links if "://" not in link and not (repository / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "notebooks/TEACHING.md", "notebooks/TEACHING.es.md"]
+)
+def test_the_commands_in_documents_are_commands(repository, document):
+    """A command alone is only named there; with more words it can be given as it stands."""
+    text = (repository / document).read_text("utf-8")
+    given = [shlex.split(words) for words in re.findall(r"(?:`|^)vlab ([^`\n]+)", text, re.MULTILINE)]
+    assert given
+    parser, commands = build_parser()
+    assert {words[0] for words in given} - {"--lang"} <= commands.keys()
+    assert [words for words in given if words[1:] and parser.parse_known_args(words)[1]] == []
 
 
 def test_the_readme_lists_every_lesson(repository):

@@ -40,6 +40,18 @@ def cache_folder() -> Path | None:
         return None
 
 
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Where a path leads when all links are followed, or would if it were there. OSError for links in a circle."""
+    place = Path(path)
+    try:
+        found = place.resolve()
+    except RuntimeError:  # Python's word for it, up to 3.12
+        found = place
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
+
+
 def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file so that nobody ever sees half of it: either the old content stands there, or the new.
 
@@ -61,7 +73,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     whoever may do everything could replace a device.
     """
     link = private and path.is_symlink()
-    path = path if private else path.resolve()
+    path = path if private else resolved(path)
     if path.exists() and not path.is_file() and not link:
         raise OSError(errno.EINVAL, "not a file")
     file, draft = _draft(path, 0o600 if private else 0o666)

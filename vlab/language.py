@@ -1,13 +1,16 @@
 """Messages in the reader's language, and the one error class whose text a reader is meant to read."""
 
 import os
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 LANGUAGES = ("en", "es")
 _LOCALE = Path(__file__).parent / "locale"
 _WHOLE = 1000  # from here on places behind the point don't matter
 _language = "en"
+_Choice = TypeVar("_Choice")
 
 
 def _(message: str) -> str:
@@ -28,10 +31,7 @@ def set_language(code: str) -> None:
     """Choose the language of all messages from here on: "en" or "es"."""
     global _language
     if code not in LANGUAGES:
-        raise VlabError(
-            _("There is no language {code!r}.").format(code=code),
-            mend=_("Choose one of: {codes}.").format(codes=", ".join(LANGUAGES)),
-        )
+        raise unknown(_("There is no language {code!r}.").format(code=code), code, LANGUAGES)
     _language = code
 
 
@@ -75,3 +75,22 @@ class VlabError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What IPython prints in place of a traceback."""
         return [str(self)]
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> VlabError:
+    """The error for a name that is none of those known: it tells the one that was probably meant, or else all."""
+    from difflib import get_close_matches
+
+    folded = {one.lower(): one for one in known}
+    if near := get_close_matches(str(name).lower(), folded, n=1):
+        return VlabError(what, mend=_("Did you mean {near!r}?").format(near=folded[near[0]]))
+    return VlabError(
+        what, mend=_("There are: {known}.").format(known=", ".join(folded.values()) or _("none"))
+    )
+
+
+def named(word: object, choices: Mapping[str, _Choice], what: str) -> _Choice:
+    """The choice that goes by this name. Raises VlabError with `what` (about {word}) where it is `unknown`."""
+    if (name := str(word)) in choices:
+        return choices[name]
+    raise unknown(what.format(word=word), name, choices)

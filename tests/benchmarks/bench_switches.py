@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from tests.benchmarks.kernels import WAYS, kernel, started
 from tests.benchmarks.measuring import Spread, in_turns, seconds, spread, table, this_engine, this_python
-from vlab.hypervisor.hypervisor import FIRMWARE
+from vlab.hypervisor.firmware import FIRMWARE
 from vlab.machine import GATE, Computer, Machine
 from vlab.machine.memory import RAM_BASE
 from vlab.machine.sequence import Sequence

@@ -19,6 +19,7 @@ from tests.cli import programs
 from tests.machine.test_loading import elf, segment
 from vlab import VlabError, cli, guests
 from vlab.cli.running import Run
+from vlab.events import EventSource
 from vlab.hypervisor import Hypervisor, VirtualMachine
 from vlab.machine import Machine, execute
 from vlab.riscv import assemble
@@ -556,6 +557,13 @@ def test_listening_changes_nothing(run, tmp_path):
     assert run("kernel", "--depth", 1, "--trace", tmp_path / "t", "--stats", tmp_path / "s") == plain
 
 
+def test_counting_needs_no_listener(run, tmp_path, monkeypatch):
+    """A run of which every event is told takes several times as long."""
+    monkeypatch.setattr(EventSource, "listen", None)
+    assert run("kernel", "--depth", 1, "--stats", tmp_path / "s")[0] == 0
+    assert all(level["traps"] for level in json.loads((tmp_path / "s").read_text())["levels"])
+
+
 @pytest.mark.parametrize("depth", [0, 1])
 def test_the_signature(run, program, tmp_path, depth):
     assert run(program(programs.htif(0)), "--signature", tmp_path / "s", "--depth", depth)[0] == 0
@@ -852,20 +860,21 @@ def test_a_reader_who_leaves_is_no_error(program):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX terminal")
 @pytest.mark.parametrize("shared", [False, True])
-def test_progress_is_shown_only_beside_the_console(program, shared):
+def test_progress_is_shown_while_the_console_is_silent(program, shared):
     import pty
     from termios import tcsetwinsize
 
     ours, theirs = pty.openpty()
     tcsetwinsize(theirs, (24, 80))
     options = {"stderr": theirs, "stdout": theirs if shared else subprocess.PIPE}
-    with vlab_run(program(programs.RUNS_ON), "--max-instructions", 300_000, **options) as running:
-        assert running.wait(30) == 124
+    rest = ("--max-instructions", 8_000_000, "--engine", "interpreter")
+    with vlab_run(program(programs.RUNS_ON), *rest, **options) as running:
+        assert running.wait(60) == 124
     shown = os.read(ours, 100_000).decode()
     os.close(theirs)
     os.close(ours)
-    assert (" instructions [" in shown) is not shared
-    assert "The limit of 300 000 instructions is reached" in shown
+    assert " instructions [" in shown
+    assert "The limit of 8 000 000 instructions is reached" in shown
 
 
 def test_a_console_that_takes_only_text(monkeypatch, program):
@@ -925,9 +934,12 @@ def test_waiting_for_a_debugger_ends_with_ctrl_c():
     words = [sys.executable, "-m", "vlab", "run", "hello", "--memory", "1M", "--gdb", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as vlab:
         assert vlab.stderr is not None
-        assert vlab.stderr.readline().startswith("vlab: Waiting for GDB: `target remote localhost:")
-        vlab.send_signal(signal.SIGINT)
-        out, said = vlab.communicate(timeout=30)
+        try:
+            assert vlab.stderr.readline().startswith("vlab: Waiting for GDB: `target remote localhost:")
+            vlab.send_signal(signal.SIGINT)
+            out, said = vlab.communicate(timeout=30)
+        finally:
+            vlab.kill()
     assert (vlab.returncode, out) == (130, "")
     assert said.startswith("vlab: Interrupted; the guest is at 0x80000000")
 

@@ -1,5 +1,6 @@
 """Linux as a guest: built once of what the host has, found in the cache, and a lack told with its mend."""
 
+import fcntl
 import io
 import os
 import signal
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from vlab import VlabError, guests
 from vlab.guests import linux, tools
+from vlab.operations.linux import boot_linux
 
 # A tree that builds as Linux's does: three targets, a line for each file.
 MAKEFILE = """
@@ -205,6 +208,57 @@ def test_ctrl_c_ends_all_that_the_build_has_started_and_says_so_at_once(host, re
     else:
         os.kill(pid, signal.SIGKILL)
         pytest.fail("a process of the build goes on")
+
+
+@pytest.mark.requires("make")
+def test_a_cache_that_can_not_be_looked_at_has_no_image(host, monkeypatch, tmp_path):
+    """Another user's folder is such a one; what stands for Linux's boot is then what was recorded."""
+    host()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("x" * 300)))
+    assert linux.built() is None
+    with pytest.raises(VlabError, match="Linux can't be built: File name too long"):
+        linux.image()
+    assert boot_linux().why.startswith("it has not been built")
+
+
+@pytest.mark.requires("make")
+def test_a_source_that_is_not_one_folder(host):
+    place = host()
+    with tarfile.open(place / "linux-source-9.tar.xz", "w:xz") as packed:
+        for name in ("one", "other"):
+            packed.addfile(tarfile.TarInfo(name))
+    with pytest.raises(VlabError, match="its source is not one folder"):
+        linux.image()
+    assert list((place / "cache" / "vlab").iterdir()) == []
+
+
+@pytest.mark.requires("make")
+def test_who_waited_for_a_build_that_failed_builds_alone(host, monkeypatch):
+    """The folder that he waited for is gone, and its place may be a third one's."""
+    place = host()
+    lock, waits = fcntl.flock, list[int]()
+
+    def slow(handle: int, how: int) -> None:
+        if not waits:
+            (left,) = (place / "cache" / "vlab").iterdir()
+            waits.append(os.open(left, os.O_RDONLY))  # so that the new one has another number
+            left.rmdir()
+            left.mkdir()
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    build = linux._build
+
+    def alone(folder: Path, step: Callable[[str], object]) -> Path:
+        handle = os.open(folder, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+        return build(folder, step)
+
+    monkeypatch.setattr(linux, "_build", alone)
+    assert linux.image().is_file()
+    os.close(waits[0])
 
 
 @pytest.mark.requires("make")

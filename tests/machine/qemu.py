@@ -82,8 +82,8 @@ def program(text):
     return assemble(_PROLOGUE + text + _EPILOGUE)
 
 
-def on_qemu(built):
-    """What a program prints on QEMU."""
+def on_qemu(built, more=""):
+    """What a program prints on QEMU, whose hart has this more, or less: ",sstc=false"."""
     (first, _content), *_rest = built.segments
     assert first == built.entry == RAM_BASE
     image = bytearray()
@@ -93,7 +93,7 @@ def on_qemu(built):
         firmware = Path(folder) / "program.bin"
         firmware.write_bytes(image)
         done = subprocess.run(
-            [*_qemu(), "-bios", str(firmware)],
+            [*_qemu(_CPU + more), "-bios", str(firmware)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
@@ -103,10 +103,10 @@ def on_qemu(built):
     return done.stdout.decode()
 
 
-def _qemu():
+def _qemu(cpu):
     command = shutil.which("qemu-system-riscv64") or "qemu-system-riscv64"
     console = ["-display", "none", "-serial", "stdio", "-monitor", "none"]
-    return [command, "-machine", "virt", "-cpu", _CPU, "-m", "16M", *console]
+    return [command, "-machine", "virt", "-cpu", cpu, "-m", "16M", *console]
 
 
 def on_ours(built):
@@ -117,10 +117,10 @@ def on_ours(built):
     return machine.console
 
 
-def alike(text):
-    """The console, if it is the same on both."""
+def alike(text, more=""):
+    """The console, if it is the same on both; `more` is QEMU's."""
     built = program(text)
-    ours, theirs = on_ours(built).splitlines(), on_qemu(built).splitlines()
+    ours, theirs = on_ours(built).splitlines(), on_qemu(built, more).splitlines()
     for i, (our, their) in enumerate(zip(ours, theirs, strict=False)):
         assert our == their, f"line {i}\nours  {our}\nQEMU  {their}"
     assert len(ours) == len(theirs)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.machine.h_extension import harts
 from tests.machine.programs import OPEN, cause, machine, mode, paged, write
-from tests.riscv.test_compressed import DECODED
+from tests.riscv.test_compressed import DECODED, HINTS
 from vlab.events import TlbFill
 from vlab.language import VlabError
 from vlab.machine import Machine
@@ -64,6 +64,19 @@ def test_each_does_what_the_one_does_that_it_expands_to(word, data):
         x = [link.get(n, value) for n, value in enumerate(built.hart.x[:32])]
         seen.append((trap, pc, x, built.memory.peek(DATA, 0x400)))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "native"])
+def test_hints_do_nothing(engine):
+    if engine == "native":
+        pytest.importorskip("llvmlite")
+    code = b"".join(word.to_bytes(2, "little") for word in HINTS)
+    built = Machine(memory="1M", extensions="C", engine=engine)
+    built.load(code)
+    built.hart.x[1:32] = before = [0x1_0001 * number for number in range(1, 32)]
+    built.run(len(HINTS))
+    assert built.hart.x[1:32] == before
+    assert (built.hart.pc, built.hart.retired) == (RAM_BASE + len(code), len(HINTS))
 
 
 def test_lengths_may_be_mixed():

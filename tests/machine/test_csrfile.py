@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.machine.programs import MASK, cause, do, finished, machine, mode, register, write
+from vlab.machine.computer import word_of
 from vlab.machine.csrfile import FOR_EVER, LONGEST_SLEEP, STCE, restorable
 from vlab.machine.devices import Finisher
 from vlab.riscv import CSRS, Cause, Interrupt, Mode
@@ -71,6 +72,17 @@ def test_set_and_clear_with_x0_do_not_write():
     do(m, "csrrs a0, mtvec, x0")
     do(m, "csrrci a0, mtvec, 0")
     assert m.hart.csr.values["mtvec"] == 2
+
+
+@pytest.mark.parametrize("name", ["mstatus", "sstatus"])
+def test_only_a_write_makes_the_engine_look_around(name):
+    m = machine()
+    for instruction, quiet in (
+        (f"csrr a0, {name}", True),
+        (f"csrci {name}, 0", True),
+        (f"csrsi {name}, 2", False),
+    ):
+        assert m.hart.execute(word_of(instruction)) is quiet
 
 
 def test_the_register_read_into_may_be_the_one_written_from():

@@ -73,7 +73,7 @@ def test_with_the_console_of_the_sbi(linux):
     ended(started(Machine(memory=MEMORY, extensions="C"), linux, "sbi", "hvc0"))
 
 
-@pytest.mark.parametrize("extensions", ["C_sv48", "C_svade", "C_sv48_svade"])
+@pytest.mark.parametrize("extensions", ["C_sv48", "C_svade", "C_sv48_svade", "C_svadu"])
 def test_with_other_tables(linux, extensions):
     """It tries how many levels it can have; and a page fault sets A and D where hardware doesn't."""
     machine = Machine(memory=MEMORY, extensions=extensions)

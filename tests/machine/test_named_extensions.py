@@ -1,12 +1,14 @@
-"""Sv48 (Privileged ISA, 4.5) and Svade (step 9 of 4.3.2), as a computer may be built with them."""
+"""Sv48 (Privileged ISA, 4.5), Svade (step 9 of 4.3.2) and Svadu, as a computer may be built with them."""
 
 from itertools import product
 
 import pytest
 
 from tests.hypervisor.towers import POLICIES, difference, end, tower
-from tests.machine.programs import cause, mode, register
-from vlab.machine import Machine
+from tests.machine.h_extension import harts
+from tests.machine.programs import OPEN, cause, do, mode, register
+from vlab.machine import Machine, Sbi
+from vlab.machine.csrfile import ADUE
 from vlab.machine.memory import RAM_BASE
 from vlab.paging import SV39, SV48, PageTable, make_satp
 from vlab.riscv import Cause, Mode, Program, assemble
@@ -136,6 +138,76 @@ def test_the_device_tree_names_svade():
     assert b"_sstc_svade\0" in built.memory.peek(built.hart.x[11], 0x400)
 
 
+# Svadu: `menvcfg`.ADUE says who sets A and D, and of a guest's own tables `henvcfg`.ADUE
+
+
+@pytest.mark.parametrize(
+    ("extensions", "first"), [("_svadu", True), ("_svade_svadu", False), ("CH_svadu", True)]
+)
+def test_adue_says_who_sets_a_and_d(extensions, first):
+    """At reset it is set, if Svade isn't there too."""
+    built = Machine(memory="1M", extensions=extensions)
+    table = paged(built, [(0x1000 * page, DATA, "RW") for page in (1, 2, 3)], SV39)
+    menvcfg = built.hart.csr.registers.by_name["menvcfg"]
+    assert built.hart.csr["menvcfg"] == ADUE * first
+    for page, sets in ((1, first), (2, not first), (3, first)):
+        built.hart.csr.write(menvcfg, ADUE * sets)
+        assert cause(built, "sd a1, 0(a0)", a0=0x1000 * page) == (None if sets else Cause.STORE_PAGE_FAULT)
+        assert bool({"A", "D"} & set(str(table.find(0x1000 * page).flags))) is sets
+
+
+@pytest.mark.parametrize("extensions", ["", "_svade", "H", "H_svade"])
+def test_without_svadu_adue_is_read_only_zero(extensions):
+    csr = Machine(memory="1M", extensions=extensions).hart.csr
+    for name in {"menvcfg", "henvcfg"} & csr.registers.by_name.keys():
+        csr.write(csr.registers.by_name[name], ADUE)
+        assert csr[name] == 0
+
+
+def test_a_guests_adue_is_read_only_zero_under_a_clear_one():
+    csr = Machine(memory="1M", extensions="H_svadu").hart.csr
+    menvcfg, henvcfg = (csr.registers.by_name[name] for name in ("menvcfg", "henvcfg"))
+    csr.write(henvcfg, ADUE)
+    assert csr["henvcfg"] == ADUE
+    csr.write(menvcfg, 0)
+    assert csr["henvcfg"] == 0
+    csr.write(henvcfg, ADUE)
+    csr.write(menvcfg, ADUE)
+    assert csr["henvcfg"] == 0
+
+
+@pytest.mark.parametrize(
+    ("above", "own", "flags", "host_flags", "raised"),
+    [
+        (0, 0, "RWU", "RWXUAD", Cause.LOAD_PAGE_FAULT),
+        (0, 0, "RWUAD", "RWXU", Cause.LOAD_GUEST_PAGE_FAULT),
+        (1, 0, "RWU", "RWXUAD", Cause.LOAD_PAGE_FAULT),
+        (1, 0, "RWUAD", "RWXU", None),
+        (1, 1, "RWU", "RWXU", None),
+    ],
+)
+def test_each_stage_goes_by_its_own(above, own, flags, host_flags, raised):
+    built = Machine(memory="2M", extensions="H_svadu")
+    harts.write(built, **OPEN)
+    for name, value in (("menvcfg", ADUE * above), ("henvcfg", ADUE * own)):
+        built.hart.csr.write(built.hart.csr.registers.by_name[name], value)
+    guest = harts.Guest(built, flags)
+    guest.host_flags(harts.DATA, host_flags)
+    trap = do(harts.go(built, "VU"), "ld a1, 0(a0)", a0=harts.GVA)
+    assert (trap and trap.cause) == raised
+    page = guest.own.find(harts.GVA)
+    assert page is not None and ("A" in str(page.flags)) is ("A" in flags or raised is None)
+
+
+@pytest.mark.parametrize("extensions", ["_svadu", "_svade_svadu"])
+def test_the_device_tree_names_svadu_and_the_sbi_leaves_it_as_it_was(extensions):
+    built = Machine(memory="1M", extensions=extensions)
+    Sbi(built).load(assemble("1: wfi\n j 1b"))
+    built.run(1000)
+    assert f"_sstc{extensions}\0".encode() in built.memory.peek(built.hart.x[11], 0x400)
+    assert built.hart.csr["menvcfg"] & ADUE == ADUE * (extensions == "_svadu")
+
+
 def test_states_are_of_a_computer_with_the_same_extensions():
     from vlab.language import VlabError
 
@@ -193,7 +265,7 @@ handler:                        # sets A; of a store D too, and counts
 """
 
 
-def kernel(scheme, flags):
+def kernel(scheme, flags, before=""):
     """A program with a table of its own: RAM and the finisher where they are, and one page, far away or near."""
     far = FAR if scheme is SV48 else 0x12_3456_7000
     memory = Machine(memory="1M").memory
@@ -202,7 +274,7 @@ def kernel(scheme, flags):
     table.map(2 << 30, 2 << 30, "RWXAD", level=2)
     table.map(far, DATA, flags)
     leaf = next(page.entry for page in table.entries() if page.address == far)
-    program = assemble(_KERNEL.format(satp=table.satp, far=far, leaf=leaf))
+    program = assemble(before + _KERNEL.format(satp=table.satp, far=far, leaf=leaf))
     pages = tuple((RAM_BASE + page * PAGE, content) for page, content in sorted(memory.pages().items()))
     return Program((*program.segments, *pages), program.entry, program.symbols)
 
@@ -219,3 +291,25 @@ def test_a_guest_ends_alike_with_tables_of_either_width(named, scheme, technique
     assert (hart.x[18] >> 60, hart.x[19]) == (scheme.mode, 2 if "svade" in named else 0)
     leaf = bare.guest.memory.load(hart.x[11], 8)
     assert leaf & 0xC0 == 0xC0
+
+
+CLEARED, SET = "li t0, 1 << 61\n csrc menvcfg, t0", "li t0, 1 << 61\n csrs menvcfg, t0"
+
+
+@pytest.mark.parametrize(
+    ("techniques", "shadow"),
+    [
+        *product(((one,) for one in TECHNIQUES), POLICIES),
+        *((two, "lazy") for two in product(("hardware-assisted", "trap-and-emulate"), repeat=2)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("named", "before", "faults"),
+    [("_svadu", "", 0), ("_svadu", CLEARED, 2), ("_svade_svadu", "", 2), ("_svade_svadu", SET, 0)],
+)
+def test_a_guest_has_an_adue_of_its_own(named, before, faults, techniques, shadow):
+    image, extensions = kernel(SV39, "RW", before), "H" + named
+    bare = tower(image, 0, extensions=extensions).run()
+    built = tower(image, len(techniques), technique=techniques, shadow=shadow, extensions=extensions).run()
+    assert difference(end(bare.guest), end(built.guest)) == []
+    assert bare.guest.hart.x[19] == faults

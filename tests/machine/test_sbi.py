@@ -11,7 +11,7 @@ from vlab.language import VlabError
 from vlab.machine import Computer, Machine, Sbi, Stop
 from vlab.machine.computer import NEXT_STAGE
 from vlab.machine.memory import RAM_BASE
-from vlab.riscv import Mode, assemble
+from vlab.riscv import CSRS, Cause, Mode, assemble
 
 MOST = 1_000_000  # steps; no guest here takes as many
 PLACE = RAM_BASE + 0x4_0000  # that nobody else touches
@@ -154,6 +154,7 @@ def test_it_starts_a_kernel_in_s_mode_with_its_tree():
         (0x10, 3, 0x48534D, (0, 1)),
         (0x10, 3, 0x504D55, (0, 0)),
         *((0x10, 3, old, (0, 1)) for old in range(9)),
+        *((0x10, which, 0, (0, 0)) for which in (4, 5, 6)),  # as mvendorid, marchid and mimpid
         (0x10, 7, 0, (-2, 0)),
         (0x735049, 0, 2, (-3, 0)),
         (0x735049, 1, 0, (-2, 0)),
@@ -161,6 +162,9 @@ def test_it_starts_a_kernel_in_s_mode_with_its_tree():
         (0x52464E43, 0, 6, (-3, 0)),
         (0x54494D45, 1, 0, (-2, 0)),
         (0x53525354, 0, 3, (-3, 0)),
+        (0x53525354, 1, 0, (-2, 0)),
+        (0x4442434E, 3, 0, (-2, 0)),
+        (0x08A5, 0, 0, (-2, 0)),
         (0x48534D, 0, 0, (-6, 0)),
         (0x48534D, 0, 1, (-3, 0)),
         (0x48534D, 1, 0, (-1, 0)),
@@ -173,6 +177,46 @@ def test_it_starts_a_kernel_in_s_mode_with_its_tree():
 )
 def test_answers(extension, function, a0, expected):
     assert call(extension, function, a0)[:2] == expected
+
+
+def test_a_reset_for_a_reason_that_is_none_is_refused():
+    assert call(0x53525354, 0, 0, 2)[:2] == (-3, 0)
+
+
+def test_the_kernel_has_its_own_traps_interrupts_counters_and_alarm():
+    machine, _computer = started(assemble("1: wfi\n j 1b"))
+    machine.run(100)
+    csr = machine.hart.csr
+    assert csr["medeleg"] == CSRS["medeleg"].writable & ~(1 << Cause.ECALL_FROM_S)
+    assert (csr["mideleg"], csr["mcounteren"], csr["menvcfg"] >> 63) == (0x222, 7, 1)
+    assert csr.pmp.allowed(0, 1 << 56, Mode.U) == 7
+
+
+# An alarm (chapter 6) clears the last one's interrupt; the old call is the same.
+_ALARM = """
+    li   a7, {extension}
+    li   a6, 0
+    rdtime a0
+    addi a0, a0, 300
+    ecall
+    csrr s0, sip
+    li   t0, 32
+    csrw sie, t0
+    wfi
+    csrr s1, sip
+    li   a0, -1
+    ecall
+    csrr s2, sip
+1:  j    1b
+"""
+
+
+@pytest.mark.parametrize("extension", [0x54494D45, 0])
+def test_an_alarm_rings_and_the_next_one_silences_it(extension):
+    machine, _computer = started(assemble(_ALARM.format(extension=extension)))
+    machine.run(2_000)
+    assert [*machine.hart.x[8:10], machine.hart.x[18]] == [0, 32, 0]
+    assert machine.hart.x[10] == 0
 
 
 _SUSPEND = """
@@ -296,6 +340,36 @@ def test_a_remote_fence_is_one_on_this_hart(extension, function, size):
     machine.run(10_000)
     assert machine.hart.x[10] == 0
     assert ("sfence.vma" in flushes) == ((extension, function) not in ((0x52464E43, 0), (5, 0)))
+
+
+@pytest.mark.parametrize(
+    ("extension", "function", "start", "size", "issued"),
+    [
+        (0x52464E43, 0, 0, 0, ("fence.i", 0)),
+        (5, 0, 0, 0, ("fence.i", 0)),
+        (0x52464E43, 1, 0x1008, 8, ("sfence.vma a0", 0x1008)),
+        (0x52464E43, 2, 0x1000, 4096, ("sfence.vma a0", 0x1000)),
+        (0x52464E43, 1, 0x1001, 4096, ("sfence.vma", 0)),
+        (0x52464E43, 1, 0x1000, 4097, ("sfence.vma", 0)),
+        (0x52464E43, 1, 0x1000, -1, ("sfence.vma", 0)),
+        (0x52464E43, 1, 0x1000, 0, ("sfence.vma", 0)),
+        (7, 0, 0, 0, ("sfence.vma", 0)),
+    ],
+)
+def test_of_one_page_a_fence_is_of_that_page(extension, function, start, size, issued, monkeypatch):
+    """What is more than that is of all pages."""
+    calls = f"li a7, {extension}\n li a6, {function}\n li a0, 1\n li a1, 0\n li a2, {start}\n li a3, {size}\n ecall"
+    machine, _computer = started(assemble(calls + "\n 1: wfi\n j 1b"))
+    heard: list[tuple[str, int]] = []
+    issue = machine.issue
+
+    def hear(text: str, value: int | None = None) -> object:
+        heard.append((text, value or 0))
+        return issue(text, value)
+
+    monkeypatch.setattr(machine, "issue", hear)
+    machine.run(1_000)
+    assert [told for told in heard if "fence" in told[0]] == [issued]
 
 
 def test_a_raw_image_begins_where_firmware_starts_kernels():

@@ -276,6 +276,14 @@ def test_registers_are_words_and_the_configuration_is_bytes(driver):
     assert driver.console.load(0x100, 1) == 0
 
 
+def test_a_driver_is_told_that_the_configuration_has_changed(driver):
+    driver.console.config_changed()
+    assert (driver.get(0xFC), driver.get(0x60)) == (1, 2)
+    driver.set(STATUS, 0)
+    driver.console.config_changed()  # nobody drives it: nobody is interrupted
+    assert driver.get(0x60) == 0
+
+
 def test_a_queue_in_use_keeps_its_place(driver):
     driver.set(SELECT, 1)
     driver.set(0x80, 0)

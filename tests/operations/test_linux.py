@@ -13,6 +13,7 @@ from vlab.machine.computer import NEXT_STAGE
 from vlab.operations import boot_linux
 from vlab.operations import linux as boots
 from vlab.riscv import assemble
+from vlab.views.operations.linux import _page
 
 # In the place of Linux: a time, a byte for the console, a call of the SBI in the midst of it, power off.
 SMALL = """
@@ -119,7 +120,9 @@ def test_what_a_notebook_stores_is_the_same_live_and_recorded():
     assert kept["text/plain"] == live["text/plain"]
     asked = recorded._repr_mimebundle_()[0]["text/html"]
     assert asked.endswith("<p>Recorded.</p>")
-    assert "<pre tabindex" in asked and "reboot: Power down" in asked
+    assert "<pre tabindex" in asked and "reboot: Power down</pre>" in asked
+    why = _page(replace(recorded, why="it was not built (`vlab run linux` builds it)")).value
+    assert why.endswith("(<code>vlab run linux</code> builds it).</p>")
     assert "\r" in recorded.console and "\ufffd" not in asked
 
 

@@ -152,7 +152,7 @@ def test_find_tells_the_page_whoever_may_touch_it():
         (lambda t: t.map(0x8000_0000, 0, "R", level=2), "a table of smaller pages is in the way"),
         (lambda t: t.unmap(0x4000_0000, 0x1000), "only partly in the range"),
         (lambda t: t.protect(0x4000_1000, "R", 0x4000_0000), "only partly in the range"),
-        (lambda t: t.walk(0, "jump"), "Known are: fetch, load, store"),
+        (lambda t: t.walk(0, "jump"), "There are: fetch, load, store"),
         (lambda t: PageTable(scheme="Sv38"), "Did you mean"),
     ],
 )

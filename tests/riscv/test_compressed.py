@@ -41,6 +41,51 @@ def test_each_word_is_what_objdump_says(tmp_path: Path) -> None:
     assert told > 35_000
 
 
+def kind(word: int) -> str:
+    """What the chapter's tables say of a word, for RV64: "code", "hint", "reserved", or "F and D"."""
+    quadrant, which = word & 3, word >> 13
+    rd, rs2 = word >> 7 & 31, word >> 2 & 31
+    immediate = word >> 7 & 32 | rs2
+    match quadrant, which:
+        case 0, 0:
+            return "code" if word >> 5 else "reserved"  # c.addi4spn, and its immediate of 0
+        case (0 | 2, 1 | 5):
+            return "F and D"
+        case 0, 4:
+            return "reserved"
+        case 1, 0:
+            return (
+                "hint" if bool(rd) != bool(immediate) else "code"
+            )  # c.nop with an immediate, c.addi without
+        case 1, 1:
+            return "code" if rd else "reserved"  # c.addiw
+        case 1, 2:
+            return "code" if rd else "hint"  # c.li
+        case 1, 3:
+            return "reserved" if not immediate else "code" if rd else "hint"  # c.lui, c.addi16sp
+        case 1, 4 if not word >> 11 & 1:
+            return "code" if immediate else "hint"  # c.srli, c.srai
+        case 1, 4 if word >> 10 & 7 == 7:
+            return "code" if not word >> 6 & 1 else "reserved"  # c.subw, c.addw, and two more
+        case 2, 0:
+            return "code" if rd and immediate else "hint"  # c.slli
+        case (2, 2 | 3):
+            return "code" if rd else "reserved"  # c.lwsp, c.ldsp
+        case 2, 4 if rs2:
+            return "code" if rd else "hint"  # c.mv, c.add
+        case 2, 4:
+            return "code" if rd or word >> 12 & 1 else "reserved"  # c.jr, c.jalr, c.ebreak
+    return "code"
+
+
+HINTS = [word for word in HALVES if kind(word) == "hint"]
+
+
+def test_hints_are_instructions_and_reserved_words_are_none() -> None:
+    assert {word for word in HALVES if kind(word) in ("code", "hint")} == set(DECODED)
+    assert (len(HINTS), len(DECODED)) == (394, 38_551)
+
+
 def test_encoding_undoes_decoding() -> None:
     for word, found in DECODED.items():
         assert encode(found.row, found.values) == word

@@ -116,7 +116,7 @@ def test_numbers_are_distinct_and_tell_privilege_and_access() -> None:
 
 @pytest.mark.parametrize(
     ("name", "mend"),
-    [("sie", "Did you mean SIE?"), ("SPPP", "Did you mean SPP?"), ("zz", "There are: SIE, MIE, ")],
+    [("sie", "Did you mean 'SIE'?"), ("SPPP", "Did you mean 'SPP'?"), ("zz", "There are: SIE, MIE, ")],
 )
 def test_an_unknown_field_is_told_the_near_one(name, mend):
     with pytest.raises(VlabError, match="mstatus has no field") as wrong:

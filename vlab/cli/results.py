@@ -1,25 +1,23 @@
 """What `vlab run` writes down: counts, the trace, the signature. A file is there whole, or not at all."""
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from vlab.files import resolved
 from vlab.language import VlabError, _
 
 if TYPE_CHECKING:
-    from vlab.events import Event
     from vlab.machine import Computer
     from vlab.riscv import Program
 
 
 def check_apart(written: Iterable[str], read: Iterable[str]) -> None:
     """VlabError if two results, or a result and an input, would be one file."""
-    places = {Path(name).resolve() for name in read}
+    places = {resolved(name) for name in read}
     for name in written:
-        place = Path(name).resolve()
+        place = resolved(name)
         if place in places:
             raise VlabError(
                 _("Another argument names this file already."), where=name, mend=_("Choose another name.")
@@ -30,7 +28,7 @@ def check_apart(written: Iterable[str], read: Iterable[str]) -> None:
 @contextmanager
 def whole_file(name: str) -> Iterator[TextIO]:
     """A file to write. It appears under its name when all of it is written, in place of the one before."""
-    place = Path(name).resolve()
+    place = resolved(name)
     half = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         if place.exists() and not (place.is_file() and os.access(place, os.W_OK)):
@@ -48,22 +46,7 @@ def whole_file(name: str) -> Iterator[TextIO]:
         half.unlink(missing_ok=True)
 
 
-class TrapCounter:
-    """Counts traps by level and cause. Give it to `EventSource.listen`."""
-
-    def __init__(self, levels: int):
-        self.traps: list[Counter[str]] = [Counter() for _level in range(levels)]
-
-    def __call__(self, event: "Event") -> None:
-        """Count one event, if it is a trap."""
-        from vlab.events import Trap
-        from vlab.riscv.privilege import cause_key
-
-        if isinstance(event, Trap):
-            self.traps[event.level][cause_key(event.cause)] += 1
-
-
-def statistics(computers: "Sequence[Computer]", traps: Sequence[Counter[str]]) -> list[dict[str, Any]]:
+def statistics(computers: "Sequence[Computer]") -> list[dict[str, Any]]:
     """What was counted at each level, the machine first and the guest's computer last.
 
     `attempted` counts instructions, the ones that trapped too; `retired` does without those; `time` is
@@ -71,15 +54,17 @@ def statistics(computers: "Sequence[Computer]", traps: Sequence[Counter[str]]) -
     directly.
     """
     from vlab.hypervisor import VirtualMachine
+    from vlab.riscv.privilege import cause_key
 
     levels = []
-    for computer, causes in zip(computers, traps, strict=True):
+    for computer in computers:
+        causes = computer.events.traps.of(computer.level).items()
         row: dict[str, Any] = {
             "level": computer.level,
             "attempted": computer.time - computer.skipped,
             "retired": computer.hart.retired,
             "time": computer.time,
-            "traps": dict(sorted(causes.items())),
+            "traps": dict(sorted((cause_key(cause), count) for cause, count in causes)),
         }
         if isinstance(computer, VirtualMachine):
             technique, shadow = computer.technique.kind

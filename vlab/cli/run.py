@@ -20,7 +20,6 @@ from vlab.cli.computers import (
 )
 from vlab.cli.keyboard import attached, say
 from vlab.cli.results import (
-    TrapCounter,
     check_apart,
     signature_place,
     statistics,
@@ -353,11 +352,9 @@ def _results(
         finish.append(lambda end: trace.close())
     if args.stats is not None:
         counts = files.enter_context(whole_file(args.stats))
-        counter = TrapCounter(len(computers))
-        guest.events.listen(counter, patient=True)
 
         def write_counts(end: End) -> None:
-            levels = statistics(computers, counter.traps)
+            levels = statistics(computers)
             write_json(counts, {"image": args.image, "end": end, "status": guest.status, "levels": levels})
 
         finish.append(write_counts)

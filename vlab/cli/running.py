@@ -8,6 +8,7 @@ from enum import StrEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vlab.cli.progress import Progress
 from vlab.cli.typist import Typist
 from vlab.language import VlabError, _, grouped
 
@@ -73,12 +74,16 @@ class Run:
             machine.steps,
         )  # the last that was completed, was so between these
         self._show = show or _showing()
+        self._progress: Progress | None = None
+        if is_terminal(sys.stderr):
+            self._progress = Progress(machine, shared=show is None and is_terminal(sys.stdout))
         guest.uart.listener = self._printed
 
     def _printed(self, byte: bytes) -> None:
         if self.guest.uart.printed.count > self._shown:  # not again, when a debugger has gone back
             self._shown = self.guest.uart.printed.count
-            self._show(byte)
+            with self._progress.printing(byte) if self._progress else nullcontext():
+                self._show(byte)
         if self._expected is not None and self.guest.uart.output.endswith(self._expected):
             self._found = True
             if self._stops:
@@ -90,21 +95,12 @@ class Run:
     def go(self) -> End:
         """Run to an end."""
         try:
-            with self._keyboard or nullcontext():
-                return self._shown_going()
+            with self._keyboard or nullcontext(), self._progress or nullcontext():
+                return self._go()
         except KeyboardInterrupt:
             return End.INTERRUPTED
 
-    def _shown_going(self) -> End:
-        # A bar would run into what the guest prints, where both go to one terminal.
-        if not is_terminal(sys.stderr) or is_terminal(sys.stdout):
-            return self._go(lambda steps: None)
-        from tqdm import tqdm
-
-        with tqdm(unit=_(" instructions"), unit_scale=True, leave=False) as progress:
-            return self._go(progress.update)
-
-    def _go(self, progress: Callable[[int], object]) -> End:
+    def _go(self) -> End:
         from vlab.machine import Stop
 
         # To be asked after each trap takes time: it is for those who wait for a text from deep inside.
@@ -114,14 +110,13 @@ class Run:
         while (left := self._left()) > 0:
             if typist.left:
                 return End.LEFT
-            before, began = machine.steps, monotonic()
+            began = monotonic()
             steps = typist.steps(min(left, chunk))
             asked = typist.until(until)
             stop = machine.run(steps, until=asked, each=False, time=typist.horizon(steps))
             chunk = min(2 * chunk, _CHUNK * machine.pace)
             if typist.live and monotonic() - began > _SOON:
                 chunk = max(chunk // 4, _FEW)
-            progress(machine.steps - before)
             if self._over():
                 return End.EXPECTED if self._found else End.OFF
             if not self._goes_on(asleep=stop is Stop.ASLEEP):

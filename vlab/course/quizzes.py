@@ -6,7 +6,6 @@ They are data, in `data/quizzes/`. A notebook holds a question's id alone, so it
 import json
 import re
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from vlab import files
@@ -14,9 +13,9 @@ from vlab.course.progress import record
 from vlab.display import Bundle
 from vlab.language import VlabError, _
 from vlab.views.live.live import live_bundle
+from vlab.views.words import marked
 
 _ID = re.compile(r"(\d\d)-q\d{1,2}")
-_CODE = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -110,8 +109,8 @@ class Quiz:
 
     def html(self) -> str:
         """The question as a page without a kernel shows it."""
-        items = "".join(f"<li>{_marked(_(option.text))}</li>" for option in self.question.options)
-        return f"<p><b>{_marked(_(self.question.text))}</b></p><ol>{items}</ol>"
+        items = "".join(f"<li>{marked(_(option.text))}</li>" for option in self.question.options)
+        return f"<p><b>{marked(_(self.question.text))}</b></p><ol>{items}</ol>"
 
     @property
     def widget(self) -> Any:
@@ -136,7 +135,7 @@ class Quiz:
         radio.observe(lambda change: setattr(button, "disabled", change.new is None), "value")
 
         def say(text: str) -> None:
-            feedback.value = _STATUS.format(_marked(text))
+            feedback.value = _STATUS.format(marked(text))
 
         def answer(_button: object) -> None:
             if self.question.predict and not radio.disabled:
@@ -150,14 +149,9 @@ class Quiz:
                 say(self.choose(radio.value))
 
         button.on_click(answer)
-        title = widgets.HTML(f"{_WRAPPED}<p><b>{_marked(_(self.question.text))}</b></p>")
+        title = widgets.HTML(f"{_WRAPPED}<p><b>{marked(_(self.question.text))}</b></p>")
         return widgets.VBox([title, radio, button, feedback], _dom_classes=["vlab-quiz"])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         still = {"text/plain": repr(self), "text/html": self.html()}
         return live_bundle((still, {}), lambda: self.widget)
-
-
-def _marked(text: str) -> str:
-    """A text as HTML: `code` between backticks."""
-    return _CODE.sub(r"<code>\1</code>", escape(text, quote=False))

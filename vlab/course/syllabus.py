@@ -8,8 +8,7 @@ from pathlib import Path
 from vlab import files
 from vlab.course.sections import Lesson
 from vlab.course.students import role
-from vlab.language import _
-from vlab.paging.schemes import named
+from vlab.language import _, named
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ hypervisor heard of it, and the return that ends the handler closes both. An int
 it interrupts.
 """
 
+from vlab.events.counts import CAUSES as CAUSES
+from vlab.events.counts import TrapCounts as TrapCounts
 from vlab.events.recording import Recording as Recording
 from vlab.events.records import CsrWrite as CsrWrite
 from vlab.events.records import DeviceAccess as DeviceAccess

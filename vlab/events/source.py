@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from vlab.events.counts import TrapCounts
 from vlab.events.recording import Recording
 from vlab.events.records import Entry, Event, EventId, Exit, InterruptChange, Return, Trap
 from vlab.language import _
@@ -27,7 +28,8 @@ class _Software:
 class EventSource:
     """Where a machine's events come from. With no listener it does nothing, and listening changes nothing.
 
-    `clock` tells the time, and `stack` the stack pointer: two handlers may be left at the same pc.
+    `clock` tells the time, and `stack` the stack pointer: two handlers may be left at the same pc. `traps` are counted
+    whether anybody listens or not.
     """
 
     def __init__(self, clock: Callable[[], int], stack: Callable[[], int] = lambda: 0):
@@ -37,6 +39,7 @@ class EventSource:
         self._levels: list[_Software] = []
         self._told: dict[tuple[int, object], dict[int, str]] = {}
         self._last: EventId = (-1, 0)
+        self.traps = TrapCounts()
         self.on = False
 
     def __repr__(self) -> str:
@@ -147,8 +150,10 @@ class EventSource:
         self._listeners = self._hasty = ()
         self._levels = [replace(one, interrupted=dict(one.interrupted)) for one in self._levels]
         self._told = {key: dict(told) for key, told in self._told.items()}
+        counted = self.traps.rows()
         try:
             with self.record() as recording:
                 yield recording
         finally:
             self._listeners, self._hasty, self._levels, self._told, self._last, self.on = kept
+            self.traps.restore(counted)

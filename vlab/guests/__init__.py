@@ -8,29 +8,26 @@ with one guest in it (`inside`), `arm` an emulator of another processor (`emulat
 another such guest, by hypercalls; `driverdomain` serves its disk to others, which ask for it as `frontend` does;
 `kernel` with the switch PARAVIRTUAL is built for them too. The others go wrong on purpose.
 
-`vlab.guests.linux` is a real one: it is built of its distribution's source where that is installed.
+`vlab.guests.linux` is a real one: it is built of its distribution's source where that is installed. And
+`vlab.guests.firmware` finds OpenSBI and U-Boot where they are.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches, unified_diff
+from difflib import unified_diff
 from pathlib import Path
 
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 from vlab.riscv import Program
 
 _HERE = Path(__file__).parent
 _CONSOLE = "disk/4_console.s"
 _DISK = ("disk/3_driver.s", _CONSOLE)
-_SHARED = {
-    "bank": _DISK,
-    "careless": _DISK,
-    "ping": (_CONSOLE,),
-}  # chapters of others that follow a guest's own
-_FIRST = dict.fromkeys(
-    ("driverdomain", "frontend"), ("paravirtual/1_hypercalls.s",)
-)  # that come before its own
-_LIBRARIES = {"PARAVIRTUAL": ("paravirtual/1_hypercalls.s",)}  # chapters that come first if the switch is on
+_HYPERCALLS = ("paravirtual/1_hypercalls.s",)
+# Chapters of others that follow a guest's own, that come before them, and that do if a switch is on.
+_SHARED = {"bank": _DISK, "careless": _DISK, "ping": (_CONSOLE,)}
+_FIRST = {"driverdomain": _HYPERCALLS, "frontend": _HYPERCALLS}
+_LIBRARIES = {"PARAVIRTUAL": _HYPERCALLS}
 _BUILT = {"linux"}  # not assembled here: built of what others wrote
 _CONSTANT = re.compile(r"\.ifndef (\w+)\n\s*\.equ \1, (\w+)")
 _CONDITION = re.compile(r"\s*\.(if\w*|elseif|else|endif)\b *(\w*)")
@@ -170,12 +167,5 @@ def as_typed(name: str, **replaced: int) -> str:
 
 
 def _expect(word: str, known: Sequence[str], what: str) -> None:
-    if word in known:
-        return
-    near = get_close_matches(str(word), known, n=1)
-    raise VlabError(
-        what,
-        mend=_("Did you mean {near!r}?").format(near=near[0])
-        if near
-        else _("There are: {known}.").format(known=", ".join(known) or _("none")),
-    )
+    if word not in known:
+        raise unknown(what, word, known)

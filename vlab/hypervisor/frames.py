@@ -65,8 +65,9 @@ class Frames:
             found = list(range(start, start + count))
         else:
             found = list(islice((at for at, taken in enumerate(self._taken) if not taken), count))
+        for at in found:
+            self._taken[at] = 1
         frames = [self._first + at for at in found]
-        self.claim(frames)
         clear(self._memory, frames)
         return frames
 

@@ -138,12 +138,15 @@ class GuestMemory(Watches):
             self._unshare(address, 1)
 
     def _pieces(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
-        """The host-physical pieces of a range, none of which crosses a page: (address, offset, length)."""
+        """The host-physical pieces of a range, each in frames side by side: (address, offset, length)."""
         if not self.holds(address, size):
             raise no_memory(address, size, self.base, self.size)
-        offset = 0
+        frames, offset = self.frames, 0
         while offset < size:
-            length = min(size - offset, PAGE - (address + offset) % PAGE)
+            number, length = self._number(address + offset), PAGE - (address + offset) % PAGE
+            while offset + length < size and frames[number + 1] == frames[number] + 1:
+                number, length = number + 1, length + PAGE
+            length = min(length, size - offset)
             yield self.host_address(address + offset), offset, length
             offset += length
 

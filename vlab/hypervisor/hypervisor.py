@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from vlab.events import Entry, Exit
+from vlab.hypervisor.firmware import install
 from vlab.hypervisor.frames import Frames
 from vlab.hypervisor.inventory import OWN_FRAMES as OWN_FRAMES
 from vlab.hypervisor.inventory import Inventory, Parts
@@ -20,13 +21,14 @@ from vlab.hypervisor.techniques.trap_and_emulate import PRIVILEGED
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import _
 from vlab.machine import GATE, RESIDENTS, Computer
+from vlab.machine.bus import BusError
 from vlab.machine.expecting import expect_computer, in_charge
+from vlab.machine.history import AHEAD_WORK
 from vlab.machine.mmu import Context
 from vlab.machine.sequence import RETURN, Sequence
 from vlab.machine.snapshot import WORD, Checker
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import CSRS, H_REGISTERS
-from vlab.riscv.privilege import INTERRUPT_BIT
+from vlab.riscv.privilege import ACCESS_FAULT, INTERRUPT_BIT
 
 _LEFT = Sequence("csrr a0, time", "csrr a0, scause", "csrr a0, stval", "csrr a0, sepc")
 _ENTERING = Sequence("csrw sepc, a0", "csrr a0, time")
@@ -37,29 +39,9 @@ _ENTER = Sequence("csrw stimecmp, a0", RETURN)
 TURN_OVER = "time slice"  # why a guest exited that did nothing: others are waiting
 ALL = -1  # in place of an address: every one
 _ENTRY_STEPS = 2  # instructions issued between reading the time and the guest's first instruction
-_STI = CSRS["sie"]["STIE"].mask
 _ILLEGAL = int(Cause.ILLEGAL_INSTRUCTION)
 _MASK = WORD - 1
 _TIMER = INTERRUPT_BIT | Interrupt.STI
-FIRMWARE = {  # what a computer needs before S mode can be of use; the hypervisor is its own firmware
-    "medeleg": CSRS["medeleg"].writable,  # every exception goes to S mode
-    "mideleg": CSRS["mideleg"].writable,  # so does every interrupt that may
-    "mcounteren": CSRS["mcounteren"]["TM"].mask,  # S mode reads the time
-    "menvcfg": CSRS["menvcfg"]["STCE"].mask,  # and has an alarm of its own
-    "pmpaddr0": CSRS["pmpaddr0"].writable,  # all of memory is open
-    "pmpcfg0": 0x1F,
-    "mstatus": Mode.S << CSRS["mstatus"]["MPP"].low,
-    "mepc": GATE,
-}
-FIRMWARE_OF_H = {  # the same for HS mode
-    "medeleg": H_REGISTERS.by_name["medeleg"].writable,
-    "mcounteren": CSRS["mcounteren"].writable,  # so a guest's access is a virtual instruction, no illegal one
-}
-
-
-def firmware(computer: Computer) -> dict[str, int]:
-    """What a computer's registers of M mode need to hold, before its S mode, or HS mode, is of use."""
-    return FIRMWARE | (FIRMWARE_OF_H if "H" in computer.extensions else {})
 
 
 class Hypervisor(Inventory):
@@ -83,15 +65,16 @@ class Hypervisor(Inventory):
             computer.settle(self, Mode.M, Mode.S)
 
     def _reset(self) -> None:
-        self.inside: VirtualMachine | None = None  # the guest that runs directly at this moment
+        self.inside: VirtualMachine | None = None  # the guest that runs directly now
         self._alarmed = False  # whether the one that left last did so at an alarm of its own
         self._current: VirtualMachine | None = None
         self._installed = False
         self._loaded_satp: int | None = None
         self._fence: int | None = None  # an address, or ALL
-        # How the guest inside was entered: when, by its own time, it must be looked after; its contexts, and its table.
+        # How the guest inside was entered: when, by its time, it must be looked after; its contexts, and its tables.
         self._deadline: int | None = 0
-        self._entry: tuple[tuple[Context, Context] | None, int] = None, 0
+        self._signals: tuple[int, int | None] | None = None
+        self._entry: tuple[tuple[Context, Context] | None, tuple[int, ...]] = None, ()
         self._frames = Frames(self.computer.memory, OWN_FRAMES)
 
     def __repr__(self) -> str:
@@ -143,16 +126,19 @@ class Hypervisor(Inventory):
         """Whatever brought the hart here, deal with it; then let a guest run."""
         if (vm := self.inside) is not None:
             now, cause, value, pc = self._issue_left()
-            if cause == _ILLEGAL and not vm.events.on and self._briefly(vm, now - 1, value, pc):
-                return
+            if not vm.events.on:
+                briefly = self._briefly if cause == _ILLEGAL else self._leanly
+                if briefly(vm, now - 1, cause, value, pc):
+                    return
             self.exited(vm, *self._left(vm, now, cause, value, pc))
             if self._unmoved(vm) and self._goes_on(vm, now - 1, vm.virtual_hart.x):
                 return
         elif not self._installed:
-            self._install()
+            install(self.computer)
+            self._installed = True
         self._enter_next()
 
-    def _briefly(self, vm: VirtualMachine, now: int, word: int, pc: int) -> bool:
+    def _briefly(self, vm: VirtualMachine, now: int, _cause: int, word: int, pc: int) -> bool:
         """Emulate an instruction that concerns nobody but a register or two, and go on; False if it is no such one.
 
         The rest of the guest's registers stay in the hart.
@@ -179,15 +165,38 @@ class Hypervisor(Inventory):
             self._enter_next()
         return True
 
-    def _install(self) -> None:
-        """From power-on in M mode to S mode, with every trap coming here."""
-        issue = self.computer.issue
-        for csr, value in firmware(self.computer).items():
-            issue(f"csrw {csr}, a0", value)
-        issue("mret")
-        issue("csrw stvec, a0", GATE)
-        issue("csrw sie, a0", _STI)
-        self._installed = True
+    def _leanly(self, vm: VirtualMachine, now: int, cause: int, value: int, pc: int) -> bool:
+        """Deal with an exit that takes one act, and go on; False if it is no such one.
+
+        The guest's registers stay in the hart, unless that act gives somebody something to do.
+        """
+        technique, clock = vm.technique, vm.clock
+        vm.clock, self.inside = clock + (now - vm.entered) % WORD, None
+        if len(self.vms) > 1 or (lean := technique.lean(cause, value, pc)) is None:
+            vm.clock, self.inside = clock, vm
+            return False
+        vm.virtual_hart.pc = pc + lean.length & _MASK
+        goes_on = False
+        try:
+            lean.act()
+        except BaseException as error:  # the device refuses; or it is a reader's own, and breaks
+            vm.clock, self.inside = clock, vm
+            self._left(vm, now + 1, cause, value, pc)
+            if not isinstance(error, BusError):
+                raise
+            refused = Trap(ACCESS_FAULT[lean.access], value)
+            technique.inject(refused.cause, value, refused)
+        else:
+            if not vm.events.on and vm.able and vm.bus.signals(vm.clock) == self._signals:
+                goes_on = self._goes_on(vm, now)
+            if not goes_on:
+                technique.save()
+                vm.virtual_hart.x[:] = self.computer.live_registers()
+                self.schedule.left(vm, now)
+        vm.exits[lean.reason] += 1
+        if not goes_on:
+            self._enter_next()
+        return True
 
     def left(self, vm: VirtualMachine) -> tuple[int, int]:
         """A guest stopped running directly: save it, and see why: the real `scause` and `stval`."""
@@ -225,9 +234,12 @@ class Hypervisor(Inventory):
 
     def ready(self, vm: VirtualMachine) -> bool:
         """Whether a guest can run; if it has a virtual interrupt enabled, it is delivered."""
-        before = vm.skipped
+        before, clock = vm.skipped, vm.clock
         can = vm.able and vm.technique.prepare()
-        vm.account.charge(max(0, vm.skipped - before))  # while it slept, it was the others' turn
+        slept = max(0, vm.skipped - before)
+        vm.account.charge(slept)  # while it slept, it was the others' turn
+        if (ahead := vm.clock - clock - slept) > 0:
+            self.computer.history.machine.toil += AHEAD_WORK * ahead
         return can
 
     def enter(self, vm: VirtualMachine, until: int | None = None) -> None:
@@ -242,7 +254,8 @@ class Hypervisor(Inventory):
         computer, hart = self.computer, vm.virtual_hart
         vm.technique.load()
         self._deadline = deadline = vm.technique.deadline()
-        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.table()
+        self._entry = (hart.mmu.fetches, hart.mmu.data), vm.technique.roots()
+        self._signals = vm.bus.signals(vm.clock)
         now = self._issue_entering(hart.pc)[0] + _ENTRY_STEPS + vm.technique.late_steps
         vm.technique.start(now)
         end = self.schedule.entered(now, until)
@@ -270,11 +283,13 @@ class Hypervisor(Inventory):
         alarm = self.schedule.goes_on(vm, left)
         if alarm is None:
             return False
-        if self._fence is not None:
-            self._load_fence()
+        if registers is not None:
+            self._signals = vm.bus.signals(clock)
         technique, late = vm.technique, vm.technique.late_steps
         if late:
             technique.load_again()
+        elif self._fence is not None:
+            self.load_fence()
         now = self._issue_entering(vm.virtual_hart.pc)[0] + _ENTRY_STEPS + late
         if late:
             technique.start(now)
@@ -292,7 +307,7 @@ class Hypervisor(Inventory):
         if vm.events.on or not technique.unmoved or technique.stays:
             return technique.unmoved and not vm.events.on
         # Its last access was a device's, or to a register that decides much: others may have something to do now.
-        entry = (hart.mmu.fetches, hart.mmu.data), technique.table()
+        entry = (hart.mmu.fetches, hart.mmu.data), technique.roots()
         if len(self.vms) > 1 or hart.waiting or not vm.able or entry != self._entry:
             return False
         self._deadline = technique.deadline()
@@ -310,9 +325,10 @@ class Hypervisor(Inventory):
         if satp != self._loaded_satp:
             self.computer.issue_all(_TABLE, satp)
             self._loaded_satp, self._fence = satp, None
-        self._load_fence()
+        self.load_fence()
 
-    def _load_fence(self) -> None:
+    def load_fence(self) -> None:
+        """Fence what has changed in the guest's shadow."""
         if self._fence == ALL:
             self.computer.issue_all(_FENCE)
         elif self._fence is not None:

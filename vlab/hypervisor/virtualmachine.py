@@ -138,6 +138,15 @@ class VirtualMachine(Computer):
         """See `Computer.issuer`."""
         return self.host.issuer(sequence)
 
+    @property
+    def unseen(self) -> bool:
+        """See `Computer.unseen`."""
+        return self.host.unseen
+
+    def pass_over(self, count: int) -> None:
+        """See `Computer.pass_over`."""
+        self.host.pass_over(count)
+
     def peek(self, csr: str) -> int:
         """See `Computer.peek`."""
         return self.hart.csr.values[csr]
@@ -190,8 +199,7 @@ class VirtualMachine(Computer):
 
     def attend(self) -> None:
         """See `Computer.attend`. Its hypervisor chooses anew who runs; who sleeps below that, wakes."""
-        csr = self._hart.csr
-        if csr.pending() & csr.values["mie"]:
+        if self.technique.heeds(self._hart.csr.pending()):
             self.hypervisor.rouse()
 
     # Its turns

@@ -236,6 +236,10 @@ class Bus:
                 earliest = there
         return earliest
 
+    def signals(self, time: int) -> tuple[int, int | None]:
+        """Both: all that a hart goes by of the devices. An access that leaves it the same wakes nobody."""
+        return self.lines(time), self.deadline(time)
+
     def state(self) -> dict[str, Any]:
         """The state of each device, by name."""
         return {name: device.state() for name, (_base, device) in self.devices.items()}

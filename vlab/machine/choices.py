@@ -22,7 +22,9 @@ class Choice(NamedTuple):
 CHOICES: tuple[Choice, ...] = (
     Choice("ASIDLEN", "0: address-space identifiers read as zero"),
     Choice(
-        "A and D bits", 'set by hardware; with Svade (extensions="_svade") a page fault where one is missing'
+        "A and D bits",
+        'set by hardware; with Svade (extensions="_svade") a page fault where one is missing; with Svadu ("_svadu") '
+        "as ADUE says, which menvcfg has set at reset, but with Svade too",
     ),
     Choice("paging", 'Bare and Sv39; with extensions="_sv48" Sv48 too'),
     Choice("mtime", "one tick an attempted instruction (k = 1), and what wfi skips"),

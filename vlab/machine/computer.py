@@ -99,6 +99,12 @@ class PhysicalMemory(Protocol):
     def is_watched(self, address: int) -> bool:
         """Whether a double word in this page is watched."""
 
+    def open_to_loads(self, address: int) -> bool:
+        """Whether nobody wants to hear of loads from this page."""
+
+    def loaded(self, address: int, size: int) -> None:
+        """An instruction loads these bytes."""
+
     def fast(self, address: int) -> bool:
         """Whether stores to this page may bypass `store`."""
 
@@ -183,6 +189,18 @@ class Computer(Drawn, ABC):
     @abstractmethod
     def issuer(self, sequence: Sequence) -> Issue:
         """How this sequence is issued, for whoever does so often: a function of its values, good for ever."""
+
+    @property
+    @abstractmethod
+    def unseen(self) -> bool:
+        """Whether what its resident issues is done at once, and by nobody seen: see `pass_over`."""
+
+    @abstractmethod
+    def pass_over(self, count: int) -> None:
+        """So many instructions count as issued that would leave all as it is: registers read, and written back.
+
+        Only while it is `unseen` that they are not there.
+        """
 
     @property
     @abstractmethod

@@ -3,21 +3,20 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.display import Drawn
-from vlab.language import _
+from vlab.language import _, unknown
 from vlab.machine.pmp import LOCKED, TOR, Pmp, legal_config, matching
 from vlab.riscv import Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, registers_of, unknown
+from vlab.riscv.csrs import BASE_REGISTERS, CSRS, PMP_ENTRIES, Csr, Registers, registers_of
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
 ALL_ONES = (1 << 64) - 1
 FOR_EVER = 1 << 63  # software that wants no alarm sets one that far away; no computer's time gets there
-LONGEST_SLEEP = (
-    1 << 62
-)  # a `wfi` skips no further: so what is left until FOR_EVER can't be attempted in any run
+LONGEST_SLEEP = 1 << 62  # a `wfi` skips no further: what is left until FOR_EVER can't be attempted in any run
 STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
+ADUE = registers_of("_svadu").by_name["menvcfg"]["ADUE"].mask
 _TVM = CSRS["mstatus"]["TVM"].mask
 COUNTERS = {0xC00 + bit: 1 << bit for bit in range(32)}
 TM = CSRS["mcounteren"]["TM"].mask

@@ -34,7 +34,7 @@ def device_tree(
     """
     names = bytearray()
     letters, _underscore, named = extensions.lower().partition("_")
-    isa = ISA.format(more=letters) + "_svade" * ("svade" in named)
+    isa = ISA.format(more=letters) + "".join(f"_{name}" for name in ("svade", "svadu") if name in named)
     tree = _computer(memory_base, memory_size, bootargs, devices or {}, interrupts or {}, isa)
     if "sv48" in named:
         tree["cpus"]["cpu@0"]["mmu-type"] = "riscv,sv48"

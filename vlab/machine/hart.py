@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _STATUS = {part.name: part.mask for part in CSRS["mstatus"].fields}
 _TRANSLATING = frozenset({"mstatus", "satp", "vsstatus", "vsatp", "hgatp"})  # what contexts are chosen by
 _MODES = {int(mode): mode for mode in Mode}
-_PRIORITY = (Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interrupt.SSI, Interrupt.STI)
 MASK = (1 << 64) - 1
 
 
@@ -67,6 +66,9 @@ class Hart(Drawn):
     """
 
     interrupts: ClassVar[tuple[int, ...]] = tuple(Interrupt)
+    priority: ClassVar[tuple[int, ...]] = (  # which of them is taken first (3.1.9)
+        *(Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interrupt.SSI, Interrupt.STI),
+    )
     virtual = False
 
     def __init__(self, computer: "Computer", *, cached: bool):
@@ -133,13 +135,18 @@ class Hart(Drawn):
         pending = self.csr.pending() & values["mie"]
         if not pending:
             return None
-        delegated, status = values["mideleg"], values["mstatus"]
+        ready = self._ready(pending)
+        return next((INTERRUPT_BIT | code for code in self.priority if ready >> code & 1), None)
+
+    def _ready(self, pending: int) -> int:
+        """Which of these interrupts are taken in the hart's mode: those for M, or else those for S."""
+        delegated, status = self.csr.values["mideleg"], self.csr.values["mstatus"]
         ready = 0
         if self.mode < Mode.M or status & _STATUS["MIE"]:
             ready = pending & ~delegated
         if not ready and (self.mode < Mode.S or (self.mode == Mode.S and status & _STATUS["SIE"])):
             ready = pending & delegated
-        return next((INTERRUPT_BIT | code for code in _PRIORITY if ready >> code & 1), None)
+        return ready
 
     def trap(
         self,
@@ -161,6 +168,7 @@ class Hart(Drawn):
         stack = guest or STACKS[target]
         if self.computer.events.on:
             self.emit(kind, cause, value, self.pc, self.mode_name, mode_name(target, virtual))
+        self.computer.events.traps.count(self.computer.level, cause)
         if not interrupt:
             self.unretired += 1
         status = values[stack.status]
@@ -306,12 +314,17 @@ class Hart(Drawn):
         """Load `size` bytes from a virtual address: unsigned. Traps as the access deserves."""
         if address % PAGE + size > PAGE:
             pieces = self._pieces(address, size, Access.LOAD)
-            low, high = (self.memory.load(physical, length) for physical, length in pieces)
+            low, high = (self._loaded(physical, length) for physical, length in pieces)
             return low | high << 8 * pieces[0][1]
         physical = self.mmu.translate(address, Access.LOAD, size)
         if not self.memory.holds(physical, size):
             return self._device_load(address, physical, size)
         self.mmu.quicken(Access.LOAD, address, physical)
+        return self._loaded(physical, size)
+
+    def _loaded(self, physical: int, size: int) -> int:
+        """What an instruction loads from RAM."""
+        self.memory.loaded(physical, size)
         return self.memory.load(physical, size)
 
     def store(self, address: int, size: int, value: int) -> None:
@@ -370,13 +383,13 @@ class Hart(Drawn):
 
     def amo_load(self, address: int, size: int) -> int:
         """The load of an AMO: traps as a store would."""
-        return self.memory.load(self._atomic(address, size, Access.STORE), size)
+        return self._loaded(self._atomic(address, size, Access.STORE), size)
 
     def load_reserved(self, address: int, size: int) -> int:
         """`lr`: load, and reserve exactly these bytes."""
         physical = self._atomic(address, size, Access.LOAD)
         self.computer.reservation = (physical, size)
-        return self.memory.load(physical, size)
+        return self._loaded(physical, size)
 
     def store_conditional(self, address: int, size: int, value: int) -> int:
         """`sc`: 0 and a store if these bytes are reserved, else 1. Nothing is reserved after it."""

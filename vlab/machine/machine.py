@@ -92,7 +92,7 @@ class Machine(Computer):
             self._native = NativeEngine(self, self.ram)
             self._quantum = self._native.quantum
             self.ram.on_code_write = self._native.code.written
-        self.ram.on_slow_page = self._hart.mmu.slow_stores
+        self.ram.on_slow_page, self.ram.on_slow_loads = self._hart.mmu.slow_stores, self._hart.mmu.slow_loads
         for device in several(devices):
             self.attach(device)
         if image is not None:
@@ -388,6 +388,16 @@ class Machine(Computer):
         quick = None if self._native is None else self._native.issuing(sequence, each)
         made = self._issuers[sequence] = quick or each
         return made
+
+    @property
+    def unseen(self) -> bool:
+        """See `Computer.unseen`."""
+        return self.lent or self.issuing.ready
+
+    def pass_over(self, count: int) -> None:
+        """See `Computer.pass_over`: they are no work."""
+        self.set_clock(self.time + count)
+        self.toil -= ISSUE_WORK * count
 
     def _issue_each(self, sequence: Sequence, *values: int) -> list[int]:
         """See `Computer.issue_all`: one by one, if there is no quicker way from here."""

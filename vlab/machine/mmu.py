@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vlab.events import TlbFill, TlbFlush
 from vlab.language import _
 from vlab.machine.choices import tlb_index
+from vlab.machine.csrfile import ADUE
 from vlab.machine.memory import PAGE
 from vlab.machine.pmp import NEEDED, Pmp, R, W, X
 from vlab.paging import SV39, SV48, Flags, Walk, walk
@@ -126,7 +127,8 @@ class Mmu:
     def __init__(self, hart: "Hart", cached: bool, make_context: Callable[["Key"], Context] = Context):
         self._hart = hart
         self._cached = cached
-        self.hardware_ad = "svade" not in hart.computer.extensions
+        self._ad_by_adue = "svadu" in hart.computer.extensions
+        self._always_ad = not self._ad_by_adue and "svade" not in hart.computer.extensions
         self._make_context = make_context
         self.contexts: dict[Key, Context] = {}
         self._walked: dict[tuple[Any, ...], Walked] = {}
@@ -205,6 +207,21 @@ class Mmu:
             self._walked[place] = Walked(self._hart.csr.pmp, walked.scheme.entry_size, read, found)
         return found
 
+    def recall(self, seen: tuple[Mode, int, int], address: int, access: Access, size: int) -> int | None:
+        """Where `resolve` would lead from another mode, `mstatus` and `satp`, without walking or setting A or D.
+
+        None where that is not at hand.
+        """
+        mode, status, satp = seen
+        context = self._chosen.get((mode, status & (_SUM | _MXR), satp >> 60))
+        if context is None:
+            return None
+        if context.walked:
+            known = self._walked.get((context, satp, address, access, size))
+            return known.found.physical if known is not None and self._holds(known) else None
+        granted = not address >> PHYSICAL_BITS and self._hart.csr.pmp.allowed(address, size, mode)
+        return address if granted & NEEDED[access] else None
+
     def _allowed(self, key: Key, access: Access, size: int, address: int, reached: Found) -> Found:
         """What PMP leaves of a translation; Trap where it leaves too little."""
         pmp, physical = self._hart.csr.pmp, reached.physical
@@ -247,10 +264,15 @@ class Mmu:
             "mode": key.mode,
             "sum": key.sum,
             "mxr": key.mxr,
-            "hardware_ad": self.hardware_ad,
+            "hardware_ad": self._sets_ad("menvcfg"),
         }
         root, scheme = (satp & (1 << 44) - 1) << 12, SCHEMES[satp >> 60]
         return walk(self._load_entry, root, address, access, scheme=scheme, **seen)
+
+    def _sets_ad(self, *csrs: str) -> bool:
+        """Whether hardware sets A and D: as the computer was built, or (Svadu) where ADUE is set in all of these."""
+        values = self._hart.csr.values
+        return self._always_ad or (self._ad_by_adue and all(values[name] & ADUE for name in csrs))
 
     def _load_entry(self, address: int, size: int) -> int:
         if not self._hart.csr.pmp.allowed(address, size, Mode.S) & R:
@@ -281,6 +303,8 @@ class Mmu:
     def quicken(self, access: Access, address: int, physical: int) -> None:
         """Let later accesses of this kind to this page go straight to RAM, if the TLB holds it."""
         if self.data.holds(address, physical, NEEDED[access]):
+            if access is Access.LOAD and not self._hart.memory.open_to_loads(physical):
+                return
             table = self.data.reads if access is Access.LOAD else self.data.writes
             page = address & -PAGE
             table[page] = (physical & -PAGE) - self._hart.memory.base - page
@@ -297,6 +321,11 @@ class Mmu:
         """Let the next store to each page ask again whether it may go straight to RAM."""
         for context in self.contexts.values():
             context.writes.clear()
+
+    def slow_loads(self) -> None:
+        """The same for loads."""
+        for context in self.contexts.values():
+            context.reads.clear()
 
 
 def data_mode(mode: Mode, status: int) -> Mode:

@@ -7,9 +7,9 @@ this one respect. Its device tree and `misa` don't say so, as no x86 processor s
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vlab.language import _
+from vlab.language import _, unknown
 from vlab.machine.csrfile import CsrFile
-from vlab.riscv.csrs import BY_NUMBER, CSRS, Csr, unknown
+from vlab.riscv.csrs import BY_NUMBER, CSRS, Csr
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart

@@ -1,7 +1,7 @@
 """What a resident issues at once: instructions of which it needs no result before the next one."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from vlab.riscv.instructions import Instruction, decode
 from vlab.riscv.registers import NUMBERS
@@ -38,6 +38,7 @@ class Sequence:
         return tuple(zip(self.instructions, takes, gives, strict=True))
 
 
+@lru_cache(maxsize=256)
 def _decoded(instruction: str) -> Instruction:
     from vlab.riscv import assemble
 

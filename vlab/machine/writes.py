@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from vlab.machine.computer import Computer
     from vlab.machine.machine import Machine
 
-SPAN = 1 << 13  # steps that are replayed in one piece, told of each write
+SPAN = 1 << 13  # steps that are replayed in one piece, told of each write, however many there are
+CROWD = 100  # writes that are told of in a longer piece: with more, it is cut
 INSTRUCTION, WALK, DEVICE, RESIDENT = "instruction", "page walk", "device", "resident"
 
 
@@ -105,26 +106,24 @@ def last_write(machine: "Machine", address: int) -> Found | None:
             earlier = history.checkpoints[step].snapshot.pages.get(page)
             # A page that no interval wrote is the very same object. Zeros are kept nowhere: look.
             if later is None or earlier is not later:
-                if nearer := _nearer(machine, step, end):
-                    steps += [step, *nearer]
-                    continue
-                found = _last_write_between(machine, step, end, seen, address)
-                if found is not None:
-                    return found
+                most = CROWD if end - step > SPAN else None
+                found = _last_writes(machine, step, end, seen, address, most)
+                if found is None:
+                    if nearer := _nearer(machine, step, end):
+                        steps += [step, *nearer]
+                        continue
+                    found = _last_writes(machine, step, end, seen, address)
+                if found:
+                    return found[0]
             later, end, seen = earlier, step, history.checkpoints[step].arrived
     return None
 
 
 def _nearer(machine: "Machine", start: int, end: int) -> list[int]:
-    """Keep checkpoints between a checkpoint and a step, each half as far from it as the one before: their steps.
-
-    A run that is told of its writes is slow, even of others to the same page: so the last ones are sought first.
-    """
+    """Keep checkpoints between a checkpoint and a step, each half as far from it as the one before: their steps."""
     from vlab.machine.history import checkpoint_of
 
     history, steps = machine.history, list[int]()
-    if end - start <= SPAN:
-        return steps
     history.rewind(start)
     while (left := end - machine.steps) > SPAN:
         stop = machine.run(left // 2)
@@ -135,40 +134,62 @@ def _nearer(machine: "Machine", start: int, end: int) -> list[int]:
     return steps
 
 
-def _last_write_between(machine: "Machine", start: int, end: int, seen: int, address: int) -> Found | None:
-    """The last write from a checkpoint on, up to a step at which so much had come from outside."""
+def _last_writes(
+    machine: "Machine", start: int, end: int, seen: int, address: int, most: int | None = None
+) -> list[Found] | None:
+    """The last write, if any, from a checkpoint on, up to a step at which so much had come from outside.
+
+    None if there are more than `most`: to be told of each takes long.
+    """
     found: list[Found] = []
+    told = 0
 
     def stored(step: int, value: int) -> None:
+        nonlocal told
         resident = standing(machine)
         by, computer = machine.ram.author or (INSTRUCTION if resident is None else RESIDENT, None)
         found[:] = [Found(step, by, value, computer)]
+        told += 1
+        if told == most:
+            stop()
 
     machine.history.rewind(start)
-    with listening(machine, address, stored):
+    with listening(machine, address, stored) as stop:
         machine.run(max(0, end - machine.steps))
         if machine.history.seen < seen:
             machine.history.deliver()
-    return found[0] if found else None
+    return None if told == most else found
 
 
 @contextmanager
-def listening(machine: "Machine", address: int, heard: Callable[[int, int], None]) -> Iterator[None]:
+def listening(
+    machine: "Machine", address: int, heard: Callable[[int, int], None], *, loads: bool = False
+) -> Iterator[Callable[[], None]]:
     """Tell of each write to the double word at a physical address: the step that it belongs to, and the value.
 
+    With `loads`, of each load of an instruction from there.
+
+    What it gives stops that before the block ends.
     Whoever watches it already, is told as before: what a resident does then is part of the run.
     """
-    other = machine.ram.watched.get(address)
+    ram = machine.ram
+    watches, watch, unwatch = ram.watched, ram.watch, ram.unwatch
+    if loads:
+        watches, watch, unwatch = ram.loads_watched, ram.watch_loads, ram.unwatch_loads
+    other = watches.get(address)
 
     def stored(there: int, value: int) -> None:
         heard(machine.steps - machine.at_work if standing(machine) is None else machine.resident_since, value)
         if other is not None:
             other(there, value)
 
-    machine.ram.watch(address, stored)
-    try:
-        yield
-    finally:
-        machine.ram.unwatch(address)
+    def stop() -> None:
+        unwatch(address)
         if other is not None:
-            machine.ram.watch(address, other)
+            watch(address, other)
+
+    watch(address, stored)
+    try:
+        yield stop
+    finally:
+        stop()

@@ -6,7 +6,7 @@ from typing import Any
 
 from vlab.display import Drawn
 from vlab.hypervisor import Hypervisor, VirtualMachine
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 from vlab.machine import Machine, Stop
 from vlab.operations.migration import Cable, Migration
 from vlab.operations.snapshots import Saved, Snapshots
@@ -123,18 +123,12 @@ class Farm(Drawn):
             for vm in hypervisor.vms:
                 if vm.name == name:
                     return host, vm
-        known = ", ".join(server.name for server in self.inventory())
-        raise VlabError(
-            _("There is no server {name!r}.").format(name=name),
-            mend=_("There are: {known}.").format(known=known or _("none")),
-        )
+        known = [server.name for server in self.inventory()]
+        raise unknown(_("There is no server {name!r}.").format(name=name), name, known)
 
     def _host(self, name: str) -> Hypervisor:
         if name not in self.hosts:
-            raise VlabError(
-                _("There is no host {name!r}.").format(name=name),
-                mend=_("There are: {known}.").format(known=", ".join(self.hosts)),
-            )
+            raise unknown(_("There is no host {name!r}.").format(name=name), name, self.hosts)
         return self.hosts[name]
 
     # What an administrator does

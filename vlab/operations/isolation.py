@@ -7,14 +7,13 @@ attacker print. The kernel and both programs are the guest `containers`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
 from vlab import guests
 from vlab.display import Drawn, one_line
 from vlab.hypervisor import Hypervisor
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 from vlab.machine import Computer, Machine, Stop
 from vlab.riscv import Program, assemble_files
 
@@ -285,12 +284,5 @@ def _lines(computer: Computer, *starts: str) -> tuple[str, ...]:
 
 
 def _expect(name: object, known: tuple[str, ...], what: str) -> None:
-    if name in known:
-        return
-    near = get_close_matches(str(name), known, n=1)
-    raise VlabError(
-        what,
-        mend=_("Did you mean {near!r}?").format(near=near[0])
-        if near
-        else _("There are: {known}.").format(known=", ".join(known)),
-    )
+    if name not in known:
+        raise unknown(what, name, known)

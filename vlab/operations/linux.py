@@ -17,10 +17,9 @@ from vlab.events import Emulation, Event, Exit
 from vlab.files import folder, write_atomically
 from vlab.guests import linux
 from vlab.hypervisor import Hypervisor, VirtualMachine
-from vlab.language import VlabError, _, grouped
+from vlab.language import VlabError, _, grouped, named
 from vlab.machine import Machine, Sbi
 from vlab.machine.execute import chosen_engine
-from vlab.paging.schemes import named
 
 TECHNIQUES = ("trap-and-emulate", "hardware-assisted")
 MEMORY = 16 << 20

@@ -6,13 +6,12 @@ nothing of what lies below it is.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlab.display import Drawn, one_line
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 from vlab.machine import Computer, Snapshot
 from vlab.machine.expecting import expect_computer
 from vlab.machine.memory import PAGE
@@ -81,12 +80,7 @@ class Snapshots(Drawn):
         """The snapshot of this name; VlabError, with the nearest name, where there is none."""
         if isinstance(name, str) and name in self._saved:
             return self._saved[name]
-        near = get_close_matches(str(name), self._saved, n=1)
-        there_are = _("There are: {known}.").format(known=", ".join(self._saved) or _("none"))
-        raise VlabError(
-            _("There is no snapshot {name!r}.").format(name=name),
-            mend=_("Did you mean {near!r}?").format(near=near[0]) if near else there_are,
-        )
+        raise unknown(_("There is no snapshot {name!r}.").format(name=name), name, self._saved)
 
     def __repr__(self) -> str:
         if not self._saved:

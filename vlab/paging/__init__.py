@@ -2,6 +2,12 @@
 
 `PageTable()` alone is a good start: `map` a page, then `walk` to it. For two stages, give a guest memory of
 its own: `host = PageTable(scheme="Sv39x4")`, `guest = PageTable(GuestRam(host))`, `guest.walk(…, host=host)`.
+
+Its chapters, in an order in which they can be read: `schemes` and `formats` are data, the shape of addresses and
+tables, and the bits of entries; `entries` has the rules that judge these. `walk` is one walk, of one stage, and
+`twostage` adds the second. `tables` builds and edits; `memory` and `guestram` are where, without a machine. `many`
+walks to arrays of addresses, block by block (`descent`), with the result `walks`; `arrays` shows a table as one of
+numpy's, and `graphs` a walk as a graph.
 """
 
 from vlab.paging.arrays import table_array as table_array

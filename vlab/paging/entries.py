@@ -6,9 +6,9 @@ A rule has a short stable code ("not-valid", "user-page-in-S"): tests, drawings 
 from enum import IntFlag
 from typing import NamedTuple
 
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, named
 from vlab.paging.formats import RISCV, Flags
-from vlab.paging.schemes import PAGE_SHIFT, SV39, Scheme, named
+from vlab.paging.schemes import PAGE_SHIFT, SV39, Scheme
 from vlab.riscv.privilege import Access, Mode
 
 FLAGS = tuple(Flags(bits) for bits in range(256))  # RISC-V's, by their bits: an IntFlag is slow to make

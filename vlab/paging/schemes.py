@@ -6,9 +6,9 @@ Everything else on this floor reads these rows, so a scheme of the same family c
 from dataclasses import dataclass, replace
 from enum import IntFlag
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, named
 from vlab.paging.formats import RISCV, X86, Classify, Format
 
 PAGE_SHIFT = 12
@@ -127,21 +127,6 @@ _BY_SATP_MODE = {(s.xlen, s.mode): s for s in _ROWS if s.mode and not s.extra_bi
 _SATP_FIELDS = {64: (60, 44), 32: (31, 22)}  # the lowest bits of MODE and of ASID
 
 _Reading = tuple[Format, Classify, dict[int, IntFlag], int, int, int, int, int]
-_Kind = TypeVar("_Kind")
-
-
-def named(word: object, choices: dict[str, _Kind], what: str) -> _Kind:
-    """The choice that goes by this name. Raises VlabError with `what` (about {word}) and the nearest one."""
-    if (name := str(word)) in choices:
-        return choices[name]
-    from difflib import get_close_matches
-
-    folded = {choice.lower(): choice for choice in choices}
-    if near := get_close_matches(name.lower(), folded, 1, 0.4):
-        mend = _("Did you mean {word!r}?").format(word=folded[near[0]])
-    else:
-        mend = _("Known are: {names}.").format(names=", ".join(choices))
-    raise VlabError(what.format(word=word), mend=mend)
 
 
 def scheme_of(scheme: Scheme | str) -> Scheme:

@@ -1,4 +1,9 @@
-"""Facts of the architecture, no state: instructions, CSRs, registers, causes; coding and assembly."""
+"""Facts of the architecture, no state: instructions, CSRs, registers, causes; coding and assembly.
+
+`table` has a row for each instruction, and `meaning` reads the last column of it; `instructions` encodes and decodes
+by it. `csrs` has a row for each CSR, `privilege` the modes and causes, `registers` the names. `assembler` makes a
+`program` of a text, with the shorthands of `pseudo`, and `disassembler` goes the other way.
+"""
 
 from typing import TYPE_CHECKING
 

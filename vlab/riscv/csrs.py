@@ -13,13 +13,12 @@ Bits that no field covers read as zero. A register that is a *view of* another h
 that register's. Privilege and read-only-ness stand in the number (bits 9:8 and 11:10; Privileged ISA, 2.1).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache, cached_property
 
 from vlab.display import Drawn
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 from vlab.riscv.privilege import Mode
 
 _TABLE = """
@@ -113,6 +112,14 @@ satp       | 0x180 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8,9}
 """
 _SV48_H = """
 vsatp      | 0x280 |         | PPN[43:0] ASID[59:44]=0 MODE[63:60]{0,8,9}
+"""
+
+# A and D are set by hardware where ADUE says so, of a guest's tables that of `henvcfg`.
+_SVADU = """
+menvcfg    | 0x30a |         | ADUE[61]
+"""
+_SVADU_H = """
+henvcfg    | 0x60a |         | ADUE[61]
 """
 
 PMP_ENTRIES = 16
@@ -252,14 +259,6 @@ class Csr(Drawn):
         return found
 
 
-def unknown(what: str, name: object, known: Sequence[str]) -> VlabError:
-    """The error for a name that isn't among those known, with the one that was probably meant."""
-    near = get_close_matches(str(name), known, n=1) or get_close_matches(str(name).upper(), known, n=1)
-    if near:
-        return VlabError(what, mend=_("Did you mean {near}?").format(near=near[0]))
-    return VlabError(what, mend=_("There are: {known}.").format(known=", ".join(known) or _("none")))
-
-
 def _rows(lines: Iterable[str]) -> Iterator[Csr]:
     for line in lines:
         name, number, view_of, fields = (part.strip() for part in line.split("|"))
@@ -313,6 +312,7 @@ def _merged(csr: Csr, added: Csr | None) -> Csr:
     return replace(csr, fields=tuple(fields.values()))
 
 
+_MORE = (("C", _COMPRESSED, _COMPRESSED_H), ("sv48", _SV48, _SV48_H), ("svadu", _SVADU, _SVADU_H))
 BASE_REGISTERS = Registers(_rows([*_TABLE.strip().splitlines(), *_generated()]))
 H_REGISTERS = _extended(BASE_REGISTERS, _HYPERVISOR)
 
@@ -322,9 +322,11 @@ def registers_of(extensions: str) -> Registers:
     """The registers of a hart with these optional extensions: letters, and then names, such as "CH_sv48"."""
     hypervisor = "H" in extensions
     registers = H_REGISTERS if hypervisor else BASE_REGISTERS
-    for name, rows, more in (("C", _COMPRESSED, _COMPRESSED_H), ("sv48", _SV48, _SV48_H)):
+    for name, rows, more in _MORE:
         if name in extensions:
             registers = _extended(registers, rows + more.lstrip() * hypervisor)
+    if "svadu" in extensions and "svade" not in extensions:
+        registers.reset["menvcfg"] |= registers.by_name["menvcfg"]["ADUE"].mask
     return registers
 
 

@@ -201,4 +201,4 @@ EXTENSIONS = {
     "C": _C,
 }
 OPTIONAL = ("C", "H")  # extensions that a computer has only if it was built so, in the order of an ISA's name
-NAMED = ("sv48", "svade")  # others, which bring no instructions: "CH_svade"
+NAMED = ("sv48", "svade", "svadu")  # others, which bring no instructions: "CH_svade"

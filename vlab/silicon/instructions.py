@@ -9,7 +9,7 @@ them with an assembler's.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 from vlab.silicon.hosts import machine_name
 
 
@@ -175,8 +175,6 @@ def find(asked: str, machine: str) -> Instruction | None:
     found = found or next((row for row in own if row.act == asked), None)
     if found is None and not any(row.act == asked for row in INSTRUCTIONS):
         names = [row.name for row in instructions_of(machine_name()) or INSTRUCTIONS]
-        raise VlabError(
-            _("There is no instruction {asked!r} to try.").format(asked=str(asked)[:40]),
-            mend=_("Choose one of: {names}.").format(names=", ".join((*SHARED, *names))),
-        )
+        what = _("There is no instruction {asked!r} to try.").format(asked=str(asked)[:40])
+        raise unknown(what, asked, (*SHARED, *names))
     return found

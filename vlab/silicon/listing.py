@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 
 START = 0x1000  # where a guest's code stands
 LISTINGS = ("word",)
@@ -50,10 +50,7 @@ class Listing:
     def named(cls, name: str) -> "Listing":
         """A guest that comes with vlab. Raises VlabError where there is none of that name."""
         if name not in LISTINGS:
-            raise VlabError(
-                _("There is no listing {name!r}.").format(name=str(name)[:40]),
-                mend=_("Choose one of: {names}.").format(names=", ".join(LISTINGS)),
-            )
+            raise unknown(_("There is no listing {name!r}.").format(name=str(name)[:40]), name, LISTINGS)
         return _load(name)
 
     @classmethod

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vlab.display import view
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 from vlab.silicon.asking import Recorded, Sourced, Unavailable, ask_child, live_or_recorded
 from vlab.silicon.fields import Fields
 from vlab.silicon.hosts import Host, machine_name
@@ -129,12 +129,8 @@ class Attempts(Sourced):
         for row in self.rows:
             if name in (row.instruction.name, row.instruction.text, row.instruction.act):
                 return row
-        raise VlabError(
-            _("{name!r} was not tried.").format(name=str(name)[:40]),
-            mend=_("Choose one of: {names}.").format(
-                names=", ".join(row.instruction.name for row in self.rows)
-            ),
-        )
+        what = _("{name!r} was not tried.").format(name=str(name)[:40])
+        raise unknown(what, name, (row.instruction.name for row in self.rows))
 
     @property
     def counts(self) -> Counter[str]:
@@ -145,10 +141,7 @@ class Attempts(Sourced):
     def only(self, outcome: str) -> "Attempts":
         """Those that ended in one way. Raises VlabError for what is no outcome."""
         if outcome not in OUTCOMES:
-            raise VlabError(
-                _("There is no outcome {outcome!r}.").format(outcome=outcome),
-                mend=_("Choose one of: {names}.").format(names=", ".join(OUTCOMES)),
-            )
+            raise unknown(_("There is no outcome {outcome!r}.").format(outcome=outcome), outcome, OUTCOMES)
         return Attempts(
             tuple(row for row in self.rows if row.outcome == outcome), self.host, self.live, self.why
         )

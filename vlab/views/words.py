@@ -1,8 +1,10 @@
-"""Events in words: a short label, a sentence, and a table of every field, decoded."""
+"""Events in words: a short label, a sentence, and a table of every field, decoded. And words as HTML."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from heapq import heappop, heappush
+from html import escape as escape_html
 from itertools import islice
 from typing import Protocol
 
@@ -16,7 +18,13 @@ from vlab.riscv.privilege import access_title, cause_key, cause_title
 from vlab.views.drawing.svg import escape
 from vlab.views.terms import term
 
+_CODE = re.compile(r"`([^`]+)`")
 _LISTED = 12  # of an event's effects; the rest are counted
+
+
+def marked(sentence: str) -> str:
+    """A sentence as HTML: `code` between backticks."""
+    return _CODE.sub(r"<code>\1</code>", escape_html(sentence, quote=False))
 
 
 def vm_name(level: int) -> str:

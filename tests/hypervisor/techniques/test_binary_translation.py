@@ -273,6 +273,20 @@ def test_beside_others_its_exits_are_the_same(time_slice):
         assert vm.exits == same(image).vms[-1].exits
 
 
+@pytest.mark.parametrize("time_slice", range(52, 60))
+def test_who_was_stopped_for_another_after_an_exit_that_moved_nothing_is_not_run_ahead(time_slice):
+    """The guest goes on from that exit as it was, and is stopped right before its next call-out."""
+    count = "addi s4, s4, -1\nbnez s4, 1b\n" + OFF
+    image = assemble("li s4, 60\n1:\n.rept 40\nnop\n.endr\ncsrw sscratch, s4\n" + count)
+    machine = Machine(memory="8M")
+    hypervisor = Hypervisor(machine, time_slice=time_slice)
+    images = image, assemble("li s4, 4000\n1: nop\n" + count)
+    vm, _busy = (hypervisor.create_vm(image, memory=1 << 20, technique=TRANSLATED) for image in images)
+    machine.run(100_000)
+    assert vm.exits.pop("time slice", 0) > 10
+    assert vm.exits == same(image).vms[-1].exits
+
+
 def test_a_guest_that_sleeps_lets_others_run():
     """Its `wfi` stands right behind a call-out; but whose turn is next is not decided while it is run ahead."""
     ticking = assemble(
@@ -897,6 +911,61 @@ def test_a_call_out_that_is_no_longer_needed_is_tried_again():
     assert 10 < exits[0]["call-out"] + exits[0]["page-table write"] < 30
     assert exits[0]["call-out"] < exits[1]["call-out"] < exits[0]["call-out"] + 5
     assert exits[2] == exits[1]
+
+
+# A jump into the midst of a store: there stands what is illegal. But where the read behind it is in-lined, it would
+# be `mul`. The store is called out while the read becomes so, and then tried again.
+MIDST = (
+    """
+    la   t0, handler
+    csrw mtvec, t0
+    la   t1, far
+    csrw mscratch, t1           # too large to be in-lined
+    li   s2, 0x10000000
+    li   s3, 8
+1:  mv   t1, s2
+    bgtz s3, 2f
+    csrwi mscratch, 0
+    la   t1, far
+2:  jal  work
+    addi s3, s3, -1
+    bgtz s3, 1b
+    addi t0, s3, 12
+    bgtz t0, 1b
+    li   s5, 0
+    la   t0, work + 2
+    .rept 40
+    nop
+    .endr
+    jr   t0
+    .balign 4
+handler:
+    csrr s6, mcause
+    csrr s7, mepc
+    addi s5, s5, 1
+"""
+    + OFF
+    + """
+work:
+    sb   a1, (t1)
+    csrr t2, mscratch
+    .rept 40
+    nop
+    .endr
+    ret
+    c.nop
+"""
+)
+
+
+def test_a_store_that_is_tried_again_leads_nowhere_else_from_its_midst():
+    image = assemble(MIDST + FAR)
+    bare, translated = (tower(image, depth, extensions="C", technique=TRANSLATED).run() for depth in (0, 1))
+    assert difference(end(bare.guest), end(translated.guest)) == []
+    hart, work = translated.guest.hart, image.symbols["work"]
+    assert (hart.x[21], hart.x[22], hart.x[23]) == (1, 2, work + 2)
+    technique: Any = translated.vms[0].technique
+    assert [row.kind for row in technique.code(work, 2, Mode.M)] == ["call-out", "in-lined"]
 
 
 def test_behind_a_call_out_that_is_in_no_loop_nothing_is_run_ahead():

@@ -393,9 +393,12 @@ def test_a_clone_goes_on_by_itself():
     assert difference(end(bare(KERNEL)), end(vm)) == []
 
 
-def test_what_the_guests_firmware_forbids_is_forbidden():
+@pytest.mark.parametrize("granted", ["", "r", "x", "rw", "rx", "rwx"])
+@pytest.mark.parametrize(("access", "cause"), [("ld a0, 0(t0)", 5), ("sd a0, 0(t0)", 7), ("jr t0", 1)])
+def test_what_the_guests_firmware_forbids_is_forbidden(access, cause, granted):
     """Its own PMP is in the second stage too: an access fault of its own, not a guest-page fault."""
-    image = assemble("""
+    config = 0x1F_080F | sum(1 << 8 + "rwx".index(right) for right in granted)
+    image = assemble(f"""
     la t0, done
     csrw mtvec, t0
     la t0, secret
@@ -405,7 +408,7 @@ def test_what_the_guests_firmware_forbids_is_forbidden():
     csrw pmpaddr1, t0
     li t0, -1
     csrw pmpaddr2, t0
-    li t0, 0x1f080f
+    li t0, {config}
     csrw pmpcfg0, t0
     li t0, 1 << 11
     csrw mstatus, t0
@@ -414,8 +417,8 @@ def test_what_the_guests_firmware_forbids_is_forbidden():
     mret
 kernel:
     la t0, secret
-    ld a0, 0(t0)
-    j .
+    {access}
+    ecall
 done:
     csrr a1, mcause
     csrr a2, mtval
@@ -424,12 +427,14 @@ done:
     sw t1, 0(t0)
     j .
 .balign 4096
-secret: .dword 42
+secret: ecall
 .balign 4096
 """)
     machine = bare(image)
-    assert machine.hart.x[11] == 5
-    (vm,) = finished(image, HARDWARE)
+    allowed = "rwx"[(5, 7, 1).index(cause)] in granted
+    assert machine.hart.x[11] == (9 if allowed else cause)
+    host, (vm,) = built(image, HARDWARE)
+    host.run(100_000)
     assert difference(end(machine), end(vm)) == []
 
 
@@ -450,3 +455,52 @@ def test_a_damaged_state_is_refused():
         with pytest.raises(VlabError):
             vm.hypervisor.restore(state | {"vms": [row]})
     assert machine.snapshot() == before
+
+
+ENABLES_LATE = assemble("""
+        li      t0, -1
+        csrw    pmpaddr0, t0
+        li      t0, 0x1f
+        csrw    pmpcfg0, t0
+        li      t0, 0x800
+        csrw    mstatus, t0
+        li      t0, 0x200
+        csrw    mideleg, t0
+        la      t0, came
+        csrw    stvec, t0
+        li      a0, 0x10000000          # the UART interrupts when something is typed; its source is 10
+        li      t1, 1
+        sb      t1, 1(a0)
+        li      a0, 0x0c000000
+        sw      t1, 40(a0)
+        li      a0, 0x0c002080
+        li      t1, 0x400
+        sw      t1, 0(a0)
+        li      a0, 0x0c201000
+        sw      zero, 0(a0)
+        la      t0, 1f
+        csrw    mepc, t0
+        mret
+1:      csrsi   sstatus, 2
+        li      s1, 3000
+2:      addi    s1, s1, -1
+        bnez    s1, 2b
+        li      t0, 0x200
+        csrw    sie, t0
+3:      addi    s2, s2, 1
+        j       3b
+        .balign 4
+came:   csrr    s3, scause
+        csrw    sie, zero
+4:      j       4b
+""")
+
+
+@pytest.mark.parametrize(("engine", "technique"), list(product(ENGINES, (HARDWARE, EMULATE))))
+def test_an_interrupt_that_came_before_the_guest_enabled_it_is_not_lost(engine, technique):
+    """It enables it by itself, and does not exit again."""
+    machine, (vm,) = built(ENABLES_LATE, technique, engine=engine)
+    machine.run(2000)
+    vm.type("x")
+    machine.run(20_000)
+    assert (vm.hart.x[9], vm.hart.x[18], vm.hart.x[19]) == (0, 0, 1 << 63 | 9)

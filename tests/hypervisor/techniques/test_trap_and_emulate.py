@@ -252,3 +252,50 @@ def test_looking_for_the_reason_changes_nothing():
             assert vm.technique.reason(int(cause), value)
     assert vm.technique.reason(Cause.STORE_PAGE_FAULT, 0x4000_0000) == "shadow fill"
     assert built.machine.snapshot() == before
+
+
+ANOTHER_TABLE = assemble(f"""
+    {OPEN}
+    la   t0, first
+    call map
+    la   t0, second
+    call map
+    sd   t1, 5*8(t0)            # RAM once more, where only the second table has it
+    srli t0, t0, 12
+    li   t1, 8<<60
+    or   s1, t0, t1
+    la   t0, first
+    srli t0, t0, 12
+    or   t0, t0, t1
+    csrw vsatp, t0
+    hfence.vvma
+    li   t0, 1<<39|1<<11        # to VS mode
+    csrs mstatus, t0
+    la   t0, guest
+    csrw mepc, t0
+    mret
+guest:
+    csrw satp, s1
+    li   t0, 5<<30
+    ld   s2, (t0)
+    {OFF}
+map:
+    li   t1, 0xc7               # devices
+    sd   t1, (t0)
+    li   t1, (0x80000000>>2)|0xcf
+    sd   t1, 2*8(t0)
+    ret
+    .bss
+    .balign 4096
+    first: .zero 4096
+    second: .zero 4096
+""")
+
+
+@pytest.mark.parametrize("heard", [False, True])
+@pytest.mark.parametrize("technique", ["trap-and-emulate", "binary-translation", "hardware-assisted"])
+def test_a_guest_in_vs_mode_loads_another_table_and_uses_it_without_a_fence(technique, heard):
+    machine, built = (tower(ANOTHER_TABLE, depth, technique=technique, extensions="H") for depth in (0, 1))
+    if heard:
+        built.machine.events.listen(lambda event: None)
+    assert difference(end(machine.run(1000).guest), end(built.run(5000).guest)) == []

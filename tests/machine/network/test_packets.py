@@ -40,6 +40,11 @@ def test_what_is_no_address_of_a_card(mac):
         parse_mac(mac)
 
 
+def test_a_packet_tells_from_whom_to_whom():
+    packet = Packet(5, "a", bytes.fromhex("020000000001 020000000002 0000"))
+    assert (packet.destination, packet.source) == ("02:00:00:00:00:01", "02:00:00:00:00:02")
+
+
 def test_a_capture_is_standard_pcap_in_nanoseconds(tmp_path):
     packets = [Packet(5, "a", bytes(14)), Packet(20_000_003, "b", bytes(60))]
     data = pcap(packets)

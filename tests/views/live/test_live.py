@@ -60,5 +60,5 @@ def test_what_they_share_stands_once_in_each_module(name):
 @pytest.mark.parametrize("view", [Stepper, Timeline])
 def test_a_size_that_there_is_not(view):
     assert size_of("lecture") == "lecture"
-    with pytest.raises(VlabError, match=r"no size 'huge'\.\nChoose one of: normal, lecture"):
+    with pytest.raises(VlabError, match=r"no size 'huge'\.\nThere are: normal, lecture"):
         view(Script(1).record(1), size="huge")

@@ -155,7 +155,7 @@ def test_who_wrote_is_of_states_only(run):
 def test_lecture_size_is_told_to_the_page(run):
     assert Stepper(run, size="lecture").widget.size == "lecture"
     assert Stepper(run).widget.size == "normal"
-    with pytest.raises(VlabError, match="Choose one of: normal, lecture"):
+    with pytest.raises(VlabError, match="There are: normal, lecture"):
         Stepper(run, size="huge")
 
 

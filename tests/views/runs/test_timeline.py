@@ -79,8 +79,8 @@ def test_at_chooses_an_event_and_brings_it_into_view(timeline, run):
 @pytest.mark.parametrize(
     ("verb", "arguments", "mend"),
     [
-        ("only", {"cause": "lunch"}, "Choose one of: .*Exit"),
-        ("only", {"vm": "vm9"}, "Choose one of"),
+        ("only", {"cause": "lunch"}, "There are: .*Exit"),
+        ("only", {"vm": "vm9"}, "There are"),
         ("zoom", {"start": 5, "end": 5}, "earlier one first"),
         ("zoom", {"start": float("nan")}, "earlier one first"),
         ("zoom", {"end": float("inf")}, "earlier one first"),

@@ -18,7 +18,6 @@ from vlab.language import VlabError, _, language
 
 _GRACE = 30  # seconds a worker has for itself, beside the submission's
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV")
-STATES = ("right", "wrong", "pending", "missing", "refused", "broken")
 
 
 @dataclass(frozen=True)

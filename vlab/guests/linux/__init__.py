@@ -29,11 +29,8 @@ NEEDS = (
     Tool("bison", ("bison",), "bison"),
     Tool("flex", ("flex",), "flex"),
 )
-STEPS = {
-    "unpack": 80_000,
-    "compile": 980,
-    "clean": 85_000,
-}  # the parts of a build, and about so many files in each
+# The parts of a build, and how many files each has, about.
+STEPS = {"unpack": 80_000, "compile": 980, "clean": 85_000}
 _HERE = Path(__file__).parent
 _CROSS = "riscv64-linux-gnu-"
 _PATIENCE = 2  # seconds that a command has to end when it is asked to
@@ -72,11 +69,10 @@ def image(step: Callable[[str], object] = lambda part: None) -> Path:
             ),
             mend=_("Once: {mend}").format(mend=mend(lacking)),
         )
-    path = _path()
-    folder = _unfinished(path)
     try:
+        path = _path()
+        folder = _unfinished(path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(exist_ok=True)
         with _alone(folder):
             if path.is_file():  # another one has built it meanwhile
                 return path
@@ -90,14 +86,17 @@ def image(step: Callable[[str], object] = lambda part: None) -> Path:
     except OSError as error:
         raise VlabError(
             _("Linux can't be built: {reason}.").format(reason=error.strerror or error),
-            where=str(error.filename or path.parent),
+            where=str(error.filename or cache_folder()),
         ) from None
 
 
 def built() -> Path | None:
-    """The image, where it is in the cache."""
-    path = _path() if cache_folder() is not None else None
-    return path if path is not None and path.is_file() else None
+    """The image, where it is in the cache, and can be read."""
+    try:
+        path = _path() if cache_folder() is not None else None
+        return path if path is not None and path.is_file() and os.access(path, os.R_OK) else None
+    except OSError:  # a cache of another user's, say
+        return None
 
 
 def _path() -> Path:
@@ -120,15 +119,31 @@ def _unfinished(path: Path) -> Path:
 
 @contextmanager
 def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """While nobody else builds in this folder; whoever does is waited for, or else it is an OSError."""
+    """While nobody else builds in this folder; whoever does is waited for, or else it is an OSError.
+
+    Who waits for it has it made.
+    """
     import fcntl
 
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    while True:
+        if wait:
+            folder.mkdir(exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _leads_to(folder, handle):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _leads_to(folder: Path, handle: int) -> bool:
+    """Whether it is still this folder: who had it before may have taken it away, and a third one made another."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
+        return os.path.samestat(folder.lstat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _clean(folder: Path, step: Callable[[str], object]) -> None:
@@ -152,14 +167,19 @@ def _digest(*parts: bytes) -> str:
 
 def _build(folder: Path, step: Callable[[str], object]) -> Path:
     """The image, made of the source in a folder for nothing else but builds of it."""
-    (tree,) = _unpacked(folder, step).iterdir()
+    trees = list(_unpacked(folder, step).iterdir())
+    if len(trees) != 1:
+        raise VlabError(
+            _("Linux can't be built: {reason}.").format(reason=_("its source is not one folder")),
+            where=NEEDS[0].path() or "",
+        )
     init, made = folder / "init", folder / "made"
     options = "-march=rv64imac", "-mabi=lp64", "-mno-relax"
     _run([f"{_CROSS}as", *options, "-o", folder / "init.o", _HERE / "init.s"], folder)
     _run([f"{_CROSS}ld", "--no-relax", "-s", "-o", init, folder / "init.o"], folder)
     os.utime(init, (0, 0))  # its time goes into the image
     (folder / "initramfs").write_text(_INITRAMFS.format(init=init), encoding="utf-8")
-    make: list[str | Path] = ["make", "-C", tree, f"O={made}", "ARCH=riscv", f"CROSS_COMPILE={_CROSS}"]
+    make: list[str | Path] = ["make", "-C", trees[0], f"O={made}", "ARCH=riscv", f"CROSS_COMPILE={_CROSS}"]
     _run([*make, "tinyconfig"], folder)
     with (made / ".config").open("a", encoding="utf-8") as config:
         config.write((_HERE / "config").read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from typing import ClassVar
 from vlab.display import Drawn
 from vlab.events import Injection, Routing
 from vlab.events import Trap as TrapEvent
+from vlab.hypervisor.firmware import firmware
 from vlab.hypervisor.frames import Frames
 from vlab.hypervisor.host.bridge import Bridge
 from vlab.hypervisor.host.calls import Refused, give_line, system_call
@@ -18,7 +19,7 @@ from vlab.hypervisor.host.interrupts import Controller, Driver
 from vlab.hypervisor.host.module import Module
 from vlab.hypervisor.host.processes import EXITED, KILLED, READING, READY, SLEEPING, SYSTEM, Process
 from vlab.hypervisor.host.users import Users
-from vlab.hypervisor.hypervisor import OWN_FRAMES, firmware
+from vlab.hypervisor.hypervisor import OWN_FRAMES
 from vlab.hypervisor.virtualmachine import VirtualMachine
 from vlab.language import VlabError, _
 from vlab.machine import GATE, Computer, Resident, standing

@@ -4,7 +4,7 @@ from vlab.hypervisor.policies.eager import Eager
 from vlab.hypervisor.policies.lazy import Lazy
 from vlab.hypervisor.policies.traced import Traced
 from vlab.hypervisor.shadow import ShadowTables
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 
 POLICIES: dict[str, type[ShadowTables]] = {policy.name: policy for policy in (Lazy, Eager, Traced)}
 
@@ -16,8 +16,6 @@ def chosen_policy(wanted: object) -> type[ShadowTables]:
     if isinstance(wanted, type) and issubclass(wanted, ShadowTables):
         return wanted
     if not isinstance(wanted, str) or wanted not in POLICIES:
-        raise VlabError(
-            _("There is no policy {name!r} of shadow page tables.").format(name=wanted),
-            mend=_("Choose one of: {names}.").format(names=", ".join(POLICIES)),
-        )
+        what = _("There is no policy {name!r} of shadow page tables.").format(name=wanted)
+        raise unknown(what, wanted, POLICIES)
     return POLICIES[wanted]

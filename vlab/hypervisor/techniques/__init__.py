@@ -8,7 +8,7 @@ from vlab.hypervisor.techniques.paravirtual import Paravirtual
 from vlab.hypervisor.techniques.stale_satp import StaleSatp
 from vlab.hypervisor.techniques.trap_and_emulate import TrapAndEmulate
 from vlab.hypervisor.techniques.trusting import Trusting
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 
 TECHNIQUES: dict[str, type[TrapAndEmulate]] = {
     technique.name: technique
@@ -41,8 +41,5 @@ def chosen_technique(wanted: object) -> type[TrapAndEmulate]:
         return wanted
     known = {**TECHNIQUES, **BROKEN}
     if not isinstance(wanted, str) or wanted not in known:
-        raise VlabError(
-            _("There is no technique {technique!r}.").format(technique=wanted),
-            mend=_("Choose one of: {names}.").format(names=", ".join(TECHNIQUES)),
-        )
+        raise unknown(_("There is no technique {technique!r}.").format(technique=wanted), wanted, TECHNIQUES)
     return known[wanted]

@@ -4,16 +4,27 @@ Most exits of a kernel are for these. Mostly nothing else of the guest changes b
 last one was. So it is worth having at hand what each such instruction does to the virtual hart.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from vlab.machine.choices import SINK
 from vlab.machine.execute.lowering import LOOSE, LooseOperation, loose_factory
+from vlab.riscv import Access
 from vlab.riscv.instructions import ROWS, Instruction
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
 _MOST = 4096  # that are kept at hand
+
+
+class Lean(NamedTuple):
+    """An exit that one act is all there is to; then the guest is so many bytes further, and else as it was."""
+
+    reason: str
+    access: Access
+    act: Callable[[], None]
+    length: int
 
 
 class Briefs(dict[int, LooseOperation | None]):

@@ -7,14 +7,30 @@ guest's guest, if the guest is itself a hypervisor that uses H.
 """
 
 from collections.abc import Iterable
-from functools import cache
-from operator import itemgetter
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import G_STAGE, ShadowTables
+from vlab.hypervisor.techniques.brief import Lean
+from vlab.hypervisor.techniques.guest_registers import (
+    DELTA,
+    FENCES,
+    HSTATUS,
+    MSTATUS,
+    STI,
+    SUPERVISORS,
+    TABLE,
+    GuestRegisters,
+)
 from vlab.hypervisor.techniques.htinst import told_of
-from vlab.hypervisor.techniques.trap_and_emulate import AT_ENTRIES, TrapAndEmulate
+from vlab.hypervisor.techniques.trap_and_emulate import (
+    AT_DEVICES,
+    AT_ENTRIES,
+    AT_EXITS,
+    DEVICE,
+    TrapAndEmulate,
+)
 from vlab.language import VlabError, _
 from vlab.machine import GATE
 from vlab.machine.choices import SINK
@@ -22,70 +38,24 @@ from vlab.machine.csrfile import STCE
 from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
-from vlab.machine.pmp import W
-from vlab.machine.sequence import Sequence
+from vlab.machine.pmp import NEEDED
 from vlab.machine.snapshot import WORD, Checker
 from vlab.paging import Flags
-from vlab.riscv import Access, Cause, Interrupt, Mode, Trap
-from vlab.riscv.csrs import H_REGISTERS
+from vlab.riscv import Access, Cause, Mode, Trap
 from vlab.riscv.instructions import ROWS
 from vlab.riscv.privilege import GUEST_PAGE_FAULT, INTERRUPT_BIT
 
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
-_HSTATUS, _MSTATUS = (
-    {part.name: part.mask for part in H_REGISTERS.by_name[csr].fields} for csr in ("hstatus", "mstatus")
-)
-_SPP, _CAUGHT = _MSTATUS["SPP"], _MSTATUS["TVM"] | _MSTATUS["TSR"]
-_ENTERED, _TOLD = _HSTATUS["SPV"] | _HSTATUS["VTW"], _HSTATUS["SPV"] | _HSTATUS["GVA"]
-_SSI, _STI = 1 << Interrupt.SSI, 1 << Interrupt.STI
+_SPP = MSTATUS["SPP"]
+_TOLD = HSTATUS["SPV"] | HSTATUS["GVA"]
 _M = Mode.M
 _ECALL = ROWS["ecall"].match
 _WANTED = {int(cause): access for access, cause in GUEST_PAGE_FAULT.items()}
 _ENTRY_WRITE = 0x3020  # the pseudoinstruction: the walker wants to set A or D in the guest's own table
-_TM = H_REGISTERS.by_name["hcounteren"]["TM"].mask
-_DEVICE = "device access"
-_FILLS = ("G-stage fill", "first write", "copy on write")
-# By the virtual computer's name for it, the real register that holds it while the guest runs directly.
-_HELD = {
-    **{name: f"v{name}" for name in ("stvec", "sscratch", "sepc", "scause", "stval", "satp", "stimecmp")},
-    **{name: name for name in ("scounteren", "senvcfg")},
-}
-_SILENT = tuple(name for name in _HELD if name != "stimecmp")  # what is there without an alarm
-_guests = itemgetter(*_HELD)
-_SUPERVISORS = sum(1 << code for code in (Interrupt.SSI, Interrupt.STI, Interrupt.SEI))
-_SSTATUS = H_REGISTERS.by_name["vsstatus"].writable
-
-
-_OTHERS = ("vsstatus", "vsie", "hvip")
-_ALARM_AT = list(_HELD).index("stimecmp")
-# What is loaded at each entry, in this order, and then what is held; `_CONTROL` is the hypervisor's own.
-_CONTROL = ("hstatus", "hedeleg", "hideleg", "hcounteren", "henvcfg", "hvip", "vsstatus", "vsie")
-_TABLE, _FENCES = Sequence("csrw hgatp, a0"), Sequence("hfence.gvma", "hfence.vvma")
-_DELTA = Sequence("csrw htimedelta, a0")
-# What a hypervisor reads back at each exit. SPV and SPP are cleared, as others' guests go to U mode; and `hie`, or the
-# guest's interrupts would end the host's own `wfi`.
-_CLEARED = ("csrw hstatus, a0", "csrc sstatus, a0", "csrw scounteren, a0", "csrw hie, a0")
-
-
-def _held(alarm: bool) -> tuple[str, ...]:
-    """The real registers that hold the guest's; its alarm is there if it has one."""
-    return tuple(real for name, real in _HELD.items() if name != "stimecmp" or alarm)
-
-
-@cache
-def _loading(alarm: bool, mode: Mode) -> Sequence:
-    """To write the guest's registers, and to return to this mode."""
-    written = (f"csrw {csr}, a0" for csr in _CONTROL + _held(alarm))
-    return Sequence(*written, f"{'csrs' if mode == Mode.S else 'csrc'} sstatus, a0")
-
-
-@cache
-def _saving(alarm: bool) -> Sequence:
-    """To read why the guest exited, and its registers."""
-    read = ("htval", "htinst", *_held(alarm), *_OTHERS)
-    return Sequence(*(f"csrr a0, {csr}" for csr in read), *_CLEARED)
+_FILL = "G-stage fill"
+_FILLS = (_FILL, "first write", "copy on write")
 
 
 class HardwareAssisted(TrapAndEmulate):
@@ -102,15 +72,8 @@ class HardwareAssisted(TrapAndEmulate):
                 mend=_('Build the machine with `Machine(extensions="H")`.'),
             )
         self._plain = self._as_said_by(HardwareAssisted, AT_ENTRIES)
-        issuer = vm.host.issuer
-        self._issue_saving = {alarm: issuer(_saving(alarm)) for alarm in (False, True)}
-        self._issue_loading = {
-            (alarm, mode): issuer(_loading(alarm, mode))
-            for alarm in (False, True)
-            for mode in (Mode.U, Mode.S)
-        }
-        self._issue_delta = issuer(_DELTA)
-        self._traps = 0  # of the host's hart, all told, when the guest's own were last counted
+        self._real, self._issue_delta = GuestRegisters(vm), vm.host.issuer(DELTA)
+        self._leans = self._as_said_by(HardwareAssisted, AT_ENTRIES + AT_EXITS + AT_DEVICES)
         self._pending = 0  # of its interrupts, when it was last found at rest
         self._due: int | None = None  # when its hypervisor must look after it, as it was last asked
         self._fault = 0, 0  # what htval and htinst said of the last exit
@@ -152,48 +115,31 @@ class HardwareAssisted(TrapAndEmulate):
         if not self.direct:
             super().load()
             return
-        self._load(self.vm.virtual_hart.csr.pending())
+        self._real.load(self.vm.virtual_hart.csr.pending())
         self._load_table()
-        self._traps = self.vm.host.unretired
 
     def load_again(self) -> None:
-        """See `TrapAndEmulate.load_again`."""
+        """See `TrapAndEmulate.load_again`. Fences of shadows are of use only to who runs under one.
+
+        What was not read back is still there: it counts as read, and written.
+        """
         if not self.direct:
+            self.vm.hypervisor.load_fence()
             return
-        self._load(self._pending)
+        if self._real.kept:
+            self._real.load_kept()
+        else:
+            self._real.load(self._pending)
         if self._stale:
             self._load_table()
-        self._traps = self.vm.host.unretired
-
-    def _load(self, pending: int) -> None:
-        """The registers, of which `hvip` tells of what is pending."""
-        hart = self.vm.virtual_hart
-        values = hart.csr.values
-        status, delegated = values["mstatus"], values["mideleg"]
-        hstatus = _ENTERED
-        if status & _CAUGHT:
-            hstatus |= _HSTATUS["VTVM"] if status & _MSTATUS["TVM"] else 0
-            hstatus |= _HSTATUS["VTSR"] if status & _MSTATUS["TSR"] else 0
-        held, alarm = list(_guests(values)), bool(values["menvcfg"] & STCE)
-        pending &= delegated
-        if alarm:
-            pending &= ~_STI  # that is `vstimecmp`'s
-        else:
-            del held[_ALARM_AT]
-        control = (
-            *(hstatus, values["medeleg"], delegated << 1),
-            values["mcounteren"] & _TM,  # the other counters are the host's own
-            *(values["menvcfg"], pending << 1, status & _SSTATUS, values["mie"] & delegated),
-        )
-        self._issue_loading[alarm, hart.mode](*control, *held, _SPP)
 
     def _load_table(self) -> None:
         host, root = self.vm.host, self.shadow.satp(G_STAGE)
         if host.peek("hgatp") != root:
-            host.issue_all(_TABLE, root)
+            host.issue_all(TABLE, root)
             self._stale = True
         if self._stale:
-            host.issue_all(_FENCES)
+            host.issue_all(FENCES)
         self._stale = False
 
     late_steps: ClassVar[int] = 1
@@ -206,9 +152,13 @@ class HardwareAssisted(TrapAndEmulate):
     def deadline(self) -> int | None:
         """See `TrapAndEmulate.deadline`. An alarm of its kernel's own rings in VS mode, and nobody need look."""
         values = self.vm.virtual_hart.csr.values
-        own = self.direct and values["menvcfg"] & STCE and values["mideleg"] & _STI
+        own = self.direct and values["menvcfg"] & STCE and values["mideleg"] & STI
         self._due = self.vm.bus.deadline(self.vm.time) if own else super().deadline()
         return self._due
+
+    def heeds(self, pending: int) -> bool:
+        """See `TrapAndEmulate.heeds`: what is pending, the guest may enable unseen."""
+        return bool(pending) if self.direct else super().heeds(pending)
 
     # Exits
 
@@ -216,49 +166,61 @@ class HardwareAssisted(TrapAndEmulate):
         """See `TrapAndEmulate.save`: what a hypervisor reads back at each exit, and the mode of its own guests."""
         if not self.direct:
             return
-        mode, alarm = self._left_mode(), bool(self.vm.virtual_hart.csr.values["menvcfg"] & STCE)
-        htval, htinst, *found = self._issue_saving[alarm](0, _SPP, 0, 0)
+        htval, htinst, *_others = self._real.ask()
         self._fault = htval, htinst
-        self._settle(found, mode, self._exited_open())
+        self._real.save(self._left_mode(), self._exited_open())
 
     def settle(self) -> None:
         """See `TrapAndEmulate.settle`."""
         if self.vm.running and self.direct:
-            alarm = bool(self.vm.virtual_hart.csr.values["menvcfg"] & STCE)
-            found = [self.vm.host.hart.csr[name] for name in (*_held(alarm), *_OTHERS)]
-            self._settle(found, self._real_mode(), self.vm.hypervisor.in_control and self._exited_open())
-
-    def _settle(self, found: list[int], mode: Mode, exited: bool) -> None:
-        """The virtual hart as the real one has left it: what is held there, and `_OTHERS`."""
-        hart = self.vm.virtual_hart
-        values = hart.csr.values
-        before = hart.mode, values["mstatus"], values["satp"]
-        delegated, (*held, vsstatus, vsie, hvip) = values["mideleg"], found
-        values.update(zip(_HELD if values["menvcfg"] & STCE else _SILENT, held, strict=True))
-        values["mstatus"] = values["mstatus"] & ~_SSTATUS | vsstatus & _SSTATUS
-        values["mie"] = values["mie"] & ~(delegated & _SUPERVISORS) | vsie
-        raised = _SSI & delegated
-        values["mip"] = values["mip"] & ~raised | hvip >> 1 & raised
-        # Its own traps were none of the hypervisor's; but the exit itself, if an exception, is counted elsewhere.
-        traps = self.vm.host.unretired - exited
-        hart.unretired += traps - self._traps
-        self._traps = traps
-        hart.mode = mode
-        if before != (mode, values["mstatus"], values["satp"]):
-            hart.mmu.select()
+            exited = self.vm.hypervisor.in_control and self._exited_open()
+            self._real.settle(self._real_mode(), exited)
 
     def exit(self, cause: int, value: int) -> str:
         """See `TrapAndEmulate.exit`; most are for what the second stage has no entry for."""
         if cause not in _WANTED or not self.direct:
             return super().exit(cause, value)
         reason = self._unmapped(self._wanted(cause), self._gpa(value))
-        if reason == _DEVICE:
+        if reason == DEVICE:
             self._access_device(value)
         elif reason in _FILLS:
             self._fill(self._wanted(cause), self._gpa(value))
         else:
             self._interpret()
         return reason
+
+    def lean(self, cause: int, value: int, pc: int) -> Lean | None:
+        """See `TrapAndEmulate.lean`: what `htinst` tells is not fetched; and an entry of the second stage is made."""
+        if not self.direct:
+            return super().lean(cause, value, pc)
+        vm = self.vm
+        if cause not in _WANTED or not self._leans or pc == GATE or not vm.host.unseen:
+            return None
+        htval, htinst, vsstatus, _vsie, _hvip, vsatp, *_alarm = self._real.ask()
+        self._fault = htval, htinst
+        access, gpa = self._wanted(cause), self._gpa(value)
+        if vm.memory.holds(gpa):
+            found = self._lean_fill(access, gpa)
+        else:
+            found = self._lean_access((self._left_mode(), vsstatus, vsatp), access, value, gpa | value & 3)
+        self._real.kept = found is not None
+        return found
+
+    def _lean_access(self, seen: tuple[Mode, int, int], access: Access, value: int, gpa: int) -> Lean | None:
+        """An access to a device, by an instruction that `htinst` tells all of; A and D must be set on the way."""
+        told, bus = told_of(self._fault[1]), self.vm.bus
+        if told is None or bus.find(gpa) is None:
+            return None
+        if self.vm.virtual_hart.mmu.recall(seen, value, access, told.size) != gpa:
+            return None
+        return Lean(DEVICE, access, partial(told.access, bus, gpa, self.vm.host), told.length)
+
+    def _lean_fill(self, access: Access, gpa: int) -> Lean | None:
+        """An entry that nobody but the guest's own PMP has a say in."""
+        reason, found = self._unmapped(access, gpa), self._found(gpa)
+        if reason != _FILL or not found.rights & NEEDED[access]:
+            return None
+        return Lean(reason, access, partial(self._enter_page, access, gpa, found), 0)
 
     def reason(self, cause: int, value: int) -> str:
         """See `TrapAndEmulate.reason`."""
@@ -287,13 +249,13 @@ class HardwareAssisted(TrapAndEmulate):
         memory = self.vm.memory
         if not memory.holds(gpa):
             answers = access is not Access.FETCH and self.vm.bus.find(gpa) is not None
-            return _DEVICE if answers else "guest fault"
+            return DEVICE if answers else "guest fault"
         store = access is Access.STORE
         if (store and memory.is_watched(gpa)) or not self._found(gpa).whole:
             return "interpreted"
         if store and memory.is_shared(gpa):
             return "copy on write"
-        return "first write" if store and memory.is_unlogged(gpa) else "G-stage fill"
+        return "first write" if store and memory.is_unlogged(gpa) else _FILL
 
     def _found(self, gpa: int) -> Found:
         """What the guest's own PMP, if nothing else, lets its S and U modes do there."""
@@ -353,14 +315,17 @@ class HardwareAssisted(TrapAndEmulate):
 
     def _fill(self, access: Access, gpa: int) -> None:
         found = self._found(gpa)
-        if not found.rights or (access is Access.STORE and not found.rights & W):
+        if not found.rights & NEEDED[access]:
             self._interpret()  # the guest's own PMP forbids it
             return
+        self._enter_page(access, gpa, found)
+        self.unmoved = self.stays = self._rests()
+
+    def _enter_page(self, access: Access, gpa: int, found: Found) -> None:
         if access is Access.STORE:
             self.vm.memory.open(gpa)
         self.shadow.fill(G_STAGE, gpa & -PAGE, self._granted(found), str(access))
         self.vm.hidden_attempt()
-        self.unmoved = self.stays = self._rests()
 
     def entered(self, gva: int, found: Found, flags: Flags, access: str, *, before: bool) -> None:
         """See `vlab.hypervisor.shadow.Guest`."""
@@ -375,10 +340,10 @@ class HardwareAssisted(TrapAndEmulate):
     def set_aside(self) -> None:
         """See `TrapAndEmulate.set_aside`."""
         values = self.vm.host.hart.csr.values
-        values["hstatus"] &= ~_HSTATUS["SPV"]
-        values["mstatus"] &= ~_MSTATUS["SPP"]
+        values["hstatus"] &= ~HSTATUS["SPV"]
+        values["mstatus"] &= ~MSTATUS["SPP"]
         values["scounteren"] = 0
-        values["mie"] &= ~(_SUPERVISORS << 1)
+        values["mie"] &= ~(SUPERVISORS << 1)
 
     def translations_changed(self, reason: str, address: int | None) -> None:
         """See `TrapAndEmulate.translations_changed`: a fence that was emulated is still to be made."""
@@ -389,12 +354,12 @@ class HardwareAssisted(TrapAndEmulate):
 
     def state(self) -> dict[str, Any]:
         """See `TrapAndEmulate.state`."""
-        more = {"traps": self._traps, "fault": list(self._fault), "stale": self._stale}
+        more = {"traps": self._real.traps, "fault": list(self._fault), "stale": self._stale}
         return super().state() | more
 
     def restore(self, state: Checker) -> None:
         """See `TrapAndEmulate.restore`."""
         super().restore(state)
-        self._traps, self._stale = state.number("traps"), state.flag("stale")
+        self._real.traps, self._stale = state.number("traps"), state.flag("stale")
         htval, htinst = state.numbers("fault", 2)
         self._fault = htval, htinst

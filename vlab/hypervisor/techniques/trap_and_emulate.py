@@ -5,16 +5,20 @@ only its own computer may decide; then the hypervisor does, on the virtual hart,
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.events import Emulation, Injection, ShadowFill, ShadowFlush
 from vlab.hypervisor.frames import FramePool
 from vlab.hypervisor.policies import Lazy
 from vlab.hypervisor.shadow import ShadowTables, View
-from vlab.hypervisor.techniques.brief import Briefs
+from vlab.hypervisor.techniques.brief import Briefs, Lean
+from vlab.hypervisor.techniques.htinst import plain
 from vlab.language import _
 from vlab.machine import GATE, Resident, gate
+from vlab.machine.hart import MASK
 from vlab.machine.interrupts import tell_interrupts
+from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found, Key
 from vlab.machine.pmp import W
 from vlab.machine.snapshot import Checker
@@ -30,9 +34,12 @@ if TYPE_CHECKING:
 _ECALL, _SRET, _MRET = (ROWS[name].match for name in ("ecall", "sret", "mret"))
 _WANTED = {int(cause): access for access, cause in PAGE_FAULT.items()}
 PRIVILEGED = "privileged instruction"  # an exit for what only the guest's own computer may do
+DEVICE = "device access"
 _FILLS = ("shadow fill", "first write", "copy on write")  # exits that the guest knows nothing of
 AT_ENTRIES = ("prepare", "awake", "load", "satp", "deadline", "start", "save", "late_steps")
-_AT_EXITS = ("exit", "reason", "_deal_with", "_emulate", "mode")
+AT_EXITS = ("exit", "reason", "_deal_with", "_emulate", "mode")
+AT_DEVICES = ("_missing", "_interpret", "inject", "resolve", "view")
+_MOST_PAGES = 64
 _NOWHERE = View(Key(Mode.M, paged=True), 0)  # a table that stays empty: every instruction is interpreted
 
 
@@ -56,8 +63,12 @@ class TrapAndEmulate:
         self.unmoved = self.stays = False
         self.calm = False  # whether, when the guest was last entered, no interrupt waited to be enabled
         self._plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES)
-        plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES + _AT_EXITS) and not vm.quirks
+        plain = self._as_said_by(TrapAndEmulate, AT_ENTRIES + AT_EXITS) and not vm.quirks
         self.briefs = Briefs(vm.virtual_hart if plain else None)
+        self._leans = plain and self._as_said_by(TrapAndEmulate, AT_DEVICES)
+        self._devices: set[int] = (
+            set()
+        )  # guest-virtual pages at which devices were met: nothing hangs on it but speed
 
     def _as_said_by(self, technique: type["TrapAndEmulate"], names: Iterable[str]) -> bool:
         """Whether these members are the technique's own."""
@@ -118,7 +129,9 @@ class TrapAndEmulate:
             return "guest fault"
         if not vm.memory.holds(found.physical):
             answers = access is not Access.FETCH and vm.bus.find(found.physical) is not None
-            return "device access" if answers else "guest fault"
+            if answers:
+                self._met(gva)
+            return DEVICE if answers else "guest fault"
         if access is Access.STORE and self.shadow.emulates(found.physical):
             return "page-table write"
         watched = access is Access.STORE and vm.memory.is_watched(found.physical)
@@ -128,6 +141,38 @@ class TrapAndEmulate:
             return "copy on write"
         first = access is Access.STORE and vm.memory.is_unlogged(found.physical)
         return "first write" if first else "shadow fill"
+
+    def _met(self, gva: int) -> None:
+        if len(self._devices) >= _MOST_PAGES:
+            self._devices.clear()
+        self._devices.add(gva // PAGE)
+
+    def lean(self, cause: int, value: int, pc: int) -> Lean | None:
+        """What there is to an exit at `pc` that concerns nobody else: a plain access to a device.
+
+        None for all others, and where there is more to it, such as an A to be set on the way: then `exit` deals with
+        it. It looks, and changes nothing.
+        """
+        access, hart, vm = _WANTED.get(cause), self.vm.virtual_hart, self.vm
+        if not self._leans or access is None or value // PAGE not in self._devices or pc % PAGE > PAGE - 4:
+            return None
+        values, mmu = hart.csr.values, hart.mmu
+        if pc == GATE or hart.virtual or mmu.fetches is not mmu.data:
+            return None
+        seen = hart.mode, values["mstatus"], values["satp"]
+        code = mmu.recall(seen, pc, Access.FETCH, hart.parcel)
+        if code is None or not vm.memory.holds(code, 4):
+            return None
+        known = plain(hart.whole(pc, code))
+        if known is None or known[0].length < hart.parcel:
+            return None
+        told, base, distance = known
+        if vm.host.live_registers()[base] + distance & MASK != value:
+            return None
+        place = mmu.recall(seen, value, access, told.size)
+        if place is None or vm.memory.holds(place) or vm.bus.find(place) is None:
+            return None
+        return Lean(DEVICE, access, partial(told.access, vm.bus, place, vm.host), told.length)
 
     def exit(self, cause: int, value: int) -> str:
         """Deal with one exit: the real `scause` and `stval`. Returns the reason, by which it is counted."""
@@ -218,6 +263,13 @@ class TrapAndEmulate:
         """The guest's table that its accesses go by now: its `satp`."""
         return self.vm.hart.csr.values["satp"]
 
+    def roots(self) -> tuple[int, ...]:
+        """The tables that its accesses go by, now that it stands still: its own; or with V = 1, of both stages."""
+        hart = self.vm.virtual_hart
+        if not hart.virtual:
+            return (self.table(),)
+        return hart.csr.values["vsatp"], hart.csr.values["hgatp"]
+
     def resolve(self, gva: int, access: Access, *, touch: bool = True) -> Found:
         """The guest's own translation of an address; see `Mmu.resolve`."""
         return self.vm.hart.mmu.resolve(gva, access, touch=touch)
@@ -259,6 +311,10 @@ class TrapAndEmulate:
             self.inject(cause)
         return True
 
+    def heeds(self, pending: int) -> bool:
+        """Whether the guest, as it runs now, may have to do with one of these interrupts before it exits again."""
+        return bool(pending & self.vm.virtual_hart.csr.values["mie"])
+
     def is_calm(self) -> bool:
         """Whether no interrupt waits to be enabled, as things are now."""
         csr = self.vm.virtual_hart.csr
@@ -288,8 +344,8 @@ class TrapAndEmulate:
             return _NOWHERE  # MPRV: fetches and data see one address differently; no single table can
         key = hart.mmu.fetches.key
         if key.virtual:
-            values = hart.csr.values
-            return View(key, values["vsatp"] if key.paged else 0, values["hgatp"] if key.nested else 0)
+            root, host = self.roots()
+            return View(key, root if key.paged else 0, host if key.nested else 0)
         return View(key, self.table() if key.paged else 0)
 
     @property

@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from vlab.files import replacing
+from vlab.files import replacing, resolved
 from vlab.language import VlabError, _
 
 SECTOR, BLOCK = 512, 4096  # bytes
@@ -30,7 +30,7 @@ class RawFile:
 
     def __init__(self, path: str | PathLike[str]):
         with told(path):
-            self.path = Path(path).resolve()
+            self.path = resolved(path)
             if not self.path.is_file():
                 raise VlabError(
                     _("This isn't a file.") if self.path.exists() else _("There is no such file."),
@@ -142,8 +142,8 @@ def write_blocks(file: BinaryIO, size: int, blocks: Iterable[tuple[int, bytes]])
 
 
 def place_for(path: str | PathLike[str]) -> Path:
-    """Where a file of this name is to be written: not in the place of a device or a folder."""
-    place = Path(path).resolve()
+    """Where a file of this name is to be written: not in the place of a device or a folder. OSError: see `resolved`."""
+    place = resolved(path)
     if place.exists() and not place.is_file():
         raise VlabError(_("This isn't a file."), where=str(path), mend=_("Take another name."))
     return place

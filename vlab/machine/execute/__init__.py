@@ -1,11 +1,15 @@
-"""The engines that run instructions: one meaning, from the one table, several ways to execute it."""
+"""The engines that run instructions: one meaning, from the one table, several ways to execute it.
+
+`interpreter` is the reference. `lowering` makes its operations, Python closures, from the meanings; `expressions`
+writes what stands in them. `native` gives the same answers as machine code, where llvmlite is installed.
+"""
 
 import os
 import warnings
 from functools import cache
 from importlib.util import find_spec
 
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 
 PACES = {"native": 64, "interpreter": 1}  # of each engine: instructions while the interpreter runs one, about
 _VARIABLE = "VLAB_ENGINE"
@@ -21,10 +25,7 @@ def chosen_engine(wanted: object = None) -> str:
     """
     name = os.environ.get(_VARIABLE) or None if wanted is None else wanted
     if name is not None and (not isinstance(name, str) or name not in PACES):
-        raise VlabError(
-            _("There is no engine {name!r}.").format(name=str(name)[:40]),
-            mend=_("There are: {known}.").format(known=", ".join(PACES)),
-        )
+        raise unknown(_("There is no engine {name!r}.").format(name=str(name)[:40]), name, PACES)
     if name == "interpreter":
         return name
     lack = lacking()

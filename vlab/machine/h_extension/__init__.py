@@ -4,8 +4,7 @@ A hart gets a virtualization mode, V. With V = 1 it is in VS or VU mode: a guest
 registers stand in for the supervisor's, and every address is translated twice.
 """
 
-from vlab.language import _
-from vlab.riscv.csrs import unknown
+from vlab.language import _, unknown
 from vlab.riscv.table import NAMED, OPTIONAL
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vlab.machine.csrfile import ALL_ONES, COUNTERS, FOR_EVER, LONGEST_SLEEP, STCE, CsrFile
+from vlab.machine.csrfile import ADUE, ALL_ONES, COUNTERS, FOR_EVER, LONGEST_SLEEP, STCE, CsrFile
 from vlab.machine.quirks import SilentCsrFile
 from vlab.riscv import Cause, Mode, Trap
 from vlab.riscv.csrs import H_REGISTERS, Csr
@@ -90,8 +90,8 @@ class HypervisorCsrFile(CsrFile):
             case "vsie":
                 return (values["mie"] & values["hideleg"]) >> 1
             case "henvcfg":
-                # Its STCE is read-only 0 under a clear one in menvcfg (Sstc).
-                return values["henvcfg"] & ~(STCE & ~values["menvcfg"])
+                # Its STCE and ADUE are read-only 0 under clear ones in menvcfg (Sstc, Svadu).
+                return values["henvcfg"] & ~((STCE | ADUE) & ~values["menvcfg"])
         return super().read(csr)
 
     def by_table(self, csr: Csr) -> bool:
@@ -107,7 +107,7 @@ class HypervisorCsrFile(CsrFile):
                 writable = self.values["hideleg"] & csr.writable << 1
                 return old & ~writable | value << 1 & writable
             case "henvcfg":
-                return csr.legalize(old, value & ~(STCE & ~self.values["menvcfg"]))
+                return csr.legalize(old, value & ~((STCE | ADUE) & ~self.values["menvcfg"]))
         return super().legal(csr, old, value)
 
     # Interrupts and alarms
@@ -120,20 +120,26 @@ class HypervisorCsrFile(CsrFile):
 
     def pending(self) -> int:
         """See `CsrFile.pending`; the alarm of `vstimecmp` asserts VSTIP (Sstc)."""
-        values, pending = self.values, super().pending()
-        alarmed = values["menvcfg"] & values["henvcfg"] & STCE and self.guest_time >= values["vstimecmp"]
-        return pending | VSTIP if alarmed else pending
+        return super().pending() | self.alarm()[0]
 
     def deadline(self) -> int | None:
         """See `CsrFile.deadline`. A guest's time may run over, and then its alarm is silent again."""
-        values, deadline = self.values, super().deadline()
-        if not values["menvcfg"] & values["henvcfg"] & STCE:
-            return deadline
-        now, alarm = self.guest_time, values["vstimecmp"]
-        change = self._hart.computer.time + (alarm if now < alarm else ALL_ONES + 1) - now
-        if change >= (LONGEST_SLEEP if self._hart.waiting else FOR_EVER):
+        deadline, (_rings, change) = super().deadline(), self.alarm()
+        if change is None:
             return deadline
         return change if deadline is None else min(change, deadline)
+
+    def alarm(self) -> tuple[int, int | None]:
+        """VSTIP if the alarm of `vstimecmp` rings now, and at which time that changes by itself, as in `deadline`."""
+        values = self.values
+        if not values["menvcfg"] & values["henvcfg"] & STCE:
+            return 0, None
+        computer, alarm = self._hart.computer, values["vstimecmp"]
+        time = computer.time
+        now = computer.clint.mtime_at(time) + values["htimedelta"] & ALL_ONES
+        change = time + (alarm if now < alarm else ALL_ONES + 1) - now
+        never = LONGEST_SLEEP if self._hart.waiting else FOR_EVER
+        return VSTIP if now >= alarm else 0, None if change >= never else change
 
 
 class SilentHypervisorCsrFile(SilentCsrFile, HypervisorCsrFile):

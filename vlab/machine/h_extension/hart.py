@@ -22,10 +22,6 @@ _HSTATUS = {part.name: part.mask for part in H_REGISTERS.by_name["hstatus"].fiel
 _MPV, _M_GVA = _STATUS["MPV"], _STATUS["GVA"]
 _SPV, _SPVP, _H_GVA = _HSTATUS["SPV"], _HSTATUS["SPVP"], _HSTATUS["GVA"]
 _VS = STACKS[Mode.S]._replace(status="vsstatus", epc="vsepc", cause="vscause", tval="vstval", tvec="vstvec")
-_PRIORITY = (
-    *(Interrupt.MEI, Interrupt.MSI, Interrupt.MTI, Interrupt.SEI, Interrupt.SSI, Interrupt.STI),
-    *(GuestInterrupt.VSEI, GuestInterrupt.VSSI, GuestInterrupt.VSTI),
-)
 # Whose xtval is the address of a load or store, and whose is that of an instruction.
 _OF_DATA = frozenset(int(cause) for cause in Cause if cause.name.startswith(("LOAD", "STORE")))
 _OF_CODE = frozenset(int(cause) for cause in Cause if cause.name.startswith(("INSTRUCTION", "BREAKPOINT")))
@@ -36,6 +32,10 @@ class HypervisorHart(Hart):
     """A hart with HS, VS and VU modes. Sections are those of the chapter "H"."""
 
     interrupts: ClassVar[tuple[int, ...]] = tuple(sorted((*Interrupt, *GuestInterrupt)))
+    priority: ClassVar[tuple[int, ...]] = (
+        *Hart.priority,
+        *(GuestInterrupt.VSEI, GuestInterrupt.VSSI, GuestInterrupt.VSTI),
+    )
     csr: HypervisorCsrFile
     mmu: TwoStageMmu
 
@@ -52,14 +52,9 @@ class HypervisorHart(Hart):
 
     # Traps: where they go, and the way back
 
-    def interrupt(self) -> int | None:
-        """See `Hart.interrupt`: those for M, then for HS mode, then, as the guest knows them, for VS mode."""
+    def _ready(self, pending: int) -> int:
+        """See `Hart._ready`: those for M, or else for HS mode, or else, as the guest knows them, for VS mode."""
         values = self.csr.values
-        if not values["mie"]:
-            return None
-        pending = self.csr.pending() & values["mie"]
-        if not pending:
-            return None
         mode, virtual, status = self.mode, self.virtual, values["mstatus"]
         ready, lent = 0, values["hideleg"]
         if mode < Mode.M or status & _STATUS["MIE"]:
@@ -68,7 +63,7 @@ class HypervisorHart(Hart):
             ready = pending & values["mideleg"] & ~lent
         if not ready and virtual and (mode == Mode.U or values["vsstatus"] & _VS.enabled):
             ready = pending & values["mideleg"] & lent
-        return next((INTERRUPT_BIT | code for code in _PRIORITY if ready >> code & 1), None)
+        return ready
 
     def trap(
         self,

@@ -72,12 +72,12 @@ class TwoStageMmu(Mmu):
             "mode": key.mode,
             "sum": key.sum,
             "mxr": key.mxr,
-            "hardware_ad": self.hardware_ad,
+            "hardware_ad": self._sets_ad("menvcfg", "henvcfg") if key.paged else self._sets_ad("menvcfg"),
         }
         if key.paged:
             seen["scheme"] = SCHEMES[values["vsatp"] >> 60]
         if key.paged and key.nested:
-            seen |= {"host": Host(SV39X4, host_root, key.host_mxr), "host_ad": self.hardware_ad}
+            seen |= {"host": Host(SV39X4, host_root, key.host_mxr), "host_ad": self._sets_ad("menvcfg")}
             return walk_two_stages(load, root, address, access, **seen)
         if key.paged:
             return walk(load, root, address, access, stage=VS_STAGE, **seen)

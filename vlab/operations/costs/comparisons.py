@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from vlab.display import Drawn
 from vlab.hypervisor.policies import POLICIES
-from vlab.language import _, grouped
+from vlab.language import _, grouped, named
 from vlab.operations.costs.measuring import Workload, measure, workload_of
 from vlab.operations.costs.model import Model, paging_model, processors_model, techniques_model
 from vlab.operations.costs.parameters import ParameterSet, parameter_set
 from vlab.operations.costs.quantities import Measured, Modelled
 from vlab.paging import GuestRam, PageTable, Scheme, Walk, scheme_of
-from vlab.paging.schemes import named
 
 SHADOWS = ("traced", "lazy")
 _PAIRS = ("Sv32", "Sv39", "Sv48", "Sv57")  # each over its own G-stage: 2, 3, 4 and 5 levels

@@ -14,13 +14,12 @@ from vlab import guests
 from vlab.events import CsrWrite, DeviceAccess, Event, Exit, ShadowFill, TlbFill, TlbFlush, Trap
 from vlab.hypervisor import Hypervisor
 from vlab.hypervisor.policies import POLICIES
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, named
 from vlab.machine import Computer, Machine, Stop, parse_size
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Key
 from vlab.operations.costs.quantities import Measured
 from vlab.paging import G_STAGE, SV39X4, Host, Memory, PageTable, Walk, walk, walk_two_stages
-from vlab.paging.schemes import named
 from vlab.riscv import Access, Cause, Mode, Program, decode
 from vlab.riscv.csrs import CSRS
 

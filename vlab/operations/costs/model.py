@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vlab.language import _
+from vlab.language import _, named
 from vlab.operations.costs.parameters import ParameterSet, parameter_set
 from vlab.operations.costs.quantities import Measured, Modelled
-from vlab.paging.schemes import named
 
 Prices = Mapping[str, str]  # by what is counted: the parameter that is its price
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vlab.display import Drawn
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, named
 from vlab.operations.costs.published import Fact, fact
-from vlab.paging.schemes import named
 
 Table = Mapping[str, Mapping[str, float]]
 

@@ -5,8 +5,7 @@ from functools import cache
 from typing import NamedTuple
 
 from vlab.files import folder
-from vlab.language import _
-from vlab.paging.schemes import named
+from vlab.language import _, named
 
 
 class Fact(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlab.display import Bundle
 from vlab.hypervisor.chain import Chain
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, unknown
 from vlab.machine import Computer
 from vlab.paging import PageTable, Walk, access_of
 from vlab.riscv import Access, Mode
@@ -200,10 +200,8 @@ class Explorer:
         for mode in self.modes:
             if wanted in (mode, mode.name):
                 return mode
-        raise VlabError(
-            _("There is no mode {mode!r} here.").format(mode=str(wanted)),
-            mend=_("Choose one of: {names}.").format(names=", ".join(mode.name for mode in self.modes)),
-        )
+        what = _("There is no mode {mode!r} here.").format(mode=str(wanted))
+        raise unknown(what, wanted, (mode.name for mode in self.modes))
 
     def _number(self, words: str) -> int:
         """The number that a typed address stands for."""

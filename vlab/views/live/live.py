@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vlab.display import Bundle
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 from vlab.views.drawing.grammar import live_sheet
 
 _HERE = Path(__file__).parent
@@ -15,10 +15,7 @@ SIZES = ("normal", "lecture")
 def size_of(size: str) -> str:
     """The size in which a live view begins. Raises VlabError for one that there isn't."""
     if size not in SIZES:
-        raise VlabError(
-            _("There is no size {size!r}.").format(size=size),
-            mend=_("Choose one of: {names}.").format(names=", ".join(SIZES)),
-        )
+        raise unknown(_("There is no size {size!r}.").format(size=size), size, SIZES)
     return size
 
 

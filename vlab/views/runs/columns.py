@@ -14,15 +14,14 @@ from typing import Any, NamedTuple
 from vlab import events as ev
 from vlab.display import one_line
 from vlab.events import Event, EventId, Recording, kind_title
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 from vlab.riscv.privilege import cause_key, cause_title
 from vlab.views.runs.lanes import Runners, path_name
 from vlab.views.terms import term
 
 _MOST_CAUSES = 200  # with names of their own; a hostile run may have more
-_MOVES = frozenset(
-    {ev.Trap, ev.Injection, ev.Return, ev.Exit, ev.Entry, ev.Routing}
-)  # they change who has the hart
+# They change who has the hart.
+_MOVES = frozenset({ev.Trap, ev.Injection, ev.Return, ev.Exit, ev.Entry, ev.Routing})
 _OPENS = frozenset({ev.Trap, ev.Injection, ev.Exit})  # other events may follow from them
 
 
@@ -225,6 +224,5 @@ def find_option(options: list[Option], wanted: str) -> int:
     for place, option in enumerate(options):
         if option.numbers and wanted in option.words:
             return place
-    names = ", ".join(option.words[0] for option in options[1:]) or _("none")
     what = _("The run has no {wanted!r}.").format(wanted=wanted)
-    raise VlabError(what, mend=_("Choose one of: {names}.").format(names=names))
+    raise unknown(what, wanted, (option.words[0] for option in options[1:]))

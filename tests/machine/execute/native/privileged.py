@@ -5,9 +5,10 @@
 
 import random
 import sys
+from collections import Counter
 from itertools import product
 
-from vlab.events import Event
+from vlab.events import Event, Trap
 from vlab.machine import Machine
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.mmu import Key
@@ -25,7 +26,7 @@ LEAVES = [0xCF, 0xDF, 0xCF, 0xDF, 0xCF, 0xDF, 0x0F, 0x1F, 0x4F, 0x5F, 0x43, 0x4B
 HOST_LEAVES = [0xDF] * 12 + [0x5F, 0x1F, 0xDB, 0xD7, 0xCF, 0xD9]
 TABLES = [RAM_BASE + page * PAGE for page in (24, 25, 26, 28)]
 PLACES = [RAM_BASE + page * PAGE for page in range(CODE)] + [page * PAGE for page in range(10)]
-PLACES += [*TABLES, PAGE * 1024, ONES + 1 - PAGE, 0x1000_0000, 0x0200_0000]
+PLACES += [*TABLES, PAGE * 1024, ONES + 1 - PAGE, 0x1000_0000, 0x0200_0000, 1 << 56, RAM_BASE + FRAMES * PAGE]
 NUMBERS = [csr.number for csr in ALL_CSRS.values() if not csr.name.startswith(("mhpm", "hpm", "pmp"))]
 NUMBERS += [0xC03, 0xB03, 0x3B0, 0x5C0]  # counters that are always zero, a pmp register, and none at all
 SYSTEM = [row for row in ROWS.values() if row.extension in ("Zicsr", "H") or row.match & 0x7F == 0x73]
@@ -71,7 +72,10 @@ def tables(luck: random.Random) -> dict[int, int]:
     entries |= {MIDDLE: LOW >> 2 | 1, MIDDLE + 16: LOW >> 2 | 1}
     entries |= {ROOT + 16: first << 10 | luck.choice([0xCF, 0xCF, 0xDF, 0xEF, 0])}
     for index in [*range(10), 511]:
-        entries[LOW + 8 * index] = first + luck.randrange(CODE) << 10 | luck.choice(LEAVES)
+        frame = (
+            first + luck.randrange(CODE) if luck.random() < 0.9 else luck.choice(PLACES) // PAGE % (1 << 44)
+        )
+        entries[LOW + 8 * index] = frame << 10 | luck.choice(LEAVES)
     if luck.random() < 0.3:
         entries[luck.choice([ROOT, ROOT + 16, MIDDLE, LOW, LOW + 8])] = luck.getrandbits(64)
     entries |= {HOST_ROOT + 16: HOST_MIDDLE >> 2 | 1, HOST_MIDDLE: HOST_LOW >> 2 | 1}
@@ -89,7 +93,7 @@ def csrs(luck: random.Random) -> dict[str, int]:
     status |= luck.choice([0, 1 << 11, 3 << 11, 1 << 8, 1 << 39 | 1 << 11])
     few = luck.choice([0, 7, luck.randrange(8)])
     return {
-        "menvcfg": luck.choice([0, 1 << 63]), "henvcfg": luck.choice([0, 1 << 63]),
+        "menvcfg": luck.choice([0, 1 << 63, 1 << 61, 5 << 61]), "henvcfg": luck.choice([0, 1 << 63, 1 << 61, 5 << 61]),
         "mtvec": HANDLERS, "stvec": HANDLERS + 256, "vstvec": HANDLERS + 512,
         "mepc": place(luck), "sepc": place(luck), "vsepc": place(luck),
         "mstatus": luck.choice([status, status, luck.getrandbits(64)]),
@@ -98,7 +102,8 @@ def csrs(luck: random.Random) -> dict[str, int]:
         "mideleg": luck.choice([0, 0x222, ONES]), "hideleg": luck.choice([0, ONES]),
         "mcounteren": luck.choice([7, few]), "scounteren": luck.choice([0, 7]), "hcounteren": luck.choice([7, few]),
         "htimedelta": luck.choice([0, luck.getrandbits(64)]),
-        "pmpaddr0": ONES, "pmpcfg0": luck.choice([0x1F, 0x1F, 0x1F, 0x1F, 0x1B, 0x0F0F]),
+        "pmpaddr0": luck.choice([ONES, ONES, ONES, (RAM_BASE + luck.randrange(CODE * PAGE)) >> 2]), "pmpaddr1": ONES,
+        "pmpcfg0": luck.choice([0x1F, 0x1F, 0x1F, 0x1F1F, 0x1F0F, 0x1F08, 0x1F89, 0x1B, 0x0F0F]),
         "hstatus": luck.choice([luck.getrandbits(64), 0, 1 << 7, 1 << 20, 1 << 22, 1 << 7 | 1 << 8]),
         "hgatp": luck.choice([make_satp(HOST_ROOT), 0]), "vsatp": luck.choice([make_satp(ROOT), 0]),
         "vsstatus": luck.choice([0, 1 << 18, 1 << 19, 3 << 18, 2, 0x100, 0x122]),
@@ -122,7 +127,7 @@ def built(engine: str, seed: int) -> Machine:
     """The same machine for an engine each."""
     luck = random.Random(seed)
     assisted, compressed = luck.random() < 0.8, luck.random() < 0.5
-    extensions = "C" * compressed + "H" * assisted + luck.choice(["", "", "_sv48", "_svade"])
+    extensions = "C" * compressed + "H" * assisted + luck.choice(["", "", "_sv48", "_svade", "_svadu"])
     quirks = ("silent-sstatus",) if luck.random() < 0.1 else ()
     program = Program(((RAM_BASE, b"\0"),), RAM_BASE)
     machine = Machine(program, memory=FRAMES * PAGE, extensions=extensions, quirks=quirks, engine=engine)
@@ -154,10 +159,26 @@ def built(engine: str, seed: int) -> Machine:
     return machine
 
 
+def traps_of(events: list[Event]) -> dict[int, int]:
+    """How many traps of each cause were heard of."""
+    return dict(Counter(event.cause for event in events if isinstance(event, Trap)))
+
+
+def written(machine: Machine, luck: random.Random) -> list[tuple[int, int, int]]:
+    """What will be told of some watched words: where, what, and when."""
+    told = list[tuple[int, int, int]]()
+    for _word in range(luck.choice([0, 0, 0, 1, 3, 300])):
+        page = luck.choice([luck.randrange(CODE), luck.randrange(24, FRAMES)])
+        word = RAM_BASE + page * PAGE + 8 * luck.randrange(PAGE // 8)
+        watch = luck.choice([machine.ram.watch, machine.ram.watch, machine.ram.watch_loads])
+        watch(word, lambda at, value: told.append((at, value, machine.time)))
+    return told
+
+
 def differ(seed: int) -> str:
     """Run a machine on both engines, with some stops; what they are where they differ, else nothing.
 
-    Now and then somebody waits for something, or listens.
+    Now and then somebody waits for something, listens, or watches words of memory.
     """
     machines = built("native", seed), built("interpreter", seed)
     luck = random.Random(~seed)
@@ -166,14 +187,24 @@ def differ(seed: int) -> str:
     for machine, events in zip(machines, heard, strict=True):
         if listened:
             machine.events.listen(events.append, patient=seed % 4 > 0)
+    told = [written(machine, random.Random(seed)) for machine in machines]
     for _stop in range(luck.choice([1, 2, 3, 6])):
         steps = luck.choice([luck.randrange(1, 60), luck.randrange(1, 400)])
         ends = [
             machine.run(steps, each=False, until=(lambda: False) if asked else None) for machine in machines
         ]
-        for one, other in product(machines, machines[:1]):
-            if one.snapshot() != other.snapshot() or len(set(ends)) > 1 or heard[0] != heard[1]:
-                return f"{seed}: {machines}"
+        one, other = machines
+        counts = one.events.traps.of(0), other.events.traps.of(0), *map(traps_of, heard)
+        counted = counts[0] == counts[1] and (not listened or counts[2:] == counts[:2])
+        if (
+            one.snapshot() != other.snapshot()
+            or len(set(ends)) > 1
+            or heard[0] != heard[1]
+            or told[0] != told[1]
+        ):
+            return f"{seed}: {machines}"
+        if not counted:
+            return f"{seed}: {machines}"
     return ""
 
 

@@ -47,16 +47,16 @@ def decoded(content, extensions):
 def expected(word, offset, extensions, csrs):
     """The same for one instruction, `left` left out; "last" handlers without that."""
     found = decode(word)
-    leaving = ("leave", 0)
+    leaving, illegal = ("leave", 0), ("illegal", 0)
     if found is None or (found.row.extension in ("C", "H") and found.row.extension not in extensions):
-        return leaving
+        return illegal
     row = ROWS[found.row.base]
     imm, name = found["imm"] or found["shamt"], row.name + (".2" if found.row.size == 2 else "")
     if not native(row):
         return leaving
     if "csr" in row.operands:
         if found["csr"] not in csrs:
-            return leaving
+            return illegal
         imm = csrs[found["csr"]]
     if jumps_near(row) and imm:
         if imm % (2 if "C" in extensions else 4):

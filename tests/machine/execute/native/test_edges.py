@@ -91,3 +91,21 @@ def test_protected_memory_whose_regions_end_inside_a_page(edge):
             machine.hart.mode, machine.hart.x[10] = where, data + offset
             machine.hart.mmu.select()
         assert alike(machines), (where, hex(offset), hex(config), ends)
+
+
+@pytest.mark.parametrize("extensions", ["", "C"])
+@pytest.mark.parametrize(
+    "pc", [RAM_BASE + 1, RAM_BASE + 3, RAM_BASE + PAGE - 1, RAM_BASE + 0xFFFF, (1 << 64) - 1]
+)
+def test_an_odd_pc_that_somebody_has_set_by_hand(pc, extensions):
+    """No jump leads there; where one was put there all the same, it stands where it was put."""
+    image = Program(
+        ((RAM_BASE, assemble("1: addi a0, a0, 1\n addi a1, a1, 2\n j 1b").segments[0][1]),), RAM_BASE
+    )
+    machines = [
+        Machine(image, memory="64K", extensions=extensions, engine=engine)
+        for engine in ("native", "interpreter")
+    ]
+    for machine in machines:
+        machine.hart.pc = pc
+    assert alike(machines)

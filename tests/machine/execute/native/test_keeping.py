@@ -91,6 +91,20 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_what_it_points_to_stays(p
     assert (elsewhere.read_bytes(), elsewhere.stat().st_mode & 0o777) == (b"another's", 0o644)
 
 
+def test_the_oldest_files_go(place):
+    """A cache that nobody looks at doesn't grow with each version of vlab."""
+    for number in range(50):
+        other = place.with_name(f"{number:02}.o")
+        other.write_bytes(b"")
+        os.utime(other, (number, number))
+    place.with_name("linux").write_bytes(b"")
+    os.utime(place, (10**10, 10**10))  # a clock that was wrong then
+    keep("two", CODE)
+    assert kept("one") == kept("two") == CODE
+    left = sorted(path.name for path in place.parent.iterdir())
+    assert left == [*(f"{number}.o" for number in range(20, 50)), "linux", "one.o", "two.o"]
+
+
 def test_a_host_that_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (tmp_path / "file").touch()

@@ -59,6 +59,17 @@ def test_many_machines_end_up_the_same():
     assert not list(filter(None, map(differ, range(150))))
 
 
+@pytest.mark.parametrize("where", NAMED)
+def test_who_may_wait(where):
+    machines = both("wfi" + REST, memory="64K")
+    for status, hstatus in product((0, MSTATUS["TW"]), (0, HSTATUS["VTW"])):
+        for machine in machines:
+            write(machine, **OPEN, mtvec=RAM_BASE + 16, mstatus=status, hstatus=hstatus)
+            go(machine, where)
+            machine.hart.pc = RAM_BASE
+        alike(machines, 20)
+
+
 @pytest.mark.parametrize(
     "name", [csr.name for csr in H_REGISTERS if not csr.name.startswith(("mhpm", "hpm", "pmp"))]
 )
@@ -211,6 +222,30 @@ def test_a_guests_own_traps_are_native(steps, own, hosts, marks):
     machine = alike(machines, 1000, 333, 20_001)
     assert machine.hart.unretired > 1500
     assert len(steps) < 100
+
+
+@pytest.mark.parametrize(("where", "to"), [("M", "m"), ("U", "m"), ("U", "s"), ("VU", "s"), ("VU", "vs")])
+def test_an_exception_goes_to_the_base_of_vectored_handlers(where, to):
+    before = 100
+    machines = both("nop\n" * before + "ecall")
+    for machine in machines:
+        write(machine, **OPEN, medeleg=-(to != "m"), hedeleg=-(to == "vs"), **{f"{to}tvec": HANDLER | 1})
+        contexts(machine)
+        go(go(machine, "HS"), where)
+    assert alike(machines, before + 1).hart.pc == HANDLER
+
+
+@pytest.mark.parametrize("before", [0, HSTATUS["SPVP"]])
+@pytest.mark.parametrize(("where", "after"), [("VU", 0), ("VS", HSTATUS["SPVP"]), ("U", None)])
+def test_a_guests_mode_is_told_in_spvp_and_what_was_told_stays_for_others(where, after, before):
+    count = 100
+    machines = both("nop\n" * count + "ecall")
+    for machine in machines:
+        write(machine, **OPEN, medeleg=-1, stvec=HANDLER, hstatus=before)
+        go(go(machine, "HS"), where)
+    hart = alike(machines, count + 1).hart
+    assert hart.pc == HANDLER
+    assert hart.csr["hstatus"] & HSTATUS["SPVP"] == (before if after is None else after)
 
 
 @pytest.mark.parametrize("level", ["s", "m"])

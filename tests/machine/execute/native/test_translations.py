@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from vlab.machine import Machine
+from vlab.machine.csrfile import ADUE
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.paging import SV39, SV48, make_satp
 from vlab.riscv import CSRS, Mode, Program, assemble
@@ -130,9 +131,10 @@ def three(pair, address=TARGET, orders=("load store fetch load", "fetch store lo
     return True
 
 
-@pytest.mark.parametrize("extensions", ["", "_svade"])
+@pytest.mark.parametrize("extensions", ["", "_svade", "_svadu", "_svade_svadu"])
 @pytest.mark.parametrize("mode", [Mode.U, Mode.S])
 def test_flags(extensions, mode):
+    """Svadu's bit is as at reset: set, but with Svade too."""
     pair = Pair(extensions)
     for flags, status in product(range(256), (0, SUM, MXR, SUM | MXR)):
         pair.set(guest_tables(mode, flags), mode, satp=make_satp(frame(ROOT) * PAGE), mstatus=status)
@@ -147,6 +149,16 @@ def test_flags_of_two_stages(mode):
         pair.set(guest_tables(mode, flags) | host_tables(host_flags), mode, True, vsstatus=status, mstatus=host,
                  vsatp=make_satp(frame(ROOT) * PAGE), hgatp=make_satp(frame(HOST_ROOT) * PAGE))  # fmt: skip
         assert three(pair), (hex(host_flags), hex(flags), hex(status), hex(host))
+
+
+@pytest.mark.parametrize(("above", "own"), [(0, 0), (ADUE, 0), (ADUE, ADUE)])
+@pytest.mark.parametrize("mode", [Mode.U, Mode.S])
+def test_flags_of_two_stages_each_with_a_bit_that_says_who_sets_a_and_d(mode, above, own):
+    pair = Pair("H_svadu")
+    for host_flags, flags in product((0xDF, 0x9F, 0x5F, 0x1F), repeat=2):
+        pair.set(guest_tables(mode, flags) | host_tables(host_flags), mode, True, menvcfg=above, henvcfg=own,
+                 vsatp=make_satp(frame(ROOT) * PAGE), hgatp=make_satp(frame(HOST_ROOT) * PAGE))  # fmt: skip
+        assert three(pair), (hex(host_flags), hex(flags))
 
 
 @pytest.mark.parametrize("mode", [Mode.U, Mode.S])

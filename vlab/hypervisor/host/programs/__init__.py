@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from vlab.language import VlabError, _
+from vlab.language import _, unknown
 from vlab.riscv import Program, assemble_files
 
 BASE = 0x1_0000  # virtual: where a program begins
@@ -25,10 +25,7 @@ def names() -> tuple[str, ...]:
 def source(name: str) -> str:
     """The source of a program; VlabError if there is none of that name."""
     if name not in names():
-        raise VlabError(
-            _("There is no program {name!r} for a host.").format(name=name),
-            mend=_("There are: {known}.").format(known=", ".join(names())),
-        )
+        raise unknown(_("There is no program {name!r} for a host.").format(name=name), name, names())
     return (_HERE / f"{name}.s").read_text(encoding="utf-8")
 
 

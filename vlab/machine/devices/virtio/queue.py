@@ -71,10 +71,6 @@ class Chain:
         self.written = max(start, end)
         return at
 
-    def skip(self, size: int) -> None:
-        """Leave bytes as they are, so that what is written next comes after them; they count as written."""
-        self.written = min(self.writable, self.written + size)
-
 
 class Queue:
     """One virtqueue of a device. Its fields are what the driver has set up, and the device's place in it."""

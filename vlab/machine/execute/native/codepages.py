@@ -15,7 +15,7 @@ from vlab.machine.execute.native.layout import (
     SLOT,
 )
 from vlab.machine.execute.native.slots import decoder_table
-from vlab.machine.memory import ASK, OPEN_DATA, PAGE, Memory
+from vlab.machine.memory import OPEN_DATA, OPEN_WATCHED, PAGE, Memory
 
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
@@ -58,8 +58,8 @@ class CodePages:
         self._empty = memoryview(empty).cast("Q")
         self.fields = {
             "codes": address_of(codes), "decoder": address_of(self._decoder), "stops": address_of(self._stopping),
-            "undecoded": self._undecoded, "leaving": handlers["leave"], "across": handlers["across"],
-            "beyond": handlers["beyond"], "lone": self._start + MOST_PAGES * CODE_PAGE,
+            "undecoded": self._undecoded, "leaving": handlers["leave"], "illegal": handlers["illegal"],
+            "across": handlers["across"], "beyond": handlers["beyond"], "lone": self._start + MOST_PAGES * CODE_PAGE,
         }  # fmt: skip
 
     def hold(self, page: int) -> None:
@@ -121,7 +121,7 @@ class CodePages:
         if not self._slots[number * CODE_PAGE // 8 + _HELD]:
             self._release(number)
             return False
-        self._memory.open[page] = ASK if self._memory.is_watched(address) else OPEN_DATA
+        self._memory.open[page] = OPEN_WATCHED if self._memory.is_watched(address) else OPEN_DATA
         return True
 
     def _drop(self, number: int, offset: int) -> bool:

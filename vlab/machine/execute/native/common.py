@@ -20,7 +20,7 @@ from vlab.machine.execute.native.layout import (
 from vlab.machine.execute.native.routines import YES
 from vlab.machine.execute.native.text import Text, routine
 from vlab.machine.pmp import X
-from vlab.riscv import Mode
+from vlab.riscv import Cause, Mode
 
 HEAD = """
 attributes #0 = { nounwind }
@@ -45,6 +45,8 @@ def common() -> str:
             _stop("over", LIMIT),
             _stop("leave", LEAVE),
             _stop("outside", DEVICE),
+            _raising("illegal", "unknown"),
+            _raising("misaligned", "trap", str(int(Cause.INSTRUCTION_MISALIGNED)), "value"),
             _undecoded(),
             _across(),
             _beyond(),
@@ -174,6 +176,25 @@ def _refused() -> str:
     text.place(leaving)
     tail(text, "@leave", "%slot")
     return text.function(f"define internal tailcc void @refused({PARAMETERS}) #1")
+
+
+def _raising(name: str, called: str, *given: str) -> str:
+    """An instruction that traps whatever happens: by a routine, to which numbers and fields are given; or Python's."""
+    text = Text()
+    pc = _pc(text)
+    line = text.value(f"add i64 %count, {text.load(text.pointer('%slot', LEFT), 16)}")
+    count = text.value(f"sub i64 {line}, 1")
+    text.store(_field(text, "count"), 64, count)
+    fields = [one if one.isdecimal() else text.load(_field(text, one), 64) for one in given]
+    state = text.value("ptrtoint ptr %s to i64")
+    done = text.value(f"call {routine(called, [state, pc, *fields])}")
+    entered, leaving = text.label(), text.label()
+    text.branch(text.value(f"icmp eq i64 {done}, {YES}"), entered, leaving, likely=True)
+    text.place(entered)
+    go_on(text, count)
+    text.place(leaving)
+    tail(text, "@leave", "%slot")
+    return text.function(f"define tailcc void @{name}({PARAMETERS}) #1")
 
 
 def _back() -> str:

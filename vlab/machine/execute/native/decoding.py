@@ -144,10 +144,12 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
     """The same for the instruction that stands there."""
     row = row_of(s, word)
     if not row:
-        return fill_with(at, s.leaving)
+        return fill_with(at, s.illegal)
     handler = peek(row + ROW_HANDLER, 8)
     if not handler:
         return fill_with(at, s.leaving)
+    if handler == s.illegal:
+        return fill_with(at, handler)
     fields = peek(row + ROW_FIELDS, 8)
     pieces = row + ROW_PIECES
     while peek(pieces, 4):
@@ -170,7 +172,7 @@ def fill(s: "State", at: int, offset: int, word: int) -> int:
     if peek(row + ROW_HAS_CSR, 8):
         imm = peek(s.decoder + DECODER_CSRS + 4 * imm, 4)
         if imm == NO_CSR:
-            return fill_with(at, s.leaving)
+            return fill_with(at, s.illegal)
     low = imm & _ALL_IMM
     if peek(row + ROW_HAS_RS2, 8):
         low = (imm & _IMM_BITS) << _UPPER | fields >> RS2_SHIFT

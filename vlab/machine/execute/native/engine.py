@@ -4,6 +4,7 @@ import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from vlab.events import CAUSES
 from vlab.machine.board import UART_BASE
 from vlab.machine.choices import GATE
 from vlab.machine.computer import Resident, standing
@@ -17,14 +18,15 @@ from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.issuing import issuing
 from vlab.machine.execute.native.layout import (
     ARRIVED,
+    BY_ADUE,
     CODE,
     CONTEXTS,
     CSR_FIELDS,
     DEVICE,
     H_FIELDS,
+    KEEPS_MARKS,
     LOOK,
     OFFSETS,
-    PMP_ROW,
     REFUSED,
     REGISTERS,
     STATE_SIZE,
@@ -32,15 +34,16 @@ from vlab.machine.execute.native.layout import (
 )
 from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.outside import Outside
+from vlab.machine.execute.native.regions import Regions
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
-from vlab.machine.history import ISSUE_WORK, STORE_WORK, TURN_WORK
+from vlab.machine.h_extension.csrfile import VSTIP, HypervisorCsrFile
+from vlab.machine.history import ISSUE_WORK, LOOP_WORK, STORE_WORK, TURN_WORK
 from vlab.machine.memory import Memory
 from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
 from vlab.machine.sequence import RETURN, Issue, Sequence
 from vlab.riscv import Mode, Trap
-from vlab.riscv.csrs import CSRS, PMP_ENTRIES
-from vlab.riscv.privilege import GuestInterrupt
+from vlab.riscv.csrs import CSRS
 
 if TYPE_CHECKING:
     from vlab.machine.machine import Machine
@@ -52,13 +55,11 @@ _NOTES, _CHANGED, _UNRETIRED, _VALUE = _AT["note"], _AT["changed"], _AT["unretir
 _MODE, _VIRTUAL = _AT["mode"], _AT["virtual"]
 _TM, _TVM = CSRS["mcounteren"]["TM"].mask, CSRS["mstatus"]["TVM"].mask
 _S = int(Mode.S)
-_GUESTS = sum(1 << code for code in GuestInterrupt)  # whose alarms only the hart itself keeps
-# Of a resident, or stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
+# Python's work, and stores to devices, between looks at Ctrl-C and at whether a checkpoint is due: some hundredths
 # of a second.
-_TURNS = 2_500
+_MOST_TOIL, _MOST_STORES = 150_000, 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
-_REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
 _STATUS = STATE_SIZE  # where the register stands that can be read without Python: behind the block
 
@@ -85,22 +86,25 @@ class NativeEngine:
         self.code = CodePages(made, machine.hart, memory, csrs, self._slow_fetches)
         self._extended = "H" in machine.extensions
         self._fields = CSR_FIELDS + (H_FIELDS if self._extended else ())
+        self._shared = frozenset(self._fields)
         self._values, self._fields_format = itemgetter(*self._fields), struct.Struct(f"<{len(self._fields)}Q")
-        self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
-        self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
+        self._regions = Regions(machine, memory, self._state)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
-        self._set(open=address_of(memory.open), unaligned=machine.hart.parcel - 1)
-        self._set(**self.code.fields)
-        self._set(keeps_marks=not machine.hart.mmu.hardware_ad, extended=self._extended)
-        self._set(status=self._address + _STATUS)
-        self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
+        self._set(open=address_of(memory.open), watched=address_of(memory.listed))
+        self._set(loads_watched=address_of(memory.loads_listed))
+        self._set(unaligned=machine.hart.parcel - 1, **self.code.fields)
+        self._set(keeps_marks=_keeps_marks(machine.extensions), extended=self._extended)
+        self._traps = new_block(8 * CAUSES)
+        self._set(status=self._address + _STATUS, csrs=address_of(self._csrs), traps=address_of(self._traps))
+        machine.events.traps.share(memoryview(self._traps).cast("Q"))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
         self.lent = False  # whether a resident does its work with the hart's state where native code left it
         self.returning = False  # whether its last act, the `sret`, is still to be done
         self._resident: Resident | None = None  # whoever may
-        self.stirred = False  # whether there are interrupts besides that of the resident's own alarm
+        self.stirred = False  # whether interrupts may have changed, besides that of the resident's own alarm
+        self.shifted = False  # whether, of those, that of its guest's own alarm has, and nothing else
         self._bus: int | None = None  # the next time at which a device may interrupt; -1: not known yet
         self.registers = self._state[:REGISTERS]  # while the state is lent
 
@@ -124,8 +128,8 @@ class NativeEngine:
         """
         machine, state, first = self._machine, self._state, self._notes.start
         watched = self._prepare(asked)
-        if calm < _FEW:
-            self._steps(calm)
+        if calm < _FEW or self._hart.pc & 1:  # odd only by hand: no slot of native code stands there
+            self._steps(min(calm, _FEW))
             return
         limit = machine.time + budget
         self._enter()
@@ -134,7 +138,8 @@ class NativeEngine:
             state[_AT["polled"]] = _MASK  # it may read what was typed
         self._bus, outside = -1, Outside(self, machine, state)
         self._begin(machine.time + calm)
-        stores = 0 if watched else _TURNS
+        stores = 0 if watched else _MOST_STORES
+        most = machine.toil + _MOST_TOIL
         reason: int | None
         while True:
             reason = self._run(self._address)
@@ -163,7 +168,10 @@ class NativeEngine:
                 if reason == LOOK or standing(machine) is not None:
                     return  # or a trap led to a resident
                 goes_on = self._step()
-                if count == 1 or not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
+                machine.toil += LOOP_WORK
+                if count == 1 or machine.toil >= most:
+                    return
+                if not (goes_on or (self._resident is not None and self._hart.pc == GATE)):
                     return
                 self._enter()
                 self._begin(state[_END])
@@ -215,7 +223,6 @@ class NativeEngine:
             trapped = state[_AT["mstatus"]] & _TVM
             if not alarm or trapped or self._waking():
                 self._resident = None
-            self.stirred = bool(state[_AT["mie"]] & _GUESTS)
             self._bus = self._machine.bus.deadline(self._machine.time)
         return self._resident is not None
 
@@ -229,7 +236,10 @@ class NativeEngine:
         resume, block, now = self._resume, self._address, machine.goal
         if self._bus is not None:
             limit = min(limit, self._bus)
-        for _turn in range(_TURNS):
+        self.stirred = self._extended
+        until = _MASK
+        most = machine.toil + _MOST_TOIL
+        while machine.toil < most:
             self.lent, self.returning = True, False
             machine.resident_since = now - machine.skipped
             handle()
@@ -239,8 +249,9 @@ class NativeEngine:
             machine.toil += TURN_WORK + ISSUE_WORK * (now - began)
             if end > limit:
                 end = limit
-            if self.stirred:
-                end = min(end, self._look_around())
+            if self.stirred or self.shifted:
+                until = self._look_around()
+            end = min(end, until)
             if not self.returning or end - now < _FEW:
                 break
             self.lent = False
@@ -260,10 +271,15 @@ class NativeEngine:
     def _look_around(self) -> int:
         """The time until which no interrupt comes, once the resident has had to do with more than its own alarm."""
         state, csr = self._state, self._hart.csr
-        enabled = csr.values["mie"] = state[_AT["mie"]]
-        rising = csr.pending() if enabled else _MASK
+        enabled, rising = state[_AT["mie"]], state[_AT["rising"]]
+        if self.stirred or rising == _MASK or not isinstance(csr, HypervisorCsrFile):
+            csr.values["mie"] = enabled
+            rising, deadline = csr.pending() if enabled else _MASK, csr.deadline()
+        else:  # only how far its guest's time is from the hart's has changed
+            rings, deadline = csr.alarm()
+            rising = rising & ~VSTIP | rings
+        self.stirred = self.shifted = False
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
-        deadline = csr.deadline()
         return 0 if self._waking() else _MASK if deadline is None else deadline
 
     def _waking(self) -> int:
@@ -274,7 +290,7 @@ class NativeEngine:
 
     def peek(self, name: str) -> int:
         """What a CSR of the table holds, while the state is lent."""
-        return self._state[_AT[name]] if name in self._fields else self._hart.csr.values[name]
+        return self._state[_AT[name]] if name in self._shared else self._hart.csr.values[name]
 
     @property
     def unretired(self) -> int:
@@ -323,15 +339,7 @@ class NativeEngine:
         self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
-        if hart.csr.pmp is not self._pmp:
-            self._pmp = pmp = hart.csr.pmp
-            memory = self._memory
-            for field, mode in (("pmp_below", Mode.S), ("pmp_machine", Mode.M)):
-                whole = pmp.uniform(memory.base, memory.size)
-                state[_AT[field]] = pmp.allowed(memory.base, memory.size, mode) if whole else 0
-            self._set(pmp_count=len(pmp.regions))
-            for number, region in enumerate(pmp.regions):
-                _REGION.pack_into(self._pmp_rows, number * PMP_ROW, region.first, region.end, region.config)
+        self._regions.tell(hart.csr.pmp)
 
     def _leave(self) -> None:
         """Take it back."""
@@ -366,7 +374,7 @@ class NativeEngine:
     def _step(self) -> bool:
         """Attempt one instruction; False if the machine has to look around."""
         hart = self._hart
-        pc = hart.pc
+        pc = hart.pc & _MASK
         if pc in hart.interpreter.breakpoints:
             hart.interpreter.hit = True
             return False
@@ -381,6 +389,13 @@ class NativeEngine:
             hart.trap(trap.cause, trap.value, raised=trap)
             return False
         return True
+
+
+def _keeps_marks(extensions: str) -> int:
+    """Who sets A and D on a computer with these extensions, as the state says it."""
+    if "svadu" in extensions:
+        return BY_ADUE
+    return KEEPS_MARKS if "svade" in extensions else 0
 
 
 def _place(entries: object) -> int:

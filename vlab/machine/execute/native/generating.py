@@ -10,7 +10,7 @@ from vlab.machine.execute.native.routines import ROUTINES
 from vlab.machine.execute.native.walks import WALKS
 from vlab.machine.execute.native.words import WORDS
 
-COMMON = ("leave", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
+COMMON = ("leave", "illegal", "undecoded", "page_end", "across", "beyond")  # handlers that no row makes
 
 
 def source() -> tuple[str, list[str]]:

@@ -133,7 +133,8 @@ class _Handler:
                 case ast.Assign(targets=[ast.Name(id="there")], value=value):
                     there = self._expressions.low(value)
                     unaligned = text.load(text.pointer("%s", OFFSETS["unaligned"]), 64)
-                    self._leave_if(text.value(f"and i64 {there}, {unaligned}"))
+                    text.store(text.pointer("%s", OFFSETS["value"]), 64, there)
+                    self._leave_if(text.value(f"and i64 {there}, {unaligned}"), "@misaligned")
                     self._names["there"] = Value(there)
                 case ast.Assign(targets=[ast.Name(id=local)], value=value) if local != "rd":
                     self._names[local] = self._expressions.value(value)
@@ -249,13 +250,13 @@ class _Handler:
         there = text.pointer(self._slot, text.load(place, 16 if narrow else 32, signed=True))
         (enter_again if self._back else enter)(text, there)
 
-    def _leave_if(self, number: str) -> None:
-        """Leave to Python before this instruction, if a number isn't zero."""
+    def _leave_if(self, number: str, to: str = "@leave") -> None:
+        """Leave to Python before this instruction, or to another handler, if a number isn't zero."""
         text = self._text
         leaving, staying = text.label(), text.label()
         text.branch(text.value(f"icmp eq i64 {number}, 0"), staying, leaving, likely=True)
         text.place(leaving)
-        tail(text, "@leave", self._slot)
+        tail(text, to, self._slot)
         text.place(staying)
 
     def _routine(self, call: ast.Call) -> Value:

@@ -91,14 +91,19 @@ class Issuing:
 
     def __call__(self, sequence: Sequence) -> Issue | None:
         """How to issue a sequence now; None where it has to be done one by one."""
-        hart = self._hart
-        if hart.mode != Mode.S or hart.virtual or hart.pc != GATE or Mode.S not in self._machine.residents:
-            return None
-        if self._machine.events.on or not self.free:
+        if not self.ready:
             return None
         if sequence not in self._known:
             self._known[sequence] = self._made(sequence)
         return self._known[sequence]
+
+    @property
+    def ready(self) -> bool:
+        """Whether that resident is at work, with nobody listening, and may do all that it issues."""
+        hart = self._hart
+        if hart.mode != Mode.S or hart.virtual or hart.pc != GATE or Mode.S not in self._machine.residents:
+            return False
+        return not self._machine.events.on and self.free
 
     @property
     def free(self) -> bool:
@@ -229,7 +234,7 @@ class _Writer:
         if name in _SHARED:
             self.ends[f"state[{_CHANGED}] = 1"] = None
         if name == "htimedelta":  # written at each entry, mostly as it was where its guest is emulated
-            self.lines.append(f"if csr.values[{name!r}] != {self._place(csr)}: engine.stirred = True")
+            self.lines.append(f"if csr.values[{name!r}] != {self._place(csr)}: engine.shifted = True")
             self._tell(csr)
         elif name in _STIRRING:
             self._tell(csr)

@@ -13,6 +13,7 @@ from vlab.files import cache_folder, write_atomically
 
 _DIGEST = 32  # bytes of a sha256, at the begin of a file
 _MOST = 1 << 24  # bytes of a file; what is larger, nobody here has written
+_MOST_FILES = 32  # each version of vlab and of LLVM, and each processor, has one of its own
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -46,8 +47,16 @@ def keep(key: str, content: bytes) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _own(folder):
             write_atomically(folder / f"{key}.o", _digest(key, content) + content, private=True)
+            _forget_old(folder, key)
     except OSError:
         pass  # a host that keeps nothing makes it each time
+
+
+def _forget_old(folder: Path, key: str) -> None:
+    """Of the other files, only the latest stay. Whoever still wants one of the others makes it anew."""
+    others = sorted((path.stat().st_mtime_ns, path) for path in folder.glob("*.o") if path.name != f"{key}.o")
+    for _time, path in others[: 1 - _MOST_FILES]:
+        path.unlink(missing_ok=True)
 
 
 def _digest(key: str, content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from vlab.riscv.meaning import CONTROL, meaning
 _NOTHING = {"fence", "fence_i"}  # as in `lowering`
 # Which functions of meanings are routines of `privileged`: each may also change what comes next.
 ROUTINES = {
-    *("ecall", "ebreak", "sret", "mret", "sfence_vma", "hfence_vvma", "hfence_gvma"),
+    *("ecall", "ebreak", "sret", "mret", "wfi", "sfence_vma", "hfence_vvma", "hfence_gvma"),
     *("csr_write", "csr_set", "csr_clear"),
 }
 _PYTHON = CONTROL.keys() - _NOTHING - ROUTINES

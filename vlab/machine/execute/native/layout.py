@@ -8,7 +8,7 @@
     exec    1,024 × {tag, code page}                    the same for fetches
     pages   1,024 × virtual page number                 by `tlb_index`; NO_PAGE where nothing is remembered
     frames  1,024 × physical page number and rights
-    then the context's key, field by field
+    then the context's key, field by field; how many entries it got since it was empty, and the pages of the first
 
 An addend leads from a virtual address to the host's memory. One compare of a tag with an address without those
 of its offset bits that an aligned access may have set checks page, presence and alignment at once.
@@ -48,10 +48,11 @@ FIELDS = (
     "refetch",  # whether the TLB has forgotten the page that is being executed
     "ram", "base", "size",  # memory: in the host, and for the guest
     "open",  # a byte a page of memory: what stores to it may do
+    "watched", "loads_watched",  # how many words of memory are watched, and where each is
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
     "undecoded", "leaving",  # handlers: of a slot that holds nothing yet; that leaves to Python
-    "across", "beyond",  # and those of these names
+    "illegal", "across", "beyond",  # and those of these names
     "row",  # of the decoder's table: what was decoded last
     "lone",  # a code page of no page of memory, for instructions by themselves
     "decoder",  # what each instruction's slot holds: `slots.decoder_table`
@@ -59,19 +60,21 @@ FIELDS = (
     "polled", "status",  # where a device's register is that can be read without Python, and what it holds
     "value",  # a routine's result; the page of memory that wants a code page; the address of an access
     "device", "stored", "width", "next",  # of a store that no memory takes: where it goes, what, and what comes next
-    "keeps_marks",  # whether A and D are left to software (Svade): an access that needs one is Python's
+    "keeps_marks",  # whether A and D are left to software: 0, or always, or (of a guest Python asks) by ADUE
     "extended",  # whether the hart has H
     "virtual",  # its mode V
     "fault",  # the cause of the trap that the last access deserves; 0 where Python must look at it
     "second", "instruction",  # what a guest-page fault tells of besides, as `htval` and `htinst` have it
     "halting",  # whether somebody waits for some pc, so that a fetch that misses the TLB, or faults, is Python's
     "pmp_below", "pmp_machine",  # what PMP lets S and U, and M, do in all of memory; 0 where it isn't one answer
+    "devices", "devices_end",  # their windows: {base, size}
     "place",  # in memory, of the entry that the last walk ended at
     "pmp", "pmp_count",  # its regions, by priority: {first, end, configuration}
     "told",  # whether every event must be told at once, so that Python has to make it
     "asked",  # whether Python looks around whenever something has changed that it goes by
     "look",  # whether it has to now
     "note", "notes_end",  # where the next note of an event goes, and where there is no room for more
+    "traps",  # how often each exception was taken, by cause
     "mode",
     "changed",  # whether native code wrote a CSR or the mode
     "unretired",  # attempts that were no instructions retired
@@ -80,7 +83,7 @@ FIELDS = (
     "end",  # the time when no attempts are left
     "timer",  # how much further `mtime` is than the time
     "slept",  # what `wfi` skipped
-    "csrs",  # what each CSR is like: `privileged.csr_rows`
+    "csrs",  # what each CSR is like: `csrs.csr_rows`
     "reserved", "reserved_size",  # what `lr` reserved: physical address, bytes (0: nothing)
     *(f"context{number}" for number in range(96)),  # by `context_number`
     *CSR_FIELDS,
@@ -88,6 +91,8 @@ FIELDS = (
 )  # fmt: skip
 OFFSETS = {name: 8 * (REGISTERS + number) for number, name in enumerate(FIELDS)}
 STATE_SIZE = 8 * (REGISTERS + len(FIELDS))
+
+KEEPS_MARKS, BY_ADUE = 1, 2  # Svade; Svadu
 
 # A context
 SETS = 1024
@@ -128,8 +133,9 @@ ROW_HAS_RS2, ROW_HAS_CSR = 88, 96
 ROW_FIRST, ROW_SECOND = 104, 112  # its place in the table of pairs as their first, and second; 0: none
 ROW_PIECES = 120
 
-# Why it stopped
-LIMIT, LEAVE, CODE, REFUSED, LOOK, ARRIVED, DEVICE = range(7)  # ARRIVED: at GATE, in S mode with V = 0
+# Why it stopped: no attempts are left; an instruction is Python's; a page wants a code page; a resident's `sret` may
+# trap; Python has to look around; a resident stands at GATE, in S mode with V = 0; a store is a device's.
+LIMIT, LEAVE, CODE, REFUSED, LOOK, ARRIVED, DEVICE = range(7)
 
 # A note of an event: its kind, the time, the stack pointer, and five more numbers
 NOTE_SIZE = 64
@@ -144,6 +150,7 @@ GUEST_PAGED_SHIFT, GUEST_SUM_SHIFT, GUEST_MXR_SHIFT, NESTED_SHIFT, HOST_MXR_SHIF
 ALL_CONTEXTS = 96
 CONTEXTS = OFFSETS["context0"]
 PMP_ROW = 24  # bytes of a region of PMP
+WINDOW = 16  # bytes of a device's window
 
 
 def context_number(key: Key) -> int:

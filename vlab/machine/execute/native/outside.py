@@ -57,5 +57,6 @@ class Outside:
     def _seen(self) -> tuple[object, ...]:
         """What a store to a device may change that native code goes by."""
         machine, time = self._machine, self._machine.time
-        alarms = machine.bus.lines(time), machine.bus.deadline(time)
-        return *alarms, machine.uart.status, machine.status, machine.events.on, machine.stops
+        bus, looked_at = machine.bus, (machine.events.on, machine.stops)
+        clock = machine.mtime - time, *bus.signals(time)
+        return *clock, machine.uart.status, machine.status, *looked_at, bus.devices

@@ -33,7 +33,7 @@ from vlab.riscv.csrs import H_REGISTERS
 from vlab.riscv.privilege import GUEST_PAGE_FAULT
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, note, peek, unheard
+    from vlab.machine.execute.native.routines import State, count_trap, note, peek, unheard
     from vlab.machine.execute.native.words import transformed, word_at
 
 _S, _M = STACKS[Mode.S], STACKS[Mode.M]
@@ -41,9 +41,10 @@ _MODE_U, _MODE_S, _MODE_M = int(Mode.U), int(Mode.S), int(Mode.M)
 _STATUS, _HSTATUS = (
     {part.name: part.mask for part in H_REGISTERS.by_name[f"{x}status"].fields} for x in "mh"
 )
-_SUM, _MXR, _MPRV, _TVM, _TSR = (_STATUS[name] for name in ("SUM", "MXR", "MPRV", "TVM", "TSR"))
+_SUM, _MXR, _MPRV, _TVM, _TW, _TSR = (_STATUS[name] for name in ("SUM", "MXR", "MPRV", "TVM", "TW", "TSR"))
 _MPV, _M_GVA = _STATUS["MPV"], _STATUS["GVA"]
-_SPV, _SPVP, _H_GVA, _VTVM, _VTSR = (_HSTATUS[name] for name in ("SPV", "SPVP", "GVA", "VTVM", "VTSR"))
+_SPV, _SPVP, _H_GVA = (_HSTATUS[name] for name in ("SPV", "SPVP", "GVA"))
+_VTVM, _VTW, _VTSR = (_HSTATUS[name] for name in ("VTVM", "VTW", "VTSR"))
 _M_ENABLED, _M_BEFORE, _M_ORIGIN = _M.enabled, _M.before, _M.origin
 _S_ENABLED, _S_BEFORE, _S_ORIGIN = _S.enabled, _S.before, _S.origin
 _M_SHIFT, _S_SHIFT = _M.shift, _S.shift
@@ -176,7 +177,7 @@ def trap_to_s(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
     s.scause = cause
     s.stval = value
     s.pc = s.stvec & ~3
-    s.unretired += 1
+    count_trap(s, cause)
     if s.extended:
         told = s.hstatus & ~(_SPV | _H_GVA)
         if virtual:
@@ -213,7 +214,7 @@ def trap_to_m(s: "State", pc: int, cause: int, value: int, of_guest: int) -> int
     s.mcause = cause
     s.mtval = value
     s.pc = s.mtvec & ~3
-    s.unretired += 1
+    count_trap(s, cause)
     if s.extended:
         s.mtval2 = s.second
         s.mtinst = s.instruction
@@ -235,7 +236,7 @@ def trap_in_guest(s: "State", pc: int, cause: int, value: int) -> int:
     s.vscause = cause
     s.vstval = value
     s.pc = s.vstvec & ~3
-    s.unretired += 1
+    count_trap(s, cause)
     return YES
 
 
@@ -333,7 +334,17 @@ def mret(s: "State", pc: int) -> int:
     return YES
 
 
-# Fences
+# Waiting, fences
+
+
+def wfi(s: "State", pc: int) -> int:
+    """Wait for an interrupt: that is Python's, where it is allowed."""
+    refused = needs_s(s, _TW, _VTW)
+    if s.virtual and s.mstatus & _TW:
+        refused = ILLEGAL
+    if refused:
+        return refuse(s, pc, refused)
+    return 0
 
 
 def sfence_vma(s: "State", pc: int, address: int, asid: int, every: int) -> int:
@@ -377,6 +388,6 @@ def forget(s: "State", fence: int) -> int:
 
 
 PRIVILEGED: tuple[Callable[..., int], ...] = (
-    *(context_of, switch, let_in, trap, trap_to_s, trap_to_m, trap_in_guest, refuse, ecall, ebreak),
-    *(needs_s, sret, mret, sfence_vma, hfence_vvma, hfence_gvma, forget),
+    *(context_of, switch, let_in, trap, trap_to_s, trap_to_m, trap_in_guest, refuse),
+    *(ecall, ebreak, needs_s, sret, mret, wfi, sfence_vma, hfence_vvma, hfence_gvma, forget),
 )

@@ -27,15 +27,16 @@ from vlab.machine.execute.native.layout import (
     SETS,
     SLOT_SHIFT,
     TLB_FILL,
+    WINDOW,
     WRITE_TAG,
 )
-from vlab.machine.memory import CLEAN, OPEN, OPEN_DATA
+from vlab.machine.memory import CLEAN, MOST_LISTED, OPEN, OPEN_DATA, OPEN_WATCHED
 from vlab.machine.pmp import R, W, X
 from vlab.riscv import Cause
 
 if TYPE_CHECKING:
     from vlab.machine.execute.native.decoding import forgotten
-    from vlab.machine.execute.native.walks import translate
+    from vlab.machine.execute.native.walks import access_fault_of, translate
 
     class State(int):
         """Where the state block is in the host, and its fields."""
@@ -81,7 +82,7 @@ def refill(s: "State", context: int, address: int, need: int) -> int:
     if context == s.fetch and before == code and need != X:
         # The page being executed loses its place, but not before this instruction is done.
         at = (found >> RIGHTS_BITS << _OFFSET_BITS) - s.base
-        if need == W and not may_store(s, at):
+        if at >= s.size or (need == W and not may_store(s, at)):
             return 0
         s.refetch = 1
     slow(context, before)
@@ -113,11 +114,21 @@ def note(s: "State", kind: int, a: int, b: int, c: int, d: int, e: int) -> int:
     return 0
 
 
+def count_trap(s: "State", cause: int) -> int:
+    """Count an exception."""
+    at = s.traps + 8 * cause
+    poke(at, 8, peek(at, 8) + 1)
+    s.unretired += 1
+    return 0
+
+
 def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
     """Set the tag of a page that the context remembers."""
     at = (frame << _OFFSET_BITS) - s.base
     tag = page << _OFFSET_BITS
     if at >= s.size:
+        if need == X and not s.halting:
+            s.fault = access_fault_of(X)
         return 0
     if need == X:
         code = peek(s.codes + 8 * (at >> _OFFSET_BITS), 8)
@@ -134,6 +145,8 @@ def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
         poke(entry + WRITE_TAG, 8, NO_PAGE)
     poke(entry + ADDEND, 8, s.ram + at - tag)
     if need == R:
+        if not unwatched(s.loads_watched, frame << _OFFSET_BITS, 4096):
+            return 0
         poke(entry + READ_TAG, 8, tag)
         return _YES
     if not may_store(s, at):
@@ -150,6 +163,29 @@ def may_store(s: "State", at: int) -> int:
     return peek(state, 1) == OPEN
 
 
+def may_store_data(s: "State", physical: int, size: int) -> int:
+    """The same of so many bytes in a page to which stores can't go straight, where no decoded instruction stands."""
+    state = peek(s.open + ((physical - s.base) >> _OFFSET_BITS), 1)
+    if state != OPEN_WATCHED:
+        return state == OPEN_DATA
+    return unwatched(s.watched, physical, size)
+
+
+def unwatched(words: int, physical: int, size: int) -> int:
+    """Whether none of these watched words has one of so many bytes."""
+    left = peek(words, 8)
+    if left > MOST_LISTED:
+        return 0
+    at = words
+    while left:
+        at += 8
+        word = peek(at, 8)
+        if word < physical + size and physical < word + 8:
+            return 0
+        left -= 1
+    return 1
+
+
 def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     """Where in the host the bytes at an address are, for an access that found no tag.
 
@@ -158,28 +194,66 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     s.fault = 0
     s.device = 0
     if (address & 4095) + size > 4096:
-        return 0
+        return locate_across(s, context, address, need)
     if refill(s, context, address, need) == _YES:
-        return address + peek(context + (address >> _OFFSET_BITS & _SETS) * QUICK_SIZE + ADDEND, 8)
-    page = address >> _OFFSET_BITS
-    index = (page ^ page >> 10) & _SETS
-    known = peek(context + FRAMES + 8 * index, 8)
-    if peek(context + PAGES + 8 * index, 8) != page or not known & need:
+        return address + addend(context, address)
+    known = remembered(context, address)
+    if not known & need:
         return 0
     physical = known >> RIGHTS_BITS << _OFFSET_BITS | address & 4095
     at = physical - s.base
+    if at >= s.size and nobody(s, physical):
+        s.fault = access_fault_of(need)
+        return 0
     if need == W and at >= s.size:
         s.device = physical
         return 0
     if need == W:
-        if peek(s.open + (at >> _OFFSET_BITS), 1) != OPEN_DATA or (
-            decoded(s, at, size) and not forgotten(s, at, size)
-        ):
+        if not may_store_data(s, physical, size) or (decoded(s, at, size) and not forgotten(s, at, size)):
             return 0
+        return s.ram + at
+    if at < s.size and unwatched(s.loads_watched, physical, size):
         return s.ram + at
     if need == R and size == 1 and physical == s.polled:
         return s.status
     return 0
+
+
+def locate_across(s: "State", context: int, address: int, need: int) -> int:
+    """The same for what ends in the next page: where the TLB knows both, and they are side by side in the host too."""
+    following = (address & -4096) + 4096
+    if not remembered(context, address) & remembered(context, following) & need:
+        return 0
+    if refill(s, context, address, need) != _YES or refill(s, context, following, need) != _YES:
+        return 0
+    if addend(context, address) != addend(context, following):
+        return 0
+    return address + addend(context, address)
+
+
+def remembered(context: int, address: int) -> int:
+    """The frame and the rights that the TLB knows of the page of an address; 0 if it doesn't know it."""
+    page = address >> _OFFSET_BITS
+    index = (page ^ page >> 10) & _SETS
+    if peek(context + PAGES + 8 * index, 8) != page:
+        return 0
+    return peek(context + FRAMES + 8 * index, 8)
+
+
+def addend(context: int, address: int) -> int:
+    """How far away in the host the page of an address is, which is quick."""
+    return peek(context + (address >> _OFFSET_BITS & _SETS) * QUICK_SIZE + ADDEND, 8)
+
+
+def nobody(s: "State", physical: int) -> int:
+    """Whether no device answers at an address that is no memory."""
+    at = s.devices
+    while at < s.devices_end:
+        offset = physical - peek(at, 8)
+        if offset < peek(at + 8, 8):
+            return 0
+        at += WINDOW
+    return 1
 
 
 def locate_aligned(s: "State", context: int, address: int, size: int, need: int) -> int:
@@ -191,6 +265,8 @@ def locate_aligned(s: "State", context: int, address: int, size: int, need: int)
             s.fault = _STORE_MISALIGNED
     else:
         found = locate(s, context, address, size, need)
+        if s.device:
+            s.fault = access_fault_of(W)
     s.device = 0
     return found
 
@@ -256,10 +332,10 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     refill,
     unheard,
     note,
+    count_trap,
     quicken,
-    may_store,
-    locate,
-    locate_aligned,
+    *(may_store, may_store_data, unwatched),
+    *(locate, locate_across, remembered, addend, nobody, locate_aligned),
     decoded,
     slow,
     filled,

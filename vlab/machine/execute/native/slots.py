@@ -92,7 +92,9 @@ def _row(row: Row, handlers: Mapping[str, int], known: bool) -> bytes:
     """One row of the table; one that native code can't do has no handler."""
     name, base, sign = handler_name(row.base, row.size), ROWS[row.base], 0
     # What has been made for a row tells what kind of row it is, sooner than its meaning does.
-    handler, last = (handlers.get(kind, 0) if known else 0 for kind in (name, f"{name}.last"))
+    handler, last = (handlers.get(kind, 0) for kind in (name, f"{name}.last"))
+    if not known:
+        handler = handlers["illegal"]
     near, quiet = ([handlers.get(f"{name}.{kind}", 0) for kind in kinds] for kinds in (NEAR, QUIET))
     if not any(quiet):
         quiet = near

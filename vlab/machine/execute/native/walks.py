@@ -7,13 +7,14 @@ cause, or what Python must look at.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vlab.machine.execute.native.layout import KEY, PMP_ROW, RIGHTS_BITS
+from vlab.machine.csrfile import ADUE
+from vlab.machine.execute.native.layout import KEEPS_MARKS, KEY, PMP_ROW, RIGHTS_BITS
 from vlab.machine.h_extension.mmu import ENTRY_READ
 from vlab.machine.mmu import PHYSICAL_BITS
 from vlab.machine.pmp import LOCKED, R, W, X
 from vlab.paging import SV39, SV48, Flags
 from vlab.riscv import Access, Mode
-from vlab.riscv.privilege import GUEST_PAGE_FAULT, PAGE_FAULT
+from vlab.riscv.privilege import ACCESS_FAULT, GUEST_PAGE_FAULT, PAGE_FAULT
 
 if TYPE_CHECKING:
     from vlab.machine.execute.native.routines import State, may_store, peek, poke, unsigned
@@ -30,11 +31,13 @@ _OFFSET_BITS = 12
 _FLAG_BITS = 10
 _FLAGS = (1 << _FLAG_BITS) - 1
 _ALL_RIGHTS = (1 << RIGHTS_BITS) - 1
-_PAGE_FAULT, _GUEST_PAGE_FAULT = 1, 2  # until it is known what it is a fault of
+_PAGE_FAULT, _GUEST_PAGE_FAULT, _ACCESS_FAULT = 1, 2, 3  # until it is known what it is a fault of
 _FETCH_FAULT, _LOAD_FAULT, _STORE_FAULT = (int(PAGE_FAULT[access]) for access in Access)
 _GUEST_FETCH_FAULT, _GUEST_LOAD_FAULT, _GUEST_STORE_FAULT = (
     int(GUEST_PAGE_FAULT[access]) for access in Access
 )
+_FETCH_ACCESS, _LOAD_ACCESS, _STORE_ACCESS = (int(ACCESS_FAULT[access]) for access in Access)
+_PARTLY = 1 << RIGHTS_BITS  # beside what PMP lets a mode do: it isn't one answer for all of the page
 
 
 def translate(s: "State", context: int, address: int, need: int) -> int:
@@ -45,21 +48,26 @@ def translate(s: "State", context: int, address: int, need: int) -> int:
     elif peek(context + _PAGED, 8):
         found = walk(s, context, address, need)
     else:
-        if address >> PHYSICAL_BITS:
-            return 0
         found = (address >> _OFFSET_BITS) << RIGHTS_BITS | _RWX
+        if address >> PHYSICAL_BITS:
+            found = 0
+            s.fault = _ACCESS_FAULT
     if not found:
         if s.fault:
             s.fault = fault_of(s.fault, need)
         return 0
-    page = found >> RIGHTS_BITS << _OFFSET_BITS
-    if not inside(s, page):
+    rights = protected(s, found >> RIGHTS_BITS << _OFFSET_BITS, mode)
+    if rights & _PARTLY:
         return 0
-    return found & ~_ALL_RIGHTS | (found & protected(s, page, mode))
+    if found & need and not rights & need:
+        s.fault = fault_of(_ACCESS_FAULT, need)
+    return found & ~_ALL_RIGHTS | (found & rights)
 
 
 def fault_of(kind: int, need: int) -> int:
-    """The cause of a page fault, or of a guest-page fault."""
+    """The cause of a page fault, of a guest-page fault, or of an access fault."""
+    if kind == _ACCESS_FAULT:
+        return access_fault_of(need)
     if need == X:
         if kind == _GUEST_PAGE_FAULT:
             return _GUEST_FETCH_FAULT
@@ -73,12 +81,21 @@ def fault_of(kind: int, need: int) -> int:
     return _LOAD_FAULT
 
 
+def access_fault_of(need: int) -> int:
+    """The cause of an access fault."""
+    if need == X:
+        return _FETCH_ACCESS
+    if need == W:
+        return _STORE_ACCESS
+    return _LOAD_ACCESS
+
+
 def protected(s: "State", page: int, mode: int) -> int:
-    """What PMP lets a mode do in all of a page; 0 where a region begins or ends inside it."""
+    """What PMP lets a mode do in all of a page; _PARTLY where a region begins or ends inside it."""
     whole = s.pmp_below
     if mode == _MACHINE:
         whole = s.pmp_machine
-    if whole:
+    if whole and inside(s, page):
         return whole
     rights = 0
     if mode == _MACHINE:
@@ -90,7 +107,7 @@ def protected(s: "State", page: int, mode: int) -> int:
         end = peek(at + 8, 8)
         config = peek(at + 16, 8)
         if (page < first and first < page + 4096) or (page < end and end < page + 4096):
-            return 0
+            return _PARTLY
         if first <= page and page < end:
             rights = config & _RWX
             if mode == _MACHINE and not config & LOCKED:
@@ -117,7 +134,7 @@ def walk(s: "State", context: int, address: int, need: int) -> int:
         wanted |= _D
     if wanted != entry:
         writable = protected(s, s.base + (s.place & -4096), _SUPERVISOR) & W
-        if s.keeps_marks:
+        if s.keeps_marks and not s.menvcfg & ADUE:
             s.fault = _PAGE_FAULT
             return 0
         if not writable or not may_store(s, s.place):
@@ -137,7 +154,7 @@ def guest(s: "State", context: int, address: int, need: int) -> int:
         found = look_up(s, s.vsatp, address, 0, below)
         if not found:
             return 0
-        if not granted(context, found) & need or (s.keeps_marks and not marked(found, need)):
+        if not granted(context, found) & need or (s.keeps_marks == KEEPS_MARKS and not marked(found, need)):
             s.fault = _PAGE_FAULT
             return 0
         if not marked(found, need):
@@ -217,8 +234,10 @@ def look_up(s: "State", satp: int, address: int, wide: int, below: int) -> int:
             if not host & _A:
                 return 0
             at = host >> _FLAG_BITS << _OFFSET_BITS | at & 4095
-        page = at & -4096
-        if not inside(s, page) or not protected(s, page, _SUPERVISOR) & R:
+        rights = protected(s, at & -4096, _SUPERVISOR)
+        if not inside(s, at & -4096) or not rights & R:
+            if not rights & _PARTLY and not wide and not below:
+                s.fault = _ACCESS_FAULT
             return 0
         entry = peek(s.ram + at - s.base, 8)
         if not entry & _V or entry & _RESERVED or entry & (_R | _W) == _W:
@@ -264,6 +283,19 @@ def granted(context: int, entry: int) -> int:
 
 
 WALKS: tuple[Callable[..., int], ...] = (
-    *(translate, fault_of, protected, inside, walk, guest, refuse_guest, marked, clean, look_up, granted),
+    *(
+        translate,
+        fault_of,
+        access_fault_of,
+        protected,
+        inside,
+        walk,
+        guest,
+        refuse_guest,
+        marked,
+        clean,
+        look_up,
+        granted,
+    ),
 )
 VIRTUAL = _VIRTUAL

@@ -6,13 +6,14 @@ In the restricted Python of `functions`, never run as Python. The answer 0 is wh
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vlab.machine.execute.native.layout import FRAMES, PAGES, RIGHTS_BITS, SETS
+from vlab.machine.execute.native.layout import RIGHTS_BITS
+from vlab.machine.execute.native.privileged import ILLEGAL
 from vlab.riscv.instructions import ROWS
 
 if TYPE_CHECKING:
-    from vlab.machine.execute.native.routines import State, peek
+    from vlab.machine.execute.native.privileged import trap
+    from vlab.machine.execute.native.routines import State, peek, remembered
 
-_SETS = SETS - 1
 _LOAD, _STORE, _ATOMIC = (ROWS[name].match & 127 for name in ("lb", "sb", "lr.w"))
 _LOAD_KEPT, _STORE_KEPT, _ATOMIC_KEPT = 0x7FFF, 0x1F0707F, 0xFFF07FFF  # all but rs1 and the offset
 
@@ -22,16 +23,30 @@ def word_at(s: "State", pc: int) -> int:
 
     So is what may end in another page: the next one in memory may be another's.
     """
-    if pc & 4095 > 4092:
+    place = place_of(s, pc)
+    if not place:
         return 0
-    page = pc >> 12
-    index = (page ^ page >> 10) & _SETS
-    if peek(s.fetch + PAGES + 8 * index, 8) != page:
+    return peek(place, 4)
+
+
+def place_of(s: "State", pc: int) -> int:
+    """Where in the host they are."""
+    known = remembered(s.fetch, pc)
+    at = (known >> RIGHTS_BITS << 12 | pc & 4095) - s.base
+    if not known or pc & 4095 > 4092 or at >= s.size:
         return 0
-    at = (peek(s.fetch + FRAMES + 8 * index, 8) >> RIGHTS_BITS << 12 | pc & 4095) - s.base
-    if at >= s.size:
+    return s.ram + at
+
+
+def unknown(s: "State", pc: int) -> int:
+    """What stands at pc is no instruction of this hart: enter the handler of that."""
+    place = place_of(s, pc)
+    if not place:
         return 0
-    return peek(s.ram + at, 4)
+    word = peek(place, 4)
+    if s.unaligned == 1 and word & 3 != 3:
+        word = word & 0xFFFF
+    return trap(s, pc, ILLEGAL, word)
 
 
 def transformed(word: int) -> int:
@@ -58,4 +73,4 @@ def transformed(word: int) -> int:
     return (_LOAD & ~2) | by << 12 | target << 7
 
 
-WORDS: tuple[Callable[..., int], ...] = (word_at, transformed)
+WORDS: tuple[Callable[..., int], ...] = (word_at, place_of, unknown, transformed)
