@@ -47,7 +47,11 @@ def resolved(path: str | os.PathLike[str]) -> Path:
         found = place.resolve()
     except RuntimeError:  # Python's word for it, up to 3.12
         found = place
-    if found.is_symlink():
+    try:
+        circle = found.is_symlink()
+    except OSError:  # a name that is too long, say: whoever opens it will be told
+        circle = False
+    if circle:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     return found
 

@@ -369,6 +369,19 @@ def test_a_guest_that_calls_firmware_where_there_is_none_is_told_who_starts_it(r
 
 
 @pytest.mark.parametrize("depth", [0, 1])
+def test_a_raw_image_that_traps_for_ever_is_told_where_it_may_belong(run, tmp_path, depth):
+    """As OpenSBI's fw_dynamic does that nobody tells what to start, and U-Boot for S mode that starts in M mode."""
+    code = image(f"{programs.START} ld t1, 0(zero)")
+    (tmp_path / "raw").write_bytes(code)
+    (tmp_path / "named.elf").write_bytes(elf([segment(content=code)], [(b"name", 0x8000_0000, 0x10, 1)]))
+    status, _console, said = run(tmp_path / "raw", "--depth", depth)
+    assert status == 125
+    assert said.endswith("`--bios opensbi` or --sbi starts it there.\n")
+    for other in ([tmp_path / "named.elf"], [tmp_path / "raw", "--sbi"]):
+        assert "--bios opensbi" not in run(*other, "--depth", depth)[2]
+
+
+@pytest.mark.parametrize("depth", [0, 1])
 def test_a_guest_that_wants_more_memory_than_there_is_is_told_how_to_have_it(run, program, depth):
     """As OpenSBI's fw_jump does, which puts the device tree at 0x82200000: its early trap handler only sleeps."""
     source = f"""{programs.START}

@@ -1,12 +1,17 @@
 """What is typed, and when: in the guest's time, and in the log, so that a replay asks nobody."""
 
+import io
+from contextlib import redirect_stderr
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.cli import programs
 from vlab import guests
 from vlab.cli import running, typist
 from vlab.cli.computers import build
-from vlab.cli.keyboard import Stream
+from vlab.cli.keyboard import Stream, Terminal
 from vlab.cli.running import End, Run
 from vlab.machine.devicetree import TIMEBASE
 from vlab.riscv import assemble
@@ -162,3 +167,16 @@ def test_what_listens_while_it_jumps_to_where_it_stands_is_waited_for(played):
     assert (end, run.guest.console) == (End.OFF, "ready a.")
     assert keyboard.waits == 2
     assert run.machine.steps < 1_000_000
+
+
+@given(st.lists(st.binary(max_size=6)))
+def test_what_is_for_the_guest_does_not_depend_on_how_keys_come(pieces):
+    whole, parted = (object.__new__(Terminal) for _ in range(2))
+    whole._escaped = parted._escaped = False
+    with redirect_stderr(io.StringIO()):
+        at_once = whole._typed(b"".join(pieces))
+        one_by_one = b""
+        for piece in pieces:
+            one_by_one += b"" if parted.left else parted._typed(piece)
+    assert (at_once, whole.left) == (one_by_one, parted.left)
+    assert whole.left or at_once.count(b"\x01") <= b"".join(pieces).count(b"\x01") // 2

@@ -286,6 +286,11 @@ def mend(run: Run, end: End, program: "Program") -> str:
             "It looked for a device at {address:#x}, and there is none: --disk attaches a disk. Other devices, such "
             "as a network card, are attached in Python: `Machine(image, devices=[…])`."
         ).format(address=address)
+    if run.began is not None and len(program.segments) == 1 and not (program.symbols or guest.residents):
+        return _(
+            "This raw image was started in M mode. If it is OpenSBI, name it with --bios, and what it is to start; if "
+            "it is for S mode, as U-Boot and Linux may be, `--bios opensbi` or --sbi starts it there."
+        )
     return ""
 
 
