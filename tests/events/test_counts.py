@@ -17,6 +17,8 @@ def test_each_cause_at_each_level_is_counted_by_itself():
     assert counts.of(1) == {}
     assert counts.of(2) == {63: 1, INTERRUPT: 1, INTERRUPT | 63: 1}
     assert counts.of(3) == {}
+    assert repr(counts) == "Traps counted, level by level: 2, 0, 3"
+    assert repr(TrapCounts()) == "Traps counted, level by level: 0"
 
 
 def test_what_was_counted_is_restored_where_it_is_shared():

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from vlab.language import _
+
 CAUSES = 128  # that are told apart: exceptions, then interrupts, 64 of each
 _CODES = CAUSES // 2
 
@@ -25,6 +27,10 @@ class TrapCounts:
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
+
+    def __repr__(self) -> str:
+        counts = ", ".join(str(sum(row)) for row in self._rows)
+        return _("Traps counted, level by level: {counts}").format(counts=counts or 0)
 
     def count(self, level: int, cause: int) -> None:
         """A trap was taken, of this `xcause`."""
