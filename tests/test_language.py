@@ -11,7 +11,7 @@ from vlab import files, language
 from vlab.cli import main
 from vlab.course import messages, notebooks
 from vlab.course.glossary import glossary, unusual
-from vlab.language import VlabError, _, named, unknown
+from vlab.language import VlabError, _, grouped, named, unknown
 
 ROOT = files.checkout()
 
@@ -135,6 +135,12 @@ def test_authors_commands_keep_the_catalogue_and_check_it(monkeypatch, capsys):
 
 
 # --- The glossary
+
+
+def test_numbers_are_grouped_and_small_ones_have_their_places():
+    assert [grouped(number) for number in (0, 15.8, 6.02, 999.96, 1234.5, 21550633)] == (
+        ["0", "15.8", "6.02", "1000", "1 234", "21 550 633"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.cli import programs
+from vlab import guests
 from vlab.cli import running, typist
 from vlab.cli.computers import build
 from vlab.cli.keyboard import Stream
@@ -53,7 +54,7 @@ def played(monkeypatch):
     """Plays a piece to a guest; the run, how it ended, and the keyboard."""
 
     def play(source: str, *piece: float | bytes, technique: str = "", limit: int | None = None):
-        machine, computers = build(1 << 20, [technique] if technique else [], ["lazy"] if technique else [])
+        machine, computers = build(1 << 20, [technique] if technique else [], [None] if technique else [])
         keyboard = Played(*piece)
         for module in (running, typist):
             monkeypatch.setattr(module, "monotonic", keyboard.clock)
@@ -130,6 +131,18 @@ def test_while_somebody_may_type_there_is_no_limit(played, monkeypatch):
         ends.append(run.machine.steps)
     assert ends[0] == 50_000
     assert ends[1] > 500_000
+
+
+@pytest.mark.parametrize("technique", WAYS)
+@pytest.mark.parametrize("guest", ["kernel", "tiny"])
+def test_that_somebody_could_type_changes_nothing(played, guest, technique):
+    run, end, _keyboard = played(guests.source(guest), 1e6, technique=technique)
+    machine, computers = build(1 << 20, [technique] if technique else [], [None] if technique else [])
+    computers[-1].load(assemble(guests.source(guest)))
+    assert Run(machine, computers[-1], None, None, lambda byte: None).go() is end is End.OFF
+    seen, unseen = run.machine.snapshot(), machine.snapshot()
+    assert seen.state == unseen.state
+    assert seen.pages == unseen.pages
 
 
 @pytest.mark.parametrize("source", [programs.SLEEPS, programs.STAYS])
