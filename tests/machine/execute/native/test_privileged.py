@@ -178,6 +178,21 @@ def test_page_faults_are_native(steps):
     assert len(steps) < 100
 
 
+@pytest.mark.parametrize("status", [0, *(MSTATUS[name] for name in ("SUM", "MXR"))])
+def test_system_calls_and_their_returns_are_native_whatever_the_kernel_may_reach(steps, status):
+    machines = both(
+        "1: ecall\n j 1b\n .balign 4096\n csrr t0, sepc\n addi t0, t0, 4\n csrw sepc, t0\n sret",
+        extensions="",
+    )
+    for machine in machines:
+        write(machine, **OPEN, medeleg=0xFFFF, stvec=0x2000, mstatus=status)
+        paged(machine, [(0x1000, RAM_BASE, "RXUAD"), (0x2000, RAM_BASE + PAGE, "RXAD")])
+        go(machine, "U").hart.pc = 0x1000
+    machine = alike(machines, 1000, 333, 20_001)
+    assert machine.hart.unretired > 2000
+    assert len(steps) < 100
+
+
 def test_what_is_illegal_in_its_mode_is_native(steps):
     source = (
         "1: csrr a0, mstatus\n csrw satp, a0\n sret\n mret\n sfence.vma\n rdtime a1\n j 1b\n"

@@ -12,7 +12,7 @@ from tests.machine.programs import MASK as ALL
 from tests.machine.programs import mode, write
 from vlab.language import VlabError
 from vlab.machine import GATE, Machine
-from vlab.machine.memory import RAM_BASE
+from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.machine.sequence import RETURN, Sequence
 from vlab.riscv import Mode, assemble
 
@@ -145,8 +145,8 @@ class Failing:
     ("source", "start"),
     [
         ("1: addi a1, a1, 1\n" + " addi a2, a2, 2\n" * 20 + " ecall\n j 1b", Mode.U),
-        # In its own mode, where a fetch is Python's: the resident's turn is when that has led to it.
-        ("addi a1, a1, 1\n" * 20 + "li a0, 0x5000\n jr a0", Mode.S),
+        # In its own mode, where fetches are Python's: the resident's turn is when a trap has led to it.
+        ("la a0, 1f\n jr a0\n .balign 4096\n1: addi a1, a1, 1\n addi a2, a2, 2\n ebreak\n j 1b", Mode.S),
     ],
 )
 def test_a_resident_that_fails_leaves_the_hart_as_it_was_then(source, start):
@@ -155,6 +155,7 @@ def test_a_resident_that_fails_leaves_the_hart_as_it_was_then(source, start):
         machine.residents = {Mode.S: Failing(machine)}
         write(machine, stvec=GATE, medeleg=0xFFFF, mcounteren=7, menvcfg=ALL, stimecmp=ALL)
         mode(machine, start)
+        write(machine, pmpaddr0=RAM_BASE + PAGE + 2048 >> 2, pmpaddr1=ALL, pmpcfg0=0x1F0F)  # cut in two
         with pytest.raises(RuntimeError, match="own mistake"):
             machine.run(5000)
         hart = machine.hart

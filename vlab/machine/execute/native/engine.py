@@ -18,19 +18,18 @@ from vlab.machine.execute.native.csrs import csr_rows
 from vlab.machine.execute.native.issuing import issuing
 from vlab.machine.execute.native.layout import (
     ARRIVED,
-    BY_ADUE,
     CODE,
     CONTEXTS,
     CSR_FIELDS,
     DEVICE,
     H_FIELDS,
-    KEEPS_MARKS,
     LOOK,
     OFFSETS,
     REFUSED,
     REGISTERS,
     STATE_SIZE,
     context_number,
+    keeps_marks,
 )
 from vlab.machine.execute.native.notes import Notes
 from vlab.machine.execute.native.outside import Outside
@@ -94,7 +93,7 @@ class NativeEngine:
         self._set(open=address_of(memory.open), watched=address_of(memory.listed))
         self._set(loads_watched=address_of(memory.loads_listed))
         self._set(unaligned=machine.hart.parcel - 1, **self.code.fields)
-        self._set(keeps_marks=_keeps_marks(machine.extensions), extended=self._extended)
+        self._set(keeps_marks=keeps_marks(machine.extensions), extended=self._extended)
         self._traps = new_block(8 * CAUSES)
         self._set(status=self._address + _STATUS, csrs=address_of(self._csrs), traps=address_of(self._traps))
         machine.events.traps.share(memoryview(self._traps).cast("Q"))
@@ -389,13 +388,6 @@ class NativeEngine:
             hart.trap(trap.cause, trap.value, raised=trap)
             return False
         return True
-
-
-def _keeps_marks(extensions: str) -> int:
-    """Who sets A and D on a computer with these extensions, as the state says it."""
-    if "svadu" in extensions:
-        return BY_ADUE
-    return KEEPS_MARKS if "svade" in extensions else 0
 
 
 def _place(entries: object) -> int:

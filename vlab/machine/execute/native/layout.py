@@ -159,3 +159,10 @@ def context_number(key: Key) -> int:
         return key.mode | key.paged << PAGED_SHIFT | key.sum << SUM_SHIFT | key.mxr << MXR_SHIFT
     own = key.paged << GUEST_PAGED_SHIFT | key.sum << GUEST_SUM_SHIFT | key.mxr << GUEST_MXR_SHIFT
     return GUEST + (key.mode | own | key.nested << NESTED_SHIFT | key.host_mxr << HOST_MXR_SHIFT)
+
+
+def keeps_marks(extensions: str) -> int:
+    """Who sets A and D on a computer with these extensions, as the state says it."""
+    if "svadu" in extensions:
+        return BY_ADUE
+    return KEEPS_MARKS if "svade" in extensions else 0
