@@ -8,8 +8,8 @@ import pytest
 from tests.machine.programs import mode, paged
 from vlab.events import DeviceAccess
 from vlab.machine import Machine, Stop
-from vlab.machine import machine as machine_module
 from vlab.machine.history import LOOP_WORK
+from vlab.machine.interruptible import Interruptible
 from vlab.machine.memory import PAGE, RAM_BASE
 from vlab.riscv import ROWS, Mode, assemble
 
@@ -405,7 +405,7 @@ def test_ctrl_c_does_not_wait_for_much_that_python_does(monkeypatch):
     """Of 2,000,000 instructions each is Python's here: that would be half a minute."""
     machine, other = both("1: csrr a0, mip\n j 1b")
     seen = []
-    monkeypatch.setattr(machine_module.Interruptible, "check", lambda self: seen.append(machine.steps))
+    monkeypatch.setattr(Interruptible, "check", lambda self: seen.append(machine.steps))
     assert machine.run(100_000) is Stop.LIMIT
     assert max(after - before for before, after in pairwise(seen)) < 10_000
     assert machine.toil >= LOOP_WORK * 50_000
