@@ -17,7 +17,6 @@ from vlab.machine import Computer, Machine, Stop, history, standing, writes
 from vlab.machine.execute import PACES
 from vlab.machine.history import History
 from vlab.machine.interruptible import Interruptible
-from vlab.machine.interruptible import Interruptible
 from vlab.machine.memory import PAGE
 from vlab.machine.restoring import restore_computer
 from vlab.machine.writes import Write
