@@ -90,7 +90,7 @@ def test_the_machine_is_kept_under_a_name(run, shell):
 def test_what_is_typed_is_read(run):
     ran = run(r"%%guest --steps 4000 --input 'abc\n'" + "\n" + ECHO)
     assert ran.text.startswith("abc\n")
-    assert "The limit of 4_000 instructions is reached; the guest is at" in ran.result.sentence
+    assert "The limit of 4 000 instructions is reached; the guest is at" in ran.result.sentence
 
 
 def test_a_guest_that_gets_nowhere_says_so(run):

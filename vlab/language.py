@@ -8,14 +8,23 @@ from typing import TypeVar
 
 LANGUAGES = ("en", "es")
 _LOCALE = Path(__file__).parent / "locale"
+_WHOLE = 1000  # from here on places behind the point don't matter
 _language = "en"
 _Choice = TypeVar("_Choice")
-_WHOLE = 1000  # from here on places behind the point don't matter
 
 
 def _(message: str) -> str:
     """The message in the reader's language; in English where it has no translation yet."""
     return message if _language == "en" else _catalogue(_language).get(message) or message
+
+
+def grouped(number: float) -> str:
+    """A number as it is read: in groups of three digits, whole or with as many places as matter.
+
+    Between them is a space, as ISO 80000-1 has it: a comma is a decimal sign in Spanish, and a point is one in English.
+    """
+    written = f"{number:,.0f}" if number >= _WHOLE or number == int(number) else f"{number:.4g}"
+    return written.replace(",", " ")
 
 
 def set_language(code: str) -> None:
@@ -29,15 +38,6 @@ def set_language(code: str) -> None:
 def language() -> str:
     """The language in use now."""
     return _language
-
-
-def grouped(number: float) -> str:
-    """A number as it is read: in groups of three digits, whole or with as many places as matter.
-
-    A blank parts the groups: a comma would be a decimal point to who reads Spanish.
-    """
-    written = f"{number:,.0f}" if number >= _WHOLE or number == int(number) else f"{number:.4g}"
-    return written.replace(",", " ")
 
 
 def preferred_language(environment: dict[str, str] | None = None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlab.cli.parser import Parser
 from vlab.display import Bundle, Drawn, renders
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 
 if TYPE_CHECKING:
     from vlab.events import Event, Recording
@@ -200,7 +200,7 @@ def _guest_parser() -> Parser:
         metavar="N",
         type=values.count,
         default=LIMIT,
-        help=_("stop after so many; by default {limit:_}").format(limit=LIMIT),
+        help=_("stop after so many; by default {limit}").format(limit=grouped(LIMIT)),
     )
     parser.add_argument("--trace", action="store_true", help=_("show the trap ladder"))
     parser.add_argument(

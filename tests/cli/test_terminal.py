@@ -47,8 +47,9 @@ def used(process: "subprocess.Popen[Any]") -> float:
 # A terminal
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("source", [programs.ECHO, programs.listens()])
+@pytest.mark.parametrize(
+    ("source", "way"), [(programs.ECHO, ()), *((programs.listens(), way) for way in WAYS)]
+)
 def test_keys_go_to_the_guest_one_by_one(program, source, way):
     with Sitting(program(source), "--memory", "1M", *way) as sitting:
         sitting.sees(HINT)
@@ -90,7 +91,7 @@ def test_a_guest_that_waits_for_a_key_takes_no_processors_time(program, alarm, w
         )  # one that does not wait takes all
         sitting.types("k")
         shown = sitting.sees("k")
-        assert not alarm or 20 < shown.count("*") < 400  # fifty in a second, as its clock says
+        assert not alarm or 5 < shown.count("*") < 400  # fifty in a second, as its clock says
         sitting.types(".")
         assert sitting.ends() == 6
 
@@ -126,18 +127,19 @@ def test_ctrl_c_ends_the_run_of_a_guest_that_does_not_read_it(program):
         assert sitting.restored()
 
 
-@pytest.mark.parametrize("asleep", [False, True])
 @pytest.mark.parametrize(
-    ("number", "status"),
+    ("number", "status", "source"),
     [
-        (signal.SIGTERM, -signal.SIGTERM),
-        (signal.SIGHUP, -signal.SIGHUP),
-        (signal.SIGQUIT, -signal.SIGQUIT),
-        (signal.SIGINT, 130),
+        (signal.SIGTERM, -signal.SIGTERM, programs.listens()),
+        (signal.SIGTERM, -signal.SIGTERM, programs.RUNS_ON),
+        (signal.SIGHUP, -signal.SIGHUP, programs.listens()),
+        (signal.SIGQUIT, -signal.SIGQUIT, programs.RUNS_ON),
+        (signal.SIGINT, 130, programs.listens()),
+        (signal.SIGINT, 130, programs.RUNS_ON),
     ],
 )
-def test_a_signal_leaves_the_terminal_as_it_was(program, number, status, asleep):
-    with Sitting(program(programs.listens() if asleep else programs.RUNS_ON)) as sitting:
+def test_a_signal_leaves_the_terminal_as_it_was(program, number, status, source):
+    with Sitting(program(source)) as sitting:
         sitting.sees("ready")
         time.sleep(0.2)
         assert not sitting.restored()
@@ -172,7 +174,7 @@ def test_a_run_that_nobody_could_let_go_on_is_not_stopped(program):
         assert sitting.ends() == 6
 
 
-def test_a_run_in_the_background_leaves_the_terminal_alone(monkeypatch):
+def test_a_run_in_the_background_leaves_the_terminal_alone(monkeypatch, capsys):
     ours, theirs = os.openpty()
     at_first = termios.tcgetattr(theirs)
     monkeypatch.setattr(os, "tcgetpgrp", lambda _place: os.getpgrp() + 1)
@@ -180,11 +182,28 @@ def test_a_run_in_the_background_leaves_the_terminal_alone(monkeypatch):
         os.write(ours, b"for somebody else\n")
         assert terminal.read(0, 100) == b""
         assert termios.tcgetattr(theirs) == at_first
+        assert capsys.readouterr().err == ""
         monkeypatch.undo()
         os.kill(os.getpid(), signal.SIGCONT)
         assert termios.tcgetattr(theirs) != at_first
         assert terminal.read(1, 100) == b"for somebody else\n"
     assert termios.tcgetattr(theirs) == at_first
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("why", [KeyboardInterrupt, BrokenPipeError])
+def test_who_does_not_even_begin_leaves_the_terminal_as_it_was(monkeypatch, why):
+    def fails(*_message: object) -> None:
+        raise why
+
+    ours, theirs = os.openpty()
+    at_first = termios.tcgetattr(theirs)
+    monkeypatch.setattr(keyboard, "say", fails)
+    with pytest.raises(why), keyboard.Terminal(theirs):
+        pass
+    assert termios.tcgetattr(theirs) == at_first
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     os.close(ours)
     os.close(theirs)
 
@@ -232,15 +251,14 @@ def typed(data: bytes, *arguments: object) -> "subprocess.CompletedProcess[bytes
     return subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("source", [programs.ECHO, programs.listens()])
+@pytest.mark.parametrize(("source", "way"), [(programs.ECHO, WAYS[1]), (programs.listens(), WAYS[2])])
 def test_a_pipes_bytes_are_typed(program, source, way):
     done = typed(b"a\x01x\xff\n.", program(source), "--memory", "1M", *way)
     assert done.stdout.removeprefix(b"ready ") == b"a\x01x\xff\n."
     assert done.returncode == (0 if source is programs.ECHO else 6)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS[:3:2])
 def test_with_no_input_left_it_ends_as_without_any(program, way):
     done = typed(b"ab", program(programs.listens()), "--memory", "1M", *way)
     assert (done.returncode, done.stdout) == (125, b"ready ab")
@@ -284,8 +302,10 @@ def test_who_reads_nothing_is_not_given_more_than_there_is_room_for(program):
 
 
 def test_input_that_is_given_is_all_that_is_typed(program):
-    done = typed(b"from the pipe.", program(programs.ECHO), "--input", "given.")
-    assert (done.returncode, done.stdout) == (0, b"given.")
+    done = typed(
+        b"from the pipe.", program(programs.ECHO), "--input", "given", "--max-instructions", "3_000_000"
+    )
+    assert (done.returncode, done.stdout) == (124, b"given")
 
 
 # By lines, where terminals can't be read key by key

@@ -3,8 +3,10 @@
 import pytest
 
 from tests.cli import programs
+from vlab import guests
 from vlab.cli import running, typist
 from vlab.cli.computers import build
+from vlab.cli.keyboard import Stream
 from vlab.cli.running import End, Run
 from vlab.machine.devicetree import TIMEBASE
 from vlab.riscv import assemble
@@ -52,7 +54,7 @@ def played(monkeypatch):
     """Plays a piece to a guest; the run, how it ended, and the keyboard."""
 
     def play(source: str, *piece: float | bytes, technique: str = "", limit: int | None = None):
-        machine, computers = build(1 << 20, [technique] if technique else [], ["lazy"] if technique else [])
+        machine, computers = build(1 << 20, [technique] if technique else [], [None] if technique else [])
         keyboard = Played(*piece)
         for module in (running, typist):
             monkeypatch.setattr(module, "monotonic", keyboard.clock)
@@ -81,8 +83,9 @@ def test_a_run_with_keys_is_rewound_and_replayed(played, source, technique):
         assert (machine.steps, guest.console, guest.status, guest.time) == (last, said, status, time)
 
 
-def test_keys_come_at_the_time_at_which_they_are_pressed(played):
-    run, _end, _keyboard = played(programs.listens(), 1.5, b"a", 0.25, b".")
+@pytest.mark.parametrize("alarm", [0, TIMEBASE, 10 * TIMEBASE])
+def test_keys_come_at_the_time_at_which_they_are_pressed(played, alarm):
+    run, _end, _keyboard = played(programs.listens(alarm), 1.5, b"a", 0.25, b".")
     seconds = [arrival.time / TIMEBASE for arrival in run.machine.history.input]
     assert seconds == pytest.approx([1.5, 1.75], abs=0.001)
     assert run.machine.steps < 10_000
@@ -93,6 +96,21 @@ def test_sleep_lasts_as_long_as_the_guests_clock_says(played, technique):
     run, _end, keyboard = played(programs.listens(TIMEBASE // 20), 2.02, b".", technique=technique)
     assert run.guest.console in ("ready " + "*" * number + "." for number in range(38, 43))
     assert keyboard.waits < 90
+
+
+def test_a_file_is_typed_as_there_is_room_for_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(typist, "_ROOM", 64)
+    text = bytes(range(ord("."))) * 20
+    (tmp_path / "input").write_bytes(text + b".")
+    machine, _computers = build(1 << 20, [], [])
+    machine.load(assemble(programs.ECHO))
+    with (tmp_path / "input").open("rb") as file:
+        run = Run(machine, machine, None, None, lambda byte: None, Stream(file.fileno(), live=False))
+        waiting = []
+        run.guest.uart.listener = lambda byte: waiting.append(machine.uart.waiting)
+        assert run.go() is End.OFF
+    assert machine.uart.output == text + b"."
+    assert max(waiting) < 64
 
 
 def test_who_never_sleeps_is_not_kept_waiting(played):
@@ -113,6 +131,18 @@ def test_while_somebody_may_type_there_is_no_limit(played, monkeypatch):
         ends.append(run.machine.steps)
     assert ends[0] == 50_000
     assert ends[1] > 500_000
+
+
+@pytest.mark.parametrize("technique", WAYS)
+@pytest.mark.parametrize("guest", ["kernel", "tiny"])
+def test_that_somebody_could_type_changes_nothing(played, guest, technique):
+    run, end, _keyboard = played(guests.source(guest), 1e6, technique=technique)
+    machine, computers = build(1 << 20, [technique] if technique else [], [None] if technique else [])
+    computers[-1].load(assemble(guests.source(guest)))
+    assert Run(machine, computers[-1], None, None, lambda byte: None).go() is end is End.OFF
+    seen, unseen = run.machine.snapshot(), machine.snapshot()
+    assert seen.state == unseen.state
+    assert seen.pages == unseen.pages
 
 
 @pytest.mark.parametrize("source", [programs.SLEEPS, programs.STAYS])

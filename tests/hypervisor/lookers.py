@@ -12,6 +12,7 @@ from vlab.machine import Machine, Stop
 Way = Callable[[Machine, Sequence[VirtualMachine], int, Random], None]
 _PIECES = (1, 2, 3, 10, 100, 1000, 5000, 20_000)
 _UNUSED = 0x8000  # bytes before the end of RAM; nobody here writes there
+_MOST_HALTS = 100
 _NOWHERE = 0x1234_5678  # an address that nobody goes to
 
 
@@ -130,6 +131,30 @@ def under_watch(machine: Machine, vms: Sequence[VirtualMachine], steps: int, luc
     machine.stop_at()
 
 
+def halted(machine: Machine, vms: Sequence[VirtualMachine], steps: int, luck: Random) -> None:
+    """Breakpoints where it has been, and a halt at each write to some words: it goes on behind each of them."""
+    innermost, places = (machine, *vms)[-1], set[int]()
+    first = innermost.memory.base
+    words = {innermost.machine_address(first + luck.randrange(0x4000) // 8 * 8) for _word in range(4)}
+    for word in words:
+        machine.ram.watch(word, lambda address, value: machine.stop_here())
+    stop, halts = Stop.LIMIT, 0
+    while machine.steps < steps and machine.status is None and stop is not Stop.ASLEEP:
+        machine.stop_at(places)
+        stop = machine.run(min(steps - machine.steps, luck.choice(_PIECES)))
+        if stop is Stop.CONDITION:
+            halts += 1
+            machine.stop_at()
+            machine.run(1)
+        elif halts < _MOST_HALTS:
+            places.add(innermost.hart.pc)
+        if halts == _MOST_HALTS:
+            places.clear()
+    machine.stop_at()
+    for word in words:
+        machine.ram.unwatch(word)
+
+
 def back_and_forth(machine: Machine, vms: Sequence[VirtualMachine], steps: int, luck: Random) -> None:
     """Rewound, and run again."""
     machine.run(steps)
@@ -164,5 +189,5 @@ def tlb_watched(machine: Machine, vms: Sequence[VirtualMachine], steps: int, luc
 
 WAYS: tuple[Way, ...] = (
     *(heard, recorded, watched, in_pieces, inspected, now_and_then, by_conditions, by_time),
-    *(under_watch, back_and_forth, asked_who_wrote, restored, tlb_watched),
+    *(under_watch, halted, back_and_forth, asked_who_wrote, restored, tlb_watched),
 )

@@ -3,13 +3,15 @@
 Both are RV64IMAC and know nothing of this computer but what its device tree says.
 """
 
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from vlab import cli
 from vlab.course.doctor import TOOLS
-from vlab.hypervisor import Hypervisor
+from vlab.hypervisor import Hypervisor, nested
 from vlab.machine import Machine, Sbi
 
 pytestmark = pytest.mark.requires("opensbi", "u-boot")
@@ -65,10 +67,15 @@ def test_opensbi_and_uboot_on_the_bare_machine(bare):
     assert bare.steps < 14_000_000
 
 
-def test_by_the_command_line(capsysbinary):
+@pytest.mark.parametrize(
+    "where",
+    [[], *(["--technique", technique] for technique in TECHNIQUES), ["--depth", "2"]],
+    ids=lambda where: where[-1] if where else "bare",
+)
+def test_by_the_command_line(where, capsysbinary):
     image, firmware = UBOOT / "uboot.elf", OPENSBI / "fw_jump.elf"
     typed = ["--input", r"\n\nversion\n", "--expect", ANSWER.decode()]
-    assert cli.main(["run", "--bios", str(firmware), str(image), *typed]) == 0
+    assert cli.main(["run", "--bios", str(firmware), str(image), *typed, *where]) == 0
     console, noted = capsysbinary.readouterr()
     assert b"OpenSBI v" in console and b"U-Boot 20" in console
     assert noted == b""
@@ -80,8 +87,6 @@ def test_uboot_above_the_sbi_here():
     assert "Hit any key" in answered(machine)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_in_a_virtual_machine(technique, bare):
     """It says the same at the same time of its own; but it can't know of what is on the console yet, as typed."""
@@ -95,10 +100,9 @@ def test_in_a_virtual_machine(technique, bare):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_deep(bare):
-    outer = Hypervisor.memory_for(MEMORY)
-    machine = Machine(memory=Hypervisor.memory_for(outer), extensions="C")
-    below = Hypervisor(machine).create_vm(memory=outer)
-    vm = Hypervisor(below).create_vm(memory=MEMORY)
-    boot(vm)
-    assert said(vm.console) == said(bare.console)
+@pytest.mark.parametrize("techniques", [*product(TECHNIQUES, repeat=2)], ids=",".join)
+def test_two_deep(techniques, bare):
+    extensions = "CH" if "hardware-assisted" in techniques else "C"
+    _machine, vms = nested(techniques, MEMORY, build=partial(Machine, extensions=extensions))
+    boot(vms[-1])
+    assert said(vms[-1].console) == said(bare.console)

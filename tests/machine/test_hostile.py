@@ -9,10 +9,11 @@ from tests.machine.test_loading import RAM, elf, segment
 from tests.parts import device_in
 from vlab.hypervisor import Hypervisor
 from vlab.language import VlabError
-from vlab.machine import Computer, Machine, Sbi, sbi
+from vlab.machine import Computer, Machine, Sbi
 from vlab.machine.devices import printed
 from vlab.machine.devices.virtio import net
 from vlab.machine.devicetree import device_tree
+from vlab.machine.sbi import Extension
 from vlab.riscv import assemble
 
 ENGINES = ("native", "interpreter")
@@ -93,17 +94,7 @@ table:
 def calls_survive(seed, depth):
     """Any calls of the SBI, on both engines, or in a virtual machine."""
     luck = Random(seed)
-    extensions = [
-        *range(9),
-        0x10,
-        sbi.TIME,
-        sbi.CONSOLE,
-        sbi.CONSOLE,
-        sbi.RESET,
-        sbi.IPI,
-        sbi.FENCES,
-        sbi.FENCES,
-    ]
+    extensions = [*range(9), *Extension, Extension.DBCN, Extension.RFENCE]
     numbers = [0, 1, 2, 3, 10, 4097, RAM, RAM + 0x2000, RAM + (1 << 20) - 3, 1 << 63, (1 << 64) - 1]
     count = luck.randrange(5, 30)
     table = ""

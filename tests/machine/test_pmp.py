@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.machine.programs import MASK, cause, do, machine, mode, register, write
+from tests.machine.programs import MASK, cause, do, machine, mode, paged, register, write
 from vlab.machine.memory import RAM_BASE
 from vlab.machine.pmp import LOCKED, NA4, NAPOT, OFF, TOR, Pmp, R, Region, W, X, legal_config, matching
 from vlab.riscv import Cause, Mode, Trap
@@ -75,6 +75,7 @@ def test_a_page_is_uniform_unless_a_region_begins_or_ends_inside_it():
     assert pmp((config(NAPOT, R), AT >> 2 | 0x1FF)).uniform(AT, 4096)
     assert not pmp((config(NAPOT, R), AT >> 2 | 0xFF)).uniform(AT, 4096)
     assert not pmp((config(TOR, R), AT + 4 >> 2)).uniform(AT, 4096)
+    assert not pmp((config(OFF, 0), AT + 4 >> 2), (config(TOR, R), AT + 8192 >> 2)).uniform(AT, 4096)
 
 
 @given(st.integers(0, 255), st.integers(0, 255))
@@ -180,6 +181,32 @@ def test_both_parts_of_an_access_across_pages_are_checked_whole():
     trap = do(m, "sd a1, 0(a0)", a0=AT + 4094, a1=MASK)
     assert (trap.cause, trap.value) == (Cause.STORE_ACCESS_FAULT, AT + 4096)
     assert m.memory.peek(AT + 4090, 16) == before
+
+
+@pytest.mark.parametrize(
+    ("instruction", "flags", "rights", "raised"),
+    [
+        ("ld a1, 0(a0)", "RWAD", 0, Cause.LOAD_ACCESS_FAULT),
+        ("sd a1, 0(a0)", "RWAD", 0, Cause.STORE_ACCESS_FAULT),
+        ("amoadd.d a2, a1, (a0)", "RWAD", 0, Cause.STORE_ACCESS_FAULT),
+        ("sd a1, 0(a0)", "RWAD", R, None),
+        ("sd a1, 0(a0)", "RW", R, Cause.STORE_ACCESS_FAULT),  # A and D can't be set
+        ("ld a1, 0(a0)", "RW", R, Cause.LOAD_ACCESS_FAULT),
+        ("sd a1, 0(a0)", "RW", RW, None),
+    ],
+)
+def test_page_tables_are_read_and_written_by_the_rules_of_s_mode(instruction, flags, rights, raised):
+    """And the fault is that of the access, also where M mode makes it as a lower one (3.7.2)."""
+    at = 0xC0000
+    m = mode(machine(), Mode.S)
+    paged(m, [(0x1000, AT, flags)], at)
+    write(m, pmpaddr0=RAM_BASE + at >> 2 | 0x1FFF, pmpaddr1=MASK)
+    write(m, pmpcfg0=config(NAPOT, RWX) << 8 | config(NAPOT, rights))
+    trap = do(m, instruction, a0=0x1000)
+    assert (trap and (trap.cause, trap.value)) == (raised and (raised, 0x1000))
+    m.hart.mode = Mode.M
+    write(m, mstatus=1 << 17 | 1 << 11)
+    assert cause(m, instruction, a0=0x1000) == raised
 
 
 def test_mprv_makes_m_subject_to_the_rules_of_mpp():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlab.hypervisor import Hypervisor
-from vlab.language import VlabError
+from vlab.language import VlabError, grouped
 from vlab.machine import Computer, Machine
 from vlab.machine.devices import printed
 from vlab.machine.devices.printed import Printed, expect_printed
@@ -29,7 +29,7 @@ line:   addi t2, t1, 96
         blt t1, t4, line
         j again
 """
-SAID = "[{:_} bytes that were printed before are no longer kept]\n"
+SAID = "[{} bytes that were printed before are no longer kept]\n"
 ALPHABET = {chr(96 + count) * count for count in range(1, 27)}
 
 
@@ -58,7 +58,7 @@ def test_who_prints_for_ever_is_kept_under_the_bound_and_can_be_read(small, engi
         assert len(out.kept) <= 1000
         text = whole(out.count)
         if out.dropped:
-            assert guest.console == SAID.format(out.dropped) + text[out.dropped :]
+            assert guest.console == SAID.format(grouped(out.dropped)) + text[out.dropped :]
             assert guest.console.split("\n")[1] in ALPHABET
             assert len(out.kept) > 1000 // 2 - 30
         else:

@@ -10,7 +10,7 @@ from tests.machine import tour
 from vlab.machine import Machine
 
 TECHNIQUES = ("trap-and-emulate", "binary-translation", "hardware-assisted")
-KINDS = ("", "_svade", "C_sv48", "H")
+KINDS = ("", "_svade", "C_sv48", "H", "H_svadu")
 
 
 def ran(extensions, engine=None):

@@ -457,7 +457,10 @@ def _protection() -> Iterator[Probe]:
 
 def probes(extensions: str = "") -> list[Probe]:
     """All of them, as a computer with these extensions must answer."""
-    registers, paging = _registers("H" in extensions), _paging("svade" in extensions)
+    registers, paging = (
+        _registers("H" in extensions),
+        _paging("svad" in extensions),
+    )  # of Svadu it clears ADUE
     return [*_counters(), *registers, *_traps(), *_interrupts(), *paging, *_misaligned(), *_protection()]
 
 

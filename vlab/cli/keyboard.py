@@ -108,13 +108,18 @@ class Terminal(Stream):
         self._escaped = False  # Ctrl-A was typed, and the key after it was not
 
     def __enter__(self) -> "Terminal":
-        if threading.current_thread() is threading.main_thread():
-            for name in _DEADLY:
-                self._handle(getattr(signal, name), self._die)
-            self._handle(signal.SIGTSTP, self._pause)
-            self._handle(signal.SIGCONT, self._go_on)
-        self._set(_raw(self._before))
-        say(_("What you type goes to the guest. Ctrl-A x leaves, Ctrl-A h helps."))
+        try:
+            if threading.current_thread() is threading.main_thread():
+                for name in _DEADLY:
+                    self._handle(getattr(signal, name), self._die)
+                self._handle(signal.SIGTSTP, self._pause)
+                self._handle(signal.SIGCONT, self._go_on)
+            self._set(_raw(self._before))
+            if self._ours():
+                say(_("What you type goes to the guest. Ctrl-A x leaves, Ctrl-A h helps."))
+        except BaseException:  # Ctrl-C in between, or nobody reads what is said
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_exception: object) -> None:

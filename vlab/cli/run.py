@@ -29,7 +29,7 @@ from vlab.cli.results import (
 )
 from vlab.cli.running import DEFAULT_LIMIT, End, Run, ending, is_terminal, mend
 from vlab.cli.values import characters, count, depth, port, setting, size
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -182,9 +182,9 @@ def _add_course(parser: ArgumentParser) -> None:
         metavar="N",
         type=count,
         help=_(
-            "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit:_}, counted "
+            "stop when the machine has attempted so many, its hypervisors' ones too; by default {limit}, counted "
             "from when nothing more can be typed"
-        ).format(limit=DEFAULT_LIMIT),
+        ).format(limit=grouped(DEFAULT_LIMIT)),
     )
     group.add_argument(
         "--input",

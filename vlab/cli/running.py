@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlab.cli.progress import Progress
 from vlab.cli.typist import Typist
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 
 if TYPE_CHECKING:
     from vlab.cli.keyboard import Keyboard
@@ -111,9 +111,9 @@ class Run:
             if typist.left:
                 return End.LEFT
             began = monotonic()
-            stop = machine.run(
-                min(left, chunk), until=typist.until(until), each=False, time=typist.horizon(chunk)
-            )
+            steps = typist.steps(min(left, chunk))
+            asked = typist.until(until)
+            stop = machine.run(steps, until=asked, each=False, time=typist.horizon(steps))
             chunk = min(2 * chunk, _CHUNK * machine.pace)
             if typist.live and monotonic() - began > _SOON:
                 chunk = max(chunk // 4, _FEW)
@@ -249,8 +249,8 @@ def ending(run: Run, end: End, program: "Program") -> str:
     place = _place(run.guest.hart.pc, program)
     match end:
         case End.LIMIT:
-            said = _("The limit of {limit:_} instructions is reached; the guest is at {place}.")
-            return said.format(limit=run.limit, place=place)
+            said = _("The limit of {limit} instructions is reached; the guest is at {place}.")
+            return said.format(limit=grouped(run.limit), place=place)
         case End.ENDLESS:
             said = _("The guest {why}; it is at {place}.").format(why=run.why, place=place)
             return said if run.began is None else f"{run.began.told(program)} {said}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ROOM = 1 << 16  # bytes that may wait for the guest
 _BLINK = TIMEBASE // 100  # of a machine's time: so much may go by at once where it sleeps now and then
+_STRIDE = 100_000  # instructions
+_PAUSE = TIMEBASE  # so much of a guest's sleep is waited for at once; what went by before that is past
 _BREAK = 3  # Ctrl-C
 _PATIENCE = 1.0  # seconds that a guest has to read a Ctrl-C
 
@@ -33,7 +35,7 @@ class Typist:
             self._skipped,
             0,
         )  # of its time: what it slept, and what nobody waited for yet
-        self._dozes = False  # whether it slept when it last ran
+        self._dozes = True  # whether it slept when it last ran
         self._behind = 0  # bytes from the last Ctrl-C on, if the guest may not have read that
         self._broke = 0.0  # when that was
         self._told = False  # that the guest does not read it
@@ -101,9 +103,16 @@ class Typist:
         within = 0 if self._guest is self._machine else self._guest.skipped
         return self._machine.skipped + within
 
+    def steps(self, steps: int) -> int:
+        """How many of these the machine may run at once: a virtual machine's sleep is seen only between them."""
+        return min(steps, _STRIDE) if self.live and self._guest is not self._machine else steps
+
     def until(self, until: Callable[[], bool] | None) -> Callable[[], bool] | None:
-        """What the machine is to ask while it runs: this, and whether a virtual machine on it has slept."""
-        if not self.live or self._guest is self._machine:
+        """What the machine is to ask while it runs: this, and whether a virtual machine that dozes has slept.
+
+        To be asked after each trap takes time: one that is at work isn't.
+        """
+        if not self.live or not self._dozes or self._guest is self._machine:
             return until
         return self._drowsy if until is None else lambda: until() or self._drowsy()
 
@@ -114,14 +123,14 @@ class Typist:
         """Up to which time the machine may run or sleep, if it is to run so many steps; None: as long as it does."""
         if not self.live:
             return None
-        return self._machine.time + (min(steps, _BLINK) if self._dozes else steps)
+        return self._machine.time + (_BLINK if self._dozes else steps)
 
     def rest(self, *, asleep: bool) -> None:
         """Let what it slept last as long as it says, or until a key comes; `asleep`: it still does, until its alarm."""
         machine = self._machine
         slept = self._skipped - self._slept
         self._dozes = asleep or slept > 0
-        self._owed += slept
+        self._owed = min(self._owed + slept, _PAUSE)
         if self.live and asleep:
             alarm = machine.hart.csr.deadline()
             assert alarm is not None, "it does not sleep for good"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlab.display import Drawn, view
 from vlab.events.records import Event, EventId, Exit, Injection, kind_title
-from vlab.language import _
+from vlab.language import _, grouped
 
 if TYPE_CHECKING:
     import networkx
@@ -58,7 +58,7 @@ class Recording(Drawn):
         """A sentence where not all that happened was kept; else an empty text."""
         if not self.missed:
             return ""
-        return _("Only the first {count:_} events were kept.").format(count=len(self))
+        return _("Only the first {count} events were kept.").format(count=grouped(len(self)))
 
     def only(self, *kinds: type[Event], level: int | None = None) -> "Recording":
         """The events of these kinds (and level); an Injection is a Trap too.

@@ -23,15 +23,11 @@ from vlab.riscv import Program
 _HERE = Path(__file__).parent
 _CONSOLE = "disk/4_console.s"
 _DISK = ("disk/3_driver.s", _CONSOLE)
-_SHARED = {
-    "bank": _DISK,
-    "careless": _DISK,
-    "ping": (_CONSOLE,),
-}  # chapters of others that follow a guest's own
-_FIRST = dict.fromkeys(
-    ("driverdomain", "frontend"), ("paravirtual/1_hypercalls.s",)
-)  # that come before its own
-_LIBRARIES = {"PARAVIRTUAL": ("paravirtual/1_hypercalls.s",)}  # chapters that come first if the switch is on
+_HYPERCALLS = ("paravirtual/1_hypercalls.s",)
+# Chapters of others that follow a guest's own, that come before them, and that do if a switch is on.
+_SHARED = {"bank": _DISK, "careless": _DISK, "ping": (_CONSOLE,)}
+_FIRST = {"driverdomain": _HYPERCALLS, "frontend": _HYPERCALLS}
+_LIBRARIES = {"PARAVIRTUAL": _HYPERCALLS}
 _BUILT = {"linux"}  # not assembled here: built of what others wrote
 _CONSTANT = re.compile(r"\.ifndef (\w+)\n\s*\.equ \1, (\w+)")
 _CONDITION = re.compile(r"\s*\.(if\w*|elseif|else|endif)\b *(\w*)")

@@ -2,8 +2,8 @@
 
 Its chapters, in an order in which they can be read:
 
-- `hypervisor` stands behind the trap vector: a guest exits, somebody deals with that, a guest enters. `virtualmachine`
-  is a virtual computer as one visible struct.
+- `hypervisor` stands behind the trap vector: a guest exits, somebody deals with that, a guest enters. Its `firmware` is
+  what M mode has to let it do. `virtualmachine` is a virtual computer as one visible struct.
 - `techniques`: what an exit means, and how a guest enters; `trap_and_emulate` first. `shadow` has the tables that the
   real MMU walks meanwhile, and `policies` say when their entries are made and dropped.
 - `inventory` makes, clones and removes virtual machines; `schedule` says whose turn it is; `saving` keeps them.

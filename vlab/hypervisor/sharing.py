@@ -14,9 +14,8 @@ from vlab.machine.memory import PAGE
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
-SPARE = (
-    64  # frames: who shares pages runs only while so many are free, because each of its writes may take one
-)
+# Frames: who shares pages runs only while so many are free, because each of its writes may take one.
+SPARE = 64
 
 
 def find_shared(vms: Iterable["VirtualMachine"]) -> None:

@@ -132,9 +132,7 @@ class Tables(Drawn):
     time: int = field(default=0, compare=False)
     focus: int | None = field(default=None, compare=False)
     before: "Tables | None" = field(default=None, compare=False)
-    hidden: frozenset[int] = field(
-        default=frozenset(), compare=False
-    )  # frames of the technique's own, by number
+    hidden: frozenset[int] = field(default=frozenset(), compare=False)  # frames of the technique's own
 
     def around(self, address: int) -> "Tables":
         """The same tables; their picture shows what is near this guest-virtual address."""

@@ -99,6 +99,12 @@ class PhysicalMemory(Protocol):
     def is_watched(self, address: int) -> bool:
         """Whether a double word in this page is watched."""
 
+    def open_to_loads(self, address: int) -> bool:
+        """Whether nobody wants to hear of loads from this page."""
+
+    def loaded(self, address: int, size: int) -> None:
+        """An instruction loads these bytes."""
+
     def fast(self, address: int) -> bool:
         """Whether stores to this page may bypass `store`."""
 

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 ALL_ONES = (1 << 64) - 1
 FOR_EVER = 1 << 63  # software that wants no alarm sets one that far away; no computer's time gets there
-LONGEST_SLEEP = (
-    1 << 62
-)  # a `wfi` skips no further: so what is left until FOR_EVER can't be attempted in any run
+LONGEST_SLEEP = 1 << 62  # a `wfi` skips no further: what is left until FOR_EVER can't be attempted in any run
 STIP = 1 << Interrupt.STI
 STCE = CSRS["menvcfg"]["STCE"].mask
 ADUE = registers_of("_svadu").by_name["menvcfg"]["ADUE"].mask

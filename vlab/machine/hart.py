@@ -314,12 +314,17 @@ class Hart(Drawn):
         """Load `size` bytes from a virtual address: unsigned. Traps as the access deserves."""
         if address % PAGE + size > PAGE:
             pieces = self._pieces(address, size, Access.LOAD)
-            low, high = (self.memory.load(physical, length) for physical, length in pieces)
+            low, high = (self._loaded(physical, length) for physical, length in pieces)
             return low | high << 8 * pieces[0][1]
         physical = self.mmu.translate(address, Access.LOAD, size)
         if not self.memory.holds(physical, size):
             return self._device_load(address, physical, size)
         self.mmu.quicken(Access.LOAD, address, physical)
+        return self._loaded(physical, size)
+
+    def _loaded(self, physical: int, size: int) -> int:
+        """What an instruction loads from RAM."""
+        self.memory.loaded(physical, size)
         return self.memory.load(physical, size)
 
     def store(self, address: int, size: int, value: int) -> None:
@@ -378,13 +383,13 @@ class Hart(Drawn):
 
     def amo_load(self, address: int, size: int) -> int:
         """The load of an AMO: traps as a store would."""
-        return self.memory.load(self._atomic(address, size, Access.STORE), size)
+        return self._loaded(self._atomic(address, size, Access.STORE), size)
 
     def load_reserved(self, address: int, size: int) -> int:
         """`lr`: load, and reserve exactly these bytes."""
         physical = self._atomic(address, size, Access.LOAD)
         self.computer.reservation = (physical, size)
-        return self.memory.load(physical, size)
+        return self._loaded(physical, size)
 
     def store_conditional(self, address: int, size: int, value: int) -> int:
         """`sc`: 0 and a store if these bytes are reserved, else 1. Nothing is reserved after it."""

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 MOST = 256  # checkpoints
 MOST_PAGES = (256 << 20) // PAGE  # that all of them together hold
 SPACING = 20_000  # steps between checkpoints near the present, for an engine of the interpreter's pace
-COPY = 500  # steps that are as much work as ten copies of a page, with what its next store then costs
-PARTS = 50  # of a state that is kept half as often as one of none: those of hypervisors have many
+COPY = 1_000  # steps that are as much work as twenty copies of a page, with what its next store then costs
+PARTS = 25  # of a state that is kept half as often as one of none: those of hypervisors have many
 # What is as much work as so many steps of the interpreter:
 LOOP_WORK = 50  # a turn of the machine's loop
 TURN_WORK = 20  # a turn of a resident to which native code lends its state

@@ -92,7 +92,7 @@ class Machine(Computer):
             self._native = NativeEngine(self, self.ram)
             self._quantum = self._native.quantum
             self.ram.on_code_write = self._native.code.written
-        self.ram.on_slow_page = self._hart.mmu.slow_stores
+        self.ram.on_slow_page, self.ram.on_slow_loads = self._hart.mmu.slow_stores, self._hart.mmu.slow_loads
         for device in several(devices):
             self.attach(device)
         if image is not None:

@@ -33,14 +33,21 @@ _FORMATS: dict[int, Any] = {1: "B", 2: "H", 4: "I", 8: "Q", -1: "b", -2: "h", -4
 NO_VIEWS: Mapping[int, Any] = dict.fromkeys(_FORMATS, ())  # of a memory with no way round `load` and `store`
 
 
+Watched = dict[int, Callable[[int, int], None]]  # who is called, by the double word
+
+
 class Watches:
-    """Double words whose stores somebody wants to hear of."""
+    """Double words whose stores, or whose loads by instructions, somebody wants to hear of.
+
+    While somebody is told, `access` is what was stored or loaded: where it begins, and how many bytes it has.
+    """
 
     def __init__(self) -> None:
-        self.watched: dict[int, Callable[[int, int], None]] = {}
-        self.author: tuple[str, Any] | None = (
-            None  # who writes now, if it is no instruction, and of which computer
-        )
+        self.watched: Watched = {}
+        self.loads_watched: Watched = {}
+        self.access = 0, 0
+        # Who writes now, if it is no instruction, and of which computer.
+        self.author: tuple[str, Any] | None = None
 
     @contextmanager
     def written_by(self, author: str, computer: Any) -> Iterator[None]:
@@ -55,14 +62,25 @@ class Watches:
         """Call nobody any more."""
         self.watched.pop(address, None)
 
+    def open_to_loads(self, address: int) -> bool:
+        """Whether nobody wants to hear of loads from the page of `address`."""
+        return not any(watched // PAGE == address // PAGE for watched in self.loads_watched)
+
+    def loaded(self, address: int, size: int) -> None:
+        """An instruction loads `size` bytes from `address`: call whoever watches one of them."""
+        if self.loads_watched:
+            self.tell(self, address, size, self.loads_watched)
+
     def is_watched(self, address: int) -> bool:
         """Whether a double word in the page of `address` is watched."""
-        return any(watched // PAGE == address // PAGE for watched in self.watched)
+        words = *self.watched, *self.loads_watched
+        return any(watched // PAGE == address // PAGE for watched in words)
 
-    def tell(self, memory: "Memory | Any", address: int, size: int) -> None:
+    def tell(self, memory: Any, address: int, size: int, watches: Watched | None = None) -> None:
         """`size` bytes at `address` have been written: call whoever watches one of them."""
-        for watched in [w for w in self.watched if address - 8 < w < address + size]:
-            self.watched[watched](watched, memory.load(watched, 8))
+        watches, self.access = self.watched if watches is None else watches, (address, size)
+        for watched in [w for w in watches if address - 8 < w < address + size]:
+            watches[watched](watched, memory.load(watched, 8))
 
 
 class Memory(Watches):
@@ -88,9 +106,11 @@ class Memory(Watches):
         self.open = bytearray([CLEAN]) * (size // PAGE)
         self._saved = Pages({})
         self.code: set[int] = set()
-        self.listed = bytearray(8 * (1 + MOST_LISTED))  # how many words are watched, and where: for engines
+        # How many words are watched, and where, for engines: those whose stores they leave to us, and whose loads.
+        self.listed, self.loads_listed = (bytearray(8 * (1 + MOST_LISTED)) for _list in range(2))
         self.on_code_write: Callable[[int, int], bool] = lambda address, size: False
         self.on_slow_page: Callable[[], None] = lambda: None
+        self.on_slow_loads: Callable[[], None] = lambda: None
 
     def __repr__(self) -> str:
         return _("Memory of {size} at {base:#x}").format(size=size_text(self.size), base=self.base)
@@ -207,10 +227,27 @@ class Memory(Watches):
         super().unwatch(address)
         self._list()
 
+    def watch_loads(self, address: int, callback: Callable[[int, int], None]) -> None:
+        """Call `callback(address, value)` after each load by an instruction from the double word at `address`."""
+        self._inside(address, 8)
+        self.loads_watched[address] = callback
+        self._list()
+        self.on_slow_loads()
+        self._close((address - self.base) // PAGE)  # what loads and stores at once is a store to engines
+
+    def unwatch_loads(self, address: int) -> None:
+        """Call nobody any more."""
+        self.loads_watched.pop(address, None)
+        self._list()
+
     def _list(self) -> None:
         """Let engines know which words are watched."""
-        words = [len(self.watched), *self.watched][: 1 + MOST_LISTED]
-        struct.pack_into(f"<{len(words)}Q", self.listed, 0, *words)
+        for place, watched in (
+            (self.listed, self.watched | self.loads_watched),
+            (self.loads_listed, self.loads_watched),
+        ):
+            words = [len(watched), *watched][: 1 + MOST_LISTED]
+            struct.pack_into(f"<{len(words)}Q", place, 0, *words)
 
     def touched(self) -> set[int]:
         """The pages that may not be all zeros: their addresses by PAGE. None of them is read for that."""

@@ -207,8 +207,8 @@ class Mmu:
             self._walked[place] = Walked(self._hart.csr.pmp, walked.scheme.entry_size, read, found)
         return found
 
-    def recall(self, seen: tuple[Mode, int, int], address: int, access: Access, size: int) -> Found | None:
-        """What `resolve` would find from another mode, `mstatus` and `satp`, without walking or setting A or D.
+    def recall(self, seen: tuple[Mode, int, int], address: int, access: Access, size: int) -> int | None:
+        """Where `resolve` would lead from another mode, `mstatus` and `satp`, without walking or setting A or D.
 
         None where that is not at hand.
         """
@@ -218,11 +218,9 @@ class Mmu:
             return None
         if context.walked:
             known = self._walked.get((context, satp, address, access, size))
-            return known.found if known is not None and self._holds(known) else None
-        try:
-            return self._allowed(context.key, access, size, address, Found(address, R | W | X, True))
-        except Trap:
-            return None
+            return known.found.physical if known is not None and self._holds(known) else None
+        granted = not address >> PHYSICAL_BITS and self._hart.csr.pmp.allowed(address, size, mode)
+        return address if granted & NEEDED[access] else None
 
     def _allowed(self, key: Key, access: Access, size: int, address: int, reached: Found) -> Found:
         """What PMP leaves of a translation; Trap where it leaves too little."""
@@ -305,6 +303,8 @@ class Mmu:
     def quicken(self, access: Access, address: int, physical: int) -> None:
         """Let later accesses of this kind to this page go straight to RAM, if the TLB holds it."""
         if self.data.holds(address, physical, NEEDED[access]):
+            if access is Access.LOAD and not self._hart.memory.open_to_loads(physical):
+                return
             table = self.data.reads if access is Access.LOAD else self.data.writes
             page = address & -PAGE
             table[page] = (physical & -PAGE) - self._hart.memory.base - page
@@ -321,6 +321,11 @@ class Mmu:
         """Let the next store to each page ask again whether it may go straight to RAM."""
         for context in self.contexts.values():
             context.writes.clear()
+
+    def slow_loads(self) -> None:
+        """The same for loads."""
+        for context in self.contexts.values():
+            context.reads.clear()
 
 
 def data_mode(mode: Mode, status: int) -> Mode:

@@ -7,14 +7,15 @@ With it a kernel starts in S mode, and needs to know nothing of what is below: `
     0x54494D45    time                0: set the alarm
     0x735049      IPI                 0: raise the software interrupt
     0x52464E43    RFENCE              0: fence.i, 1 and 2: sfence.vma, of an address range
-    0x48534D      harts               0: start, 1: stop, 2: which state, 3: suspend
-    0x4442434E    debug console       0: write bytes, 1: read bytes, 2: write a byte
-    0x53525354    system reset        0: power off, or start again
+    0x48534D      HSM: harts          0: start, 1: stop, 2: which state, 3: suspend
+    0x4442434E    DBCN: debug console 0: write bytes, 1: read bytes, 2: write a byte
+    0x53525354    SRST: system reset  0: power off, or start again
     0 to 8        the calls of SBI 0.1: alarm, put a character, get one, clear an IPI, send one, fence.i,
                   sfence.vma, sfence.vma of an address space, power off
 """
 
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vlab.display import Drawn
@@ -31,14 +32,12 @@ from vlab.riscv.csrs import CSRS
 if TYPE_CHECKING:
     from vlab.machine.computer import Computer
 
-BASE, TIME, CONSOLE, RESET = 0x10, 0x5449_4D45, 0x4442_434E, 0x5352_5354
-IPI, FENCES, HARTS = 0x73_5049, 0x5246_4E43, 0x48_534D
 _OLD_OFF = 8
 _NOT_RETENTIVE = 1 << 31  # the kind of suspending that forgets the registers
 _ALL_HARTS = WORD - 1  # in place of the first hart that a mask is about
 _VERSION = 2 << 24  # 2.0
 _IMPLEMENTATION = 0x76_6C_61_62  # of our own
-OK, FAILED, NOT_SUPPORTED, BAD_PARAMETER, BAD_ADDRESS, ALREADY_AVAILABLE = 0, -1, -2, -3, -5, -6
+OK, FAILED, NOT_SUPPORTED, BAD_PARAMETER, ALREADY_AVAILABLE = 0, -1, -2, -3, -6
 _SSIP = 1 << Interrupt.SSI
 MOST = 4096  # bytes that one call writes or reads; it says how many, and the kernel calls again
 _PASS, _REBOOT, _FAIL = 0x5555, 0x7777, 0x1_3333
@@ -51,6 +50,18 @@ _FIRMWARE = {  # what S mode is given
     "pmpcfg0": 0x1F,
     "mstatus": Mode.S << CSRS["mstatus"]["MPP"].low,
 }
+
+
+class Extension(IntEnum):
+    """The extensions, by their numbers: most of them are their names in ASCII."""
+
+    BASE = 0x10
+    TIME = 0x5449_4D45
+    IPI = 0x73_5049
+    RFENCE = 0x5246_4E43
+    HSM = 0x48_534D
+    DBCN = 0x4442_434E
+    SRST = 0x5352_5354
 
 
 class Sbi(Drawn):
@@ -115,34 +126,34 @@ class Sbi(Drawn):
     def _call(self, extension: int, function: int, arguments: list[int]) -> tuple[int, int]:
         """Answer a call: what goes into a0 (an error, below 0; of an old call, its result) and into a1."""
         match extension, function:
-            case _ if extension == BASE:
+            case (Extension.BASE, _):
                 return self._base(function, arguments[0])
-            case (0x5449_4D45, 0):
+            case (Extension.TIME, 0):
                 self.computer.issue("csrw stimecmp, a0", arguments[0])
                 return OK, 0
-            case (0x73_5049, 0):
+            case (Extension.IPI, 0):
                 return self._for_harts(arguments[0], arguments[1], self._interrupt), 0
-            case (0x5246_4E43, 0):
+            case (Extension.RFENCE, 0):
                 return self._for_harts(arguments[0], arguments[1], self._fence_code), 0
-            case (0x5246_4E43, 1 | 2):
+            case (Extension.RFENCE, 1 | 2):
                 start, size = arguments[2:]
                 mask, first = arguments[:2]
                 return self._for_harts(mask, first, lambda: self._fence(start, size)), 0
-            case (0x48_534D, _):
+            case (Extension.HSM, _):
                 return self._hart(function, arguments[0]), 0
-            case (0x4442_434E, 0):
+            case (Extension.DBCN, 0):
                 return self._console(arguments[:3], self._put_bytes)
-            case (0x4442_434E, 1):
+            case (Extension.DBCN, 1):
                 return self._console(arguments[:3], self._get_bytes)
-            case (0x4442_434E, 2):
+            case (Extension.DBCN, 2):
                 self._put(arguments[0] & 0xFF)
                 return OK, 0
-            case (0x5352_5354, 0):
+            case (Extension.SRST, 0):
                 return self._reset(arguments[0] & 0xFFFF_FFFF, arguments[1] & 0xFFFF_FFFF), 0
         return self._old(extension, arguments[0]), 0
 
     def _base(self, function: int, argument: int) -> tuple[int, int]:
-        known = {BASE, TIME, CONSOLE, RESET, IPI, FENCES, HARTS, *range(_OLD_OFF + 1)}
+        known = {*Extension, *range(_OLD_OFF + 1)}
         answers = [_VERSION, _IMPLEMENTATION, 1, int(argument in known), 0, 0, 0]
         return (OK, answers[function]) if function < len(answers) else (NOT_SUPPORTED, 0)
 

@@ -163,14 +163,20 @@ def _last_writes(
 
 @contextmanager
 def listening(
-    machine: "Machine", address: int, heard: Callable[[int, int], None]
+    machine: "Machine", address: int, heard: Callable[[int, int], None], *, loads: bool = False
 ) -> Iterator[Callable[[], None]]:
     """Tell of each write to the double word at a physical address: the step that it belongs to, and the value.
+
+    With `loads`, of each load of an instruction from there.
 
     What it gives stops that before the block ends.
     Whoever watches it already, is told as before: what a resident does then is part of the run.
     """
-    other = machine.ram.watched.get(address)
+    ram = machine.ram
+    watches, watch, unwatch = ram.watched, ram.watch, ram.unwatch
+    if loads:
+        watches, watch, unwatch = ram.loads_watched, ram.watch_loads, ram.unwatch_loads
+    other = watches.get(address)
 
     def stored(there: int, value: int) -> None:
         heard(machine.steps - machine.at_work if standing(machine) is None else machine.resident_since, value)
@@ -178,11 +184,11 @@ def listening(
             other(there, value)
 
     def stop() -> None:
-        machine.ram.unwatch(address)
+        unwatch(address)
         if other is not None:
-            machine.ram.watch(address, other)
+            watch(address, other)
 
-    machine.ram.watch(address, stored)
+    watch(address, stored)
     try:
         yield stop
     finally:

@@ -106,9 +106,9 @@ def test_round_trips_fall_from_generation_to_generation():
 
 def test_it_says_whose_numbers_it_has():
     assert repr(parameter_set("forkwait")).startswith(
-        "Fork and wait, 40,000 times: 6 published costs in seconds (K. Adams, O. Agesen. A Comparison"
+        "Fork and wait, 40 000 times: 6 published costs in seconds (K. Adams, O. Agesen. A Comparison"
     )
-    assert "40,000 times" in parameter_set("forkwait").facts[0].claim
+    assert "40 000 times" in parameter_set("forkwait").facts[0].claim
     assert parameter_set("paging").cited == "Wei et al., 2019"
     assert "12 published" not in repr(parameter_set("paging")) and "11 published" in repr(
         parameter_set("paging")

@@ -34,6 +34,17 @@ vector: csrr t2, mepc
         .align 12
 data:   .dword 0, 0, 0
 """
+READS = """
+_start: la s1, data
+loop:   addi s0, s0, 1
+        sd s0, 0(s1)
+        lw t0, 4(s1)
+        ld t0, 8(s1)
+load:   lh t0, 2(s1)
+        j loop
+        .align 12
+data:   .dword 0, 0
+"""
 KINDS = ["machine", "trap-and-emulate", "binary-translation", "hardware-assisted", "nested"]
 
 
@@ -109,6 +120,32 @@ def test_breakpoints_and_watched_writes_both_ways(kind):
     assert debugger.computer.memory.load(data + 8, 8) == 0
     assert debugger.go_back().why == "beginning"
     assert debugger.machine.steps == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "engine"), [*((kind, "native") for kind in KINDS), ("machine", "interpreter")]
+)
+def test_watched_loads_both_ways(kind, engine, monkeypatch):
+    if engine == "native":
+        pytest.importorskip("llvmlite")
+    monkeypatch.setenv("VLAB_ENGINE", engine)
+    debugger = system(kind, source=READS)
+    data, load = (debugger.computer.program.symbols[name] for name in ("data", "load"))
+    debugger.watch(data + 2, 1, data + 2, "rwatch")
+    counts = range(1, 3 if kind == "binary-translation" else 6)
+    for count in counts:
+        assert debugger.go()[:2] == ("rwatch", data + 2)
+        assert place(debugger)[::2] == (load + 4, count)
+    if kind == "binary-translation":
+        return  # its way back is the same, step by step
+    for count in reversed(counts):
+        assert debugger.go_back()[:2] == ("rwatch", data + 2)
+        assert place(debugger)[::2] == (load, count)
+    assert debugger.go_back().why == "beginning"
+    debugger.unwatch(data + 2, "watch")
+    assert debugger.go().why == "rwatch"
+    debugger.unwatch(data + 2, "rwatch")
+    assert debugger.go_back().why == "beginning"
 
 
 @cache

@@ -73,6 +73,29 @@ def test_however_much_comes_little_is_kept():
 # --- Answers
 
 
+# Others load and store beside the word that is watched, in its double word too.
+LOADS = """
+_start: la s1, data
+        addi s2, s1, 4
+        la s0, elsewhere
+loop:   lw t0, 0(s1)
+        sw t0, 8(s1)
+        ld t1, 8(s1)
+        sd t1, 0(s0)
+load:   lbu t1, 5(s1)
+        addi t2, t2, 3
+amo:    amoadd.w t1, t2, (s2)
+        sw t2, 0(s1)
+store:  sw t2, 4(s1)
+        j loop
+        .align 3
+        .zero 4096
+data:   .dword 0, 0, 0
+        .zero 4096
+elsewhere: .dword 0
+"""
+
+
 @pytest.fixture
 def client():
     debugger = system("machine", 100)
@@ -277,8 +300,31 @@ def test_breakpoints_steps_and_the_way_back(client):
     assert client.number(PC) == store + 4
     assert client.ask(f"z2,{data + 8:x},8") == "OK"
     assert client.ask("bc") == client.ask("bs") == "T05replaylog:begin;thread:1;"
-    assert client.ask("Z3,80000000,8") == client.ask("Z4,80000000,8") == ""
+    assert client.ask("Z5,80000000,8") == client.ask("z5,80000000,8") == ""
     assert client.ask("Z0,80000000") == client.ask("Zx,1,1") == "E16"
+
+
+def test_watched_loads(client):
+    """A word that is loaded and stored in turn: each kind of watch stops at its own accesses, and both ways."""
+    client.computer.load(assemble(LOADS))
+    program = client.computer.program
+    data, load, amo, store = (program.symbols[name] for name in ("data", "load", "amo", "store"))
+    for number, kind, stops in (
+        (3, "rwatch", [load, amo]),
+        (4, "awatch", [load, amo, store]),
+        (2, "watch", [amo, store]),
+    ):
+        assert client.ask(f"Z{number},{data + 4:x},4") == "OK"
+        for stop in stops + stops:
+            assert client.ask("c") == f"T05{kind}:{data + 4:x};thread:1;"
+            assert client.number(PC) == stop
+            assert client.ask("s") == "T05thread:1;"
+        for stop in reversed([*stops, *stops]):
+            assert client.ask("bc") == f"T05{kind}:{data + 4:x};thread:1;"
+            assert client.number(PC) == stop + 4
+            assert client.ask("bs") == "T05thread:1;"
+        assert client.ask(f"z{number},{data + 4:x},4") == "OK"
+    assert client.ask("bc") == "T05replaylog:begin;thread:1;"
 
 
 def test_an_interruption_while_it_runs(client):
@@ -572,6 +618,24 @@ def test_gdb_debugs_both_ways(kind):
     assert f"=> {store}" in out
     assert "instructions attempted" in out
     assert "No more reverse-execution history" in out
+    assert left == "detached"
+
+
+@pytest.mark.requires("gdb")
+@pytest.mark.parametrize("kind", ["machine", "trap-and-emulate", "hardware-assisted"])
+def test_gdb_stops_where_something_is_read(kind):
+    debugger = system(kind, 1000, LOADS)
+    symbols = debugger.computer.program.symbols
+    place = f"*(int *){symbols['data'] + 4:#x}"
+    commands = [f"rwatch {place}", "continue", "p/x $pc", "delete", f"awatch {place}"]
+    commands += [*["continue", "p/x $pc"] * 3, *["reverse-continue", "p/x $pc"] * 3, "detach"]
+    left, out = gdb(debugger.computer, *commands)
+    load, amo, store = (symbols[name] for name in ("load", "amo", "store"))
+    values = [line.partition(" = ")[2] for line in out.splitlines() if line.startswith("$")]
+    # GDB stops behind the access, and backwards before it.
+    assert values == [f"{pc:#x}" for pc in (load + 4, amo + 4, store + 4, load + 4, load, store, amo)], out
+    assert "Hardware read watchpoint 1" in out
+    assert "Hardware access (read/write) watchpoint 2" in out
     assert left == "detached"
 
 

@@ -29,11 +29,8 @@ NEEDS = (
     Tool("bison", ("bison",), "bison"),
     Tool("flex", ("flex",), "flex"),
 )
-STEPS = {
-    "unpack": 80_000,
-    "compile": 980,
-    "clean": 85_000,
-}  # the parts of a build, and about so many files in each
+# The parts of a build, and how many files each has, about.
+STEPS = {"unpack": 80_000, "compile": 980, "clean": 85_000}
 _HERE = Path(__file__).parent
 _CROSS = "riscv64-linux-gnu-"
 _PATIENCE = 2  # seconds that a command has to end when it is asked to

@@ -273,9 +273,8 @@ class BinaryTranslation(TrapAndEmulate):
     def prepare(self) -> bool:
         """See `TrapAndEmulate.prepare`: nor is a guest entered that would exit at once."""
         left = _MOST_AHEAD if self._exited else 0
-        calm_until: int | None = (
-            0  # the guest's time up to which no interrupt comes that it would be prepared for
-        )
+        # The guest's time up to which no interrupt comes that it would be prepared for.
+        calm_until: int | None = 0
         quiet = False
         while self.vm.status is None and (quiet or super().prepare()):
             word = self._next_word() if left else None

@@ -33,7 +33,7 @@ _ALARM_AT = list(_HELD).index("stimecmp")
 
 # What is loaded at each entry, in this order, and then what is held; `_CONTROL` is the hypervisor's own.
 _CONTROL = ("hstatus", "hedeleg", "hideleg", "hcounteren", "henvcfg", "hvip", "vsstatus", "vsie")
-# What is read first at each exit, before the table and the alarm: why it is, and whether an interrupt waits.
+# What is read first at each exit, before the table and the alarm: why it is, and by which of its settings.
 _FIRST = ("htval", "htinst", "vsstatus", "vsie", "hvip")
 # SPV and SPP are cleared, as others' guests go to U mode; and `hie`, or the guest's interrupts would end the host's own
 # `wfi`.
@@ -65,7 +65,7 @@ def _loading(alarm: bool, mode: Mode) -> Sequence:
 
 @cache
 def _asking(alarm: bool) -> Sequence:
-    """To read why the guest exited, and what may call for more than that it goes on."""
+    """To read why the guest exited, and what tells whether that is all there is to it."""
     return Sequence(*(f"csrr a0, {csr}" for csr in (*_FIRST, *_real(alarm)[: 1 + alarm])))
 
 
@@ -73,6 +73,12 @@ def _asking(alarm: bool) -> Sequence:
 def _saving(alarm: bool) -> Sequence:
     """To read what of the guest's is not read yet."""
     return Sequence(*(f"csrr a0, {csr}" for csr in _real(alarm)[1 + alarm : -3]), *_CLEARED)
+
+
+@cache
+def _kept(alarm: bool) -> int:
+    """How many instructions read and write what may be left where it is; `hstatus` is written."""
+    return len(_saving(alarm).instructions) + len(_loading(alarm, Mode.S).instructions) - 1
 
 
 class _Issuers(dict[Sequence, Issue]):
@@ -158,9 +164,9 @@ class GuestRegisters:
 
     def load_kept(self) -> None:
         """Let what was not read back count as read, and as written again. Only `hstatus` has changed by the exit."""
-        alarm, self._asked = self.alarm, None
+        self._asked = None
         self._issue[_STATUS](self._hstatus())
-        self._vm.host.pass_over(len(_saving(alarm).decoded) + len(_loading(alarm, Mode.S).decoded) - 1)
+        self._vm.host.pass_over(_kept(self.alarm))
         self.traps += 1
 
     def _hstatus(self) -> int:

@@ -48,7 +48,7 @@ from vlab.riscv.privilege import GUEST_PAGE_FAULT, INTERRUPT_BIT
 if TYPE_CHECKING:
     from vlab.hypervisor.virtualmachine import VirtualMachine
 
-_SPP, _SIE = MSTATUS["SPP"], MSTATUS["SIE"]
+_SPP = MSTATUS["SPP"]
 _TOLD = HSTATUS["SPV"] | HSTATUS["GVA"]
 _M = Mode.M
 _ECALL = ROWS["ecall"].match
@@ -196,26 +196,22 @@ class HardwareAssisted(TrapAndEmulate):
         vm = self.vm
         if cause not in _WANTED or not self._leans or pc == GATE or not vm.host.unseen:
             return None
-        htval, htinst, vsstatus, vsie, hvip, vsatp, *alarm = self._real.ask()
-        self._fault, mode = (htval, htinst), self._left_mode()
-        waiting = hvip >> 1 | (STI if alarm and vm.mtime >= alarm[0] else 0)
-        if waiting & vsie and (mode == Mode.U or vsstatus & _SIE):
-            return None
+        htval, htinst, vsstatus, _vsie, _hvip, vsatp, *_alarm = self._real.ask()
+        self._fault = htval, htinst
         access, gpa = self._wanted(cause), self._gpa(value)
         if vm.memory.holds(gpa):
             found = self._lean_fill(access, gpa)
         else:
-            found = self._lean_access((mode, vsstatus, vsatp), access, value, gpa | value & 3)
+            found = self._lean_access((self._left_mode(), vsstatus, vsatp), access, value, gpa | value & 3)
         self._real.kept = found is not None
         return found
 
     def _lean_access(self, seen: tuple[Mode, int, int], access: Access, value: int, gpa: int) -> Lean | None:
         """An access to a device, by an instruction that `htinst` tells all of; A and D must be set on the way."""
         told, bus = told_of(self._fault[1]), self.vm.bus
-        if told is None or value % told.size or bus.find(gpa) is None:
+        if told is None or bus.find(gpa) is None:
             return None
-        found = self.vm.virtual_hart.mmu.recall(seen, value, access, told.size)
-        if found is None or found.physical != gpa:
+        if self.vm.virtual_hart.mmu.recall(seen, value, access, told.size) != gpa:
             return None
         return Lean(DEVICE, access, partial(told.access, bus, gpa, self.vm.host), told.length)
 

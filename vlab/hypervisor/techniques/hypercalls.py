@@ -49,9 +49,8 @@ class Call(IntEnum):
     BIND = 9  # a0: another guest, by its place among the hypervisor's, -1 for none; a1: a channel
     SEND = 10  # a0: a channel
     FIND = 11  # a0: another guest, as for BIND. The channel on which it has named this one, or an error
-    GRANT = (
-        12  # a0: a page that who is at the other end may copy from and to, -1 for none more; a1: a channel
-    )
+    # a0: a page that who is at the other end may copy from and to, -1 for none more; a1: a channel.
+    GRANT = 12
     COPY = 13  # a0: a place here, one in the granted page, a length, 1 to write there or 0; a1: a channel
 
 

@@ -10,16 +10,10 @@ from vlab.riscv.csrs import BY_NUMBER
 from vlab.riscv.instructions import ROWS, Row, encode
 from vlab.riscv.meaning import MEMORY, PURE, meaning
 
-NOT_REACHED = (
-    0  # an illegal instruction in every mode, and for ever: the specification keeps it free for that
-)
+# An illegal instruction in every mode, and for ever: the specification keeps it free for that.
+NOT_REACHED = 0
 CALL_OUT, SHORT_CALL_OUT = ROWS["ebreak"].match, ROWS["c.ebreak"].match  # others that trap in every mode
-_HARMLESS = {
-    *PURE,
-    *MEMORY,
-    "fence",
-    "fence_i",
-}  # what an instruction may call that does the same in every mode
+_HARMLESS = {*PURE, *MEMORY, "fence", "fence_i"}  # what does the same in every mode
 
 # The CSRs that change by exits alone, and that its mode may always read.
 _S = ("sscratch", "scause", "stval", "sepc", "sstatus", "sie", "stvec", "scounteren")

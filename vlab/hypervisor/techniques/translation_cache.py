@@ -50,9 +50,8 @@ _STORED = {CSRS[name].view_of or name for name in IN_LINE[Mode.M]} & set(BASE_RE
 _stored = itemgetter(*sorted(_STORED))
 
 
-Site = tuple[
-    int, Mode, int
-]  # a place of code: its page's number, the mode that runs it, and its own number there
+# A place of code: its page's number, the mode that runs it, and its own number there.
+Site = tuple[int, Mode, int]
 
 
 class Block(NamedTuple):

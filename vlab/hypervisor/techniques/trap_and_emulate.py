@@ -161,18 +161,18 @@ class TrapAndEmulate:
             return None
         seen = hart.mode, values["mstatus"], values["satp"]
         code = mmu.recall(seen, pc, Access.FETCH, hart.parcel)
-        if code is None or not vm.memory.holds(code.physical, 4):
+        if code is None or not vm.memory.holds(code, 4):
             return None
-        known = plain(hart.whole(pc, code.physical))
+        known = plain(hart.whole(pc, code))
         if known is None or known[0].length < hart.parcel:
             return None
         told, base, distance = known
-        if vm.host.live_registers()[base] + distance & MASK != value or value % told.size:
+        if vm.host.live_registers()[base] + distance & MASK != value:
             return None
-        found = mmu.recall(seen, value, access, told.size)
-        if found is None or vm.memory.holds(found.physical) or vm.bus.find(found.physical) is None:
+        place = mmu.recall(seen, value, access, told.size)
+        if place is None or vm.memory.holds(place) or vm.bus.find(place) is None:
             return None
-        return Lean(DEVICE, access, partial(told.access, vm.bus, found.physical, vm.host), told.length)
+        return Lean(DEVICE, access, partial(told.access, vm.bus, place, vm.host), told.length)
 
     def exit(self, cause: int, value: int) -> str:
         """Deal with one exit: the real `scause` and `stval`. Returns the reason, by which it is counted."""

@@ -3,7 +3,7 @@
 What is kept follows from what was printed alone: so it is the same in each engine, and after going back.
 """
 
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 
 MOST = 1 << 20  # bytes that are kept: where there would be more, all but about half of them go
 _LINE = 1 << 12  # bytes in which a line may end, so that what is left begins with a whole one
@@ -56,7 +56,9 @@ class Printed:
             self._text = self.kept.decode("utf-8", "replace")
         if not self.dropped:
             return self._text
-        said = _("[{count:_} bytes that were printed before are no longer kept]").format(count=self.dropped)
+        said = _("[{count} bytes that were printed before are no longer kept]").format(
+            count=grouped(self.dropped)
+        )
         return f"{said}\n{self._text}"
 
     def clear(self) -> None:

@@ -19,9 +19,8 @@ from vlab.riscv.instructions import ROWS, length
 if TYPE_CHECKING:
     from vlab.machine.hart import Hart
 
-MOST_OPERATIONS = (
-    100_000  # decoded instructions kept; a guest that jumps everywhere must not fill the host's memory
-)
+# Decoded instructions kept: a guest that jumps everywhere must not fill the host's memory.
+MOST_OPERATIONS = 100_000
 _MOST_SINGLE = 4096  # those executed by themselves, as a hypervisor's emulation does
 _MOST_PLACES = 16  # where one page of code is mapped at more places, a store to it drops it from all of them
 

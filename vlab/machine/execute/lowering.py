@@ -49,10 +49,8 @@ LOOSE = "rd rs1 zimm csr source word".split()
 PARAMETERS = "hart x reads writes views rd rs1 rs2 imm shamt zimm csr source word pc next unaligned".split()
 _CONSTANT = set(OPERAND_WIDTHS) - {"rs1", "rs2", "there"}
 _PAGES = MASK & ~0xFFF  # the bits of an address that tell its page
-_NOTHING = {
-    "fence",
-    "fence_i",
-}  # accesses are in order, and stores to decoded code are seen, with or without them
+# Accesses are in order, and stores to decoded code are seen, with or without them.
+_NOTHING = {"fence", "fence_i"}
 _SHIFT = {1: "", 2: " >> 1", 4: " >> 2", 8: " >> 3"}  # from bytes to elements of a view
 
 

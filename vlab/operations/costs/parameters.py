@@ -98,7 +98,7 @@ def set_title(name: str) -> str:
     """The name of a parameter set in the reader's language."""
     return {
         "nanobenchmarks": _("Operations of a kernel on a Pentium 4"),
-        "forkwait": _("Fork and wait, 40,000 times"),
+        "forkwait": _("Fork and wait, 40 000 times"),
         "round-trip": _("Out of a guest and back, by processor"),
         "exit-and-entry": _("An exit and an entry, by processor"),
         "paging": _("Shadow and nested paging on an Ivy Bridge"),

@@ -1,4 +1,4 @@
-"""Debugging a computer from outside: breakpoints, watched writes, steps both ways, and GDB's remote protocol."""
+"""Debugging a computer from outside: breakpoints, watched accesses, steps both ways, and GDB's remote protocol."""
 
 from vlab.operations.debugging.debugger import Debugger as Debugger
 from vlab.operations.debugging.debugger import Halt as Halt

@@ -1,6 +1,6 @@
-"""A debugger of a machine or of any VM: run to a breakpoint or a watched write, step, and all that backwards.
+"""A debugger of a machine or of any VM: run to a breakpoint or a watched access, step, and all that backwards.
 
-A watched write is only noted while the machine runs on; then it is gone back to the step that made it. So every
+A watched access is only noted while the machine runs on; then it is gone back to the step that made it. So every
 engine stops exactly, though none of them looks at each store. Backwards, what lies before the present is replayed from
 a checkpoint, the latest interval first, and the last stop of it is the one.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from vlab.hypervisor import BinaryTranslation, VirtualMachine
 from vlab.language import VlabError, _
-from vlab.machine import Computer, Stop, standing
+from vlab.machine import Computer, Machine, Stop, standing
 from vlab.machine.interruptible import Interruptible
 from vlab.machine.writes import listening, running
 
@@ -19,13 +19,15 @@ CHUNK = 100_000  # steps between looks at whether the debugger wants to stop
 LOOK = 1000  # of single steps
 MOST = 256  # breakpoints, and double words watched
 _WORD = 8
+# What may be watched, as GDB names it: writes, loads, or both. Whether one hears of loads, for each time one listens.
+WATCHES = {"watch": (False,), "rwatch": (True,), "awatch": (True, False)}
 
 
 class Halt(NamedTuple):
-    """Why the computer stands still; for a watched write, the address that was given, and the step that makes it.
+    """Why the computer stands still; for a watched access, the address that was given, and the step that makes it.
 
-    `why` is "step", "break", "watch", "interrupted", "asleep" (nothing will wake it), "off", or "beginning": there is
-    nothing before this.
+    `why` is "step", "break", "interrupted", "asleep" (nothing will wake it), "off", "beginning" (there is nothing
+    before this), or one of WATCHES.
     """
 
     why: str
@@ -33,11 +35,22 @@ class Halt(NamedTuple):
     step: int | None = None
 
 
+class _Watch(NamedTuple):
+    """What is watched: one of WATCHES, and the address that was given."""
+
+    kind: str
+    address: int
+
+
 class _Hit(NamedTuple):
-    """A write to a watched place: the machine's step, and the address under which it is watched."""
+    """An access to a watched place, or none where it is a breakpoint: the machine's step, and what is watched."""
 
     step: int
-    address: int
+    watch: _Watch | None
+
+    def halt(self) -> Halt:
+        """Why the computer stands still there."""
+        return Halt("break") if self.watch is None else Halt(*self.watch, self.step)
 
 
 class Debugger:
@@ -51,25 +64,28 @@ class Debugger:
         self.computer, self.machine, self._wanted = computer, computer.history.machine, wanted
         self.breakpoints: set[int] = set()
         self._translated = _translated(computer)
-        self._watched: dict[
-            int, tuple[int, ...]
-        ] = {}  # the machine's double words, by the address that was given
+        # The machine's double words, and of each the bytes that are meant: from the first, up to the end.
+        self._watched: dict[_Watch, tuple[tuple[int, int, int], ...]] = {}
 
     # What to stop at
 
-    def watch(self, address: int, size: int, physical: int) -> None:
-        """Stop after each write to these bytes; they lie at this physical address of the computer's now.
+    def watch(self, address: int, size: int, physical: int, kind: str = "watch") -> None:
+        """Stop after each access of a kind to these bytes; they lie at this physical address of the computer's now.
 
         VlabError where that is no memory, or where it is too much.
         """
         words = range(physical & -_WORD, physical + size, _WORD)
         if not 0 < size <= MOST * _WORD or sum(map(len, self._watched.values())) + len(words) > MOST:
             raise VlabError(_("At most {count} double words are watched.").format(count=MOST))
-        self._watched[address] = tuple(self.computer.machine_address(word) for word in words)
+        meant = []
+        for word in words:
+            place = self.computer.machine_address(word)
+            meant.append((place, place + max(physical - word, 0), place + min(physical + size - word, _WORD)))
+        self._watched[_Watch(kind, address)] = tuple(meant)
 
-    def unwatch(self, address: int) -> None:
+    def unwatch(self, address: int, kind: str = "watch") -> None:
         """Stop there no more."""
-        self._watched.pop(address, None)
+        self._watched.pop(_Watch(kind, address), None)
 
     # Forwards
 
@@ -89,7 +105,7 @@ class Debugger:
         return Halt("off")
 
     def go(self) -> Halt:
-        """Run to a breakpoint, a watched write, or an end."""
+        """Run to a breakpoint, a watched access, or an end."""
         machine = self.machine
         with self._armed() as hits:
             if self._stands_at_break():
@@ -121,10 +137,10 @@ class Debugger:
         return Halt("step")
 
     def _after(self, hit: _Hit) -> Halt:
-        """Right after the first watched write."""
+        """Right after the first watched access."""
         self.machine.goto(hit.step)
         self.machine.run(1)
-        return Halt("watch", hit.address, hit.step)
+        return hit.halt()
 
     # Backwards
 
@@ -144,14 +160,14 @@ class Debugger:
         return Halt("beginning" if place is None else "step")
 
     def go_back(self) -> Halt:
-        """Run backwards: to the last breakpoint or watched write before this, or to the beginning."""
+        """Run backwards: to the last breakpoint or watched access before this, or to the beginning."""
         machine, end, before = self.machine, self.machine.steps, self._attempted()
         history = machine.history
         for start in sorted((step for step in history.checkpoints if step < end), reverse=True):
             found = self._last_between(start, end, before)
             if found is not None:
                 machine.goto(found.step)
-                return Halt("break") if found.address < 0 else Halt("watch", found.address, found.step)
+                return found.halt()
             if self._wanted():
                 machine.goto(start)
                 return Halt("interrupted")
@@ -161,7 +177,7 @@ class Debugger:
         return Halt("beginning")
 
     def _last_between(self, start: int, end: int, before: int) -> _Hit | None:
-        """The last stop of an interval, before so many attempts of its own; at a breakpoint its address is -1."""
+        """The last stop of an interval, before so many attempts of its own."""
         machine, last = self.machine, None
         with Interruptible():
             machine.history.rewind(start)
@@ -169,7 +185,7 @@ class Debugger:
             while machine.steps < end:
                 here = machine.steps
                 if self._stands_at_break():
-                    last = _Hit(here, -1) if self._attempted() < before else last
+                    last = _Hit(here, None) if self._attempted() < before else last
                     self._pass()
                 elif self._run(end) is not Stop.CONDITION:
                     break
@@ -227,19 +243,30 @@ class Debugger:
 
     @contextmanager
     def _armed(self) -> Iterator[list[_Hit]]:
-        """With its breakpoints set, and its places watched: the first and the last write there."""
+        """With its breakpoints set, and its places watched: the first and the last access there."""
         machine, hits = self.machine, list[_Hit]()
         with ExitStack() as watches:
             machine.stop_at(() if self._translated else self.breakpoints)
             watches.callback(machine.stop_at)
-            for address, words in self._watched.items():
-
-                def heard(step: int, value: int, address: int = address) -> None:
-                    hits[1:] = [_Hit(step, address)]
-
-                for word in words:
-                    watches.enter_context(listening(machine, word, heard))
+            for watch, words in self._watched.items():
+                for word, first, end in words:
+                    heard = _hearing(machine, hits, watch, first, end)
+                    for loads in WATCHES[watch.kind]:
+                        watches.enter_context(listening(machine, word, heard, loads=loads))
             yield hits
+
+
+def _hearing(
+    machine: Machine, hits: list[_Hit], watch: _Watch, first: int, end: int
+) -> Callable[[int, int], None]:
+    """What notes the accesses that have one of these bytes."""
+
+    def heard(step: int, value: int) -> None:
+        at, size = machine.ram.access
+        if at < end and first < at + size:
+            hits[1:] = [_Hit(step, watch)]
+
+    return heard
 
 
 def _translated(computer: Computer) -> bool:

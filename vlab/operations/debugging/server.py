@@ -49,9 +49,8 @@ class _Session:
         self._stub = Stub(Debugger(computer, self._interrupted), self._tell)
         self._waiting: list[bytes | None] = []  # what came while the computer ran
         self._last = b""
-        self._commanded = self._given_up = (
-            False  # a `monitor` command is at work; nobody waits for its answer
-        )
+        # A `monitor` command is at work; nobody waits for its answer.
+        self._commanded = self._given_up = False
 
     def run(self) -> str:
         """Answer until it leaves."""

@@ -11,7 +11,7 @@ from vlab.machine.computer import word_of
 from vlab.machine.look import physical_address
 from vlab.machine.memory import PAGE
 from vlab.operations.debugging import registers
-from vlab.operations.debugging.debugger import MOST, Debugger, Halt
+from vlab.operations.debugging.debugger import MOST, WATCHES, Debugger, Halt
 from vlab.operations.debugging.packets import LONGEST
 from vlab.riscv import Access
 
@@ -20,6 +20,7 @@ _TOP = 1 << 64
 _OK, _UNKNOWN, _BAD, _NO_MEMORY, _REFUSED = b"OK", b"", b"E16", b"E0e", b"E01"
 _FEATURES = f"PacketSize={LONGEST:x};qXfer:features:read+;QStartNoAckMode+;vContSupported+"
 _FEATURES += ";ReverseStep+;ReverseContinue+"
+_WATCHED = dict(enumerate(WATCHES, start=2))  # by the number that a packet has for it
 _NUMBER = re.compile(rb"[0-9a-fA-F]{1,16}")
 
 
@@ -69,8 +70,8 @@ class Stub:
         halt = self._halt
         if halt.why == "off":  # there is nothing after this, but a past to go back to
             return b"T%02xreplaylog:end;thread:1;" % _SIGTRAP
-        if halt.why == "watch" and halt.address is not None:
-            return b"T%02xwatch:%x;thread:1;" % (_SIGTRAP, halt.address)
+        if halt.why in WATCHES and halt.address is not None:
+            return b"T%02x%s:%x;thread:1;" % (_SIGTRAP, halt.why.encode(), halt.address)
         if halt.why == "beginning":
             return b"T%02xreplaylog:begin;thread:1;" % _SIGTRAP
         return b"T%02xthread:1;" % (_SIGINT if halt.why in ("interrupted", "asleep") else _SIGTRAP)
@@ -170,7 +171,7 @@ class Stub:
 
     def _go(self, _rest: bytes) -> bytes:
         halt = self.debugger.go()
-        if halt.step is not None:  # on RISC-V, GDB wants to make a watched write itself, or undo it
+        if halt.step is not None:  # on RISC-V, GDB wants to make a watched access itself, or undo it
             self.debugger.machine.goto(halt.step)
         return self._halted(halt)
 
@@ -200,11 +201,11 @@ class Stub:
             if len(self.debugger.breakpoints) >= MOST:
                 return _REFUSED
             self.debugger.breakpoints.add(address)
-        elif kind == 2:
+        elif kind in _WATCHED:
             physical = self._physical(address)
             if physical is None:
                 return _NO_MEMORY
-            self.debugger.watch(address, size, physical)
+            self.debugger.watch(address, size, physical, _WATCHED[kind])
         else:
             return _UNKNOWN if kind is not None else _BAD
         return _OK
@@ -213,8 +214,8 @@ class Stub:
         kind, address, _size = self._point(rest)
         if kind in (0, 1):
             self.debugger.breakpoints.discard(address)
-        elif kind == 2:
-            self.debugger.unwatch(address)
+        elif kind in _WATCHED:
+            self.debugger.unwatch(address, _WATCHED[kind])
         else:
             return _UNKNOWN if kind is not None else _BAD
         return _OK

@@ -87,9 +87,8 @@ class Reason(enum.IntEnum):
 _REGISTERS = struct.Struct("<18Q")
 _PLACES = {"rip": 16, "rax": 0, "rbx": 1, "rcx": 2, "rdx": 3}
 _SP, _FLAGS = 6, 17
-_SREGS = (
-    312  # struct kvm_sregs, which begins with the segment cs: its base (u64), limit (u32) and selector (u16)
-)
+# struct kvm_sregs, which begins with the segment cs: its base (u64), limit (u32) and selector (u16).
+_SREGS = 312
 _CS = struct.Struct("<QIH")
 _CAP_IMMEDIATE_EXIT = 136
 # struct kvm_run, which the module shares with us: its parts, and what they are said of an exit.

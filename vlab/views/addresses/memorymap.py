@@ -108,9 +108,8 @@ def memory_map_picture(memory: MemoryMap) -> Picture:
 
 def _blocks(space: Space) -> list[Block]:
     """The regions of a space, with how high each is; what is too many, in one block at the end."""
-    most = MOST_REGIONS + (
-        len(space.regions) == MOST_REGIONS + 1
-    )  # one more takes no more room than its mention
+    # One more takes no more room than its mention.
+    most = MOST_REGIONS + (len(space.regions) == MOST_REGIONS + 1)
     shown, rest = list(space.regions[:most]), space.regions[most:]
     blocks = [Block(0, _height(region), region) for region in shown]
     if rest:

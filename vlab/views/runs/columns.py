@@ -20,9 +20,8 @@ from vlab.views.runs.lanes import Runners, path_name
 from vlab.views.terms import term
 
 _MOST_CAUSES = 200  # with names of their own; a hostile run may have more
-_MOVES = frozenset(
-    {ev.Trap, ev.Injection, ev.Return, ev.Exit, ev.Entry, ev.Routing}
-)  # they change who has the hart
+# They change who has the hart.
+_MOVES = frozenset({ev.Trap, ev.Injection, ev.Return, ev.Exit, ev.Entry, ev.Routing})
 _OPENS = frozenset({ev.Trap, ev.Injection, ev.Exit})  # other events may follow from them
 
 

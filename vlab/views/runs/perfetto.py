@@ -31,9 +31,8 @@ from vlab.views.words import event_label, vm_name
 _DEEPEST = 32  # slices in each other: traps that never return would make thousands, which no viewer can show
 _REMEMBERED = 4096  # causes that may still have effects: the open events of all levels are far fewer
 _MOST_HELD = 64  # events that wait until it is known whose an interrupt is
-_PROCESS = (
-    -1
-)  # in place of a level: the tracks of the processes of a host, on the machine (-1), in a VM (-2), …
+# In place of a level: the tracks of the processes of a host, on the machine (-1), in a VM (-2), …
+_PROCESS = -1
 _COUNTS = ("size", "offset", "entries")  # these are numbers to a reader; all others are addresses and bits
 
 

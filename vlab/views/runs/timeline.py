@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlab.display import Bundle
 from vlab.events import Event, Recording
-from vlab.language import VlabError, _
+from vlab.language import VlabError, _, grouped
 from vlab.views.drawing.grammar import LOOKS
 from vlab.views.drawing.metrics import text_width, wrap
 from vlab.views.drawing.picture import Picture
@@ -353,7 +353,7 @@ def time_axis(window: tuple[float, float], bottom: float) -> Iterator[Element]:
     free = MARGIN + min(HEAD - 16.0, text_width(title, 11)) + 6
     for n in range(int((end - first) // step) + 1):
         tick = first + n * step
-        x, words = LEFT + PLOT * (tick - start) / (end - start), f"{tick:,.0f}".replace(",", " ")
+        x, words = LEFT + PLOT * (tick - start) / (end - start), grouped(round(tick))
         half = text_width(words, 11) / 2
         yield path("l-muted", (x, bottom - 4), (x, bottom + 2))
         if x - half > free and x + half <= LEFT + PLOT + MARGIN:

@@ -36,7 +36,7 @@ def contents(luck: random.Random) -> bytes:
 def built(engine: str, seed: int) -> Machine:
     """The same machine for an engine each."""
     luck = random.Random(seed)
-    extensions = luck.choice(["", "C", "H", "CH", "C_svade", "CH_sv48"])
+    extensions = luck.choice(["", "C", "H", "CH", "C_svade", "CH_sv48", "CH_svadu"])
     program = Program(((RAM_BASE, b"\0"),), RAM_BASE)
     machine = Machine(program, memory=SIZE, extensions=extensions, engine=engine)
     machine.memory.poke(RAM_BASE, contents(luck))

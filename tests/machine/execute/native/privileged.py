@@ -170,7 +170,8 @@ def written(machine: Machine, luck: random.Random) -> list[tuple[int, int, int]]
     for _word in range(luck.choice([0, 0, 0, 1, 3, 300])):
         page = luck.choice([luck.randrange(CODE), luck.randrange(24, FRAMES)])
         word = RAM_BASE + page * PAGE + 8 * luck.randrange(PAGE // 8)
-        machine.ram.watch(word, lambda at, value: told.append((at, value, machine.time)))
+        watch = luck.choice([machine.ram.watch, machine.ram.watch, machine.ram.watch_loads])
+        watch(word, lambda at, value: told.append((at, value, machine.time)))
     return told
 
 

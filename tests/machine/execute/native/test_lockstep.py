@@ -147,7 +147,7 @@ def machines(draw, inside=None):
     status = draw(st.sampled_from(MPP_SPP)) | draw(st.sampled_from([0, SUM, MXR, SUM | MXR, MPRV, SIE | MIE]))
     delegated = draw(st.sampled_from([0, 0xFFFF, 0xB1FF]))
     pmp = draw(st.sampled_from([0x1F, 0x1F, 0x1F, 0x1B, 0x0F0F, 0]))
-    named = draw(st.sampled_from(["", "", "_sv48", "_svade"]))
+    named = draw(st.sampled_from(["", "", "_sv48", "_svade", "_svadu", "_svade_svadu"]))
     scheme = draw(st.sampled_from([SV39, SV48])) if named == "_sv48" else SV39
     regions = draw(st.none() | st.tuples(*[st.integers(0, FRAMES * 2)] * 3))
     alarm = draw(st.none() | st.integers(0, 60))

@@ -1,6 +1,6 @@
 """Stores to devices, with and without native code around them.
 
-The first access to a page of a device is Python's: so each program begins with a load.
+Each program begins with a load, which is Python's, so that its stores are as others are later.
 """
 
 from typing import Any
@@ -272,3 +272,14 @@ def test_a_breakpoint_set_in_a_store_holds():
                     lambda machine, *_what: machine.stop_at([machine.program.symbols["there"]]))  # fmt: skip
     machine = run_alike(machines, 1000)
     assert machine.hart.pc == machine.program.symbols["there"] > RAM_BASE
+
+
+def test_the_time_that_software_sets_is_read_at_once():
+    """Nothing is due before and after, so nothing else tells of it."""
+    source = "li a0, 0x200bff8\n ld a1, 0(a0)\n li a1, 1000000\n sd a1, 0(a0)\n rdtime s0\n rdtime s1\n"
+    both_ways = both(source + "sd zero, 0(a0)\n rdtime s2\n" + "nop\n" * 20 + OFF)
+    for machine in both_ways:
+        machine.run()
+    assert both_ways[0].snapshot() == both_ways[1].snapshot()
+    assert both_ways[0].hart.x[8] == 1_000_001
+    assert both_ways[0].hart.x[18] < 10

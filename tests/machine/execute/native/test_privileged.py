@@ -235,6 +235,19 @@ def test_an_exception_goes_to_the_base_of_vectored_handlers(where, to):
     assert alike(machines, before + 1).hart.pc == HANDLER
 
 
+@pytest.mark.parametrize("before", [0, HSTATUS["SPVP"]])
+@pytest.mark.parametrize(("where", "after"), [("VU", 0), ("VS", HSTATUS["SPVP"]), ("U", None)])
+def test_a_guests_mode_is_told_in_spvp_and_what_was_told_stays_for_others(where, after, before):
+    count = 100
+    machines = both("nop\n" * count + "ecall")
+    for machine in machines:
+        write(machine, **OPEN, medeleg=-1, stvec=HANDLER, hstatus=before)
+        go(go(machine, "HS"), where)
+    hart = alike(machines, count + 1).hart
+    assert hart.pc == HANDLER
+    assert hart.csr["hstatus"] & HSTATUS["SPVP"] == (before if after is None else after)
+
+
 @pytest.mark.parametrize("level", ["s", "m"])
 def test_guest_page_faults_are_native(steps, level):
     """Of each instruction that accesses memory, of the walker, and of a fetch; the handler goes by `htinst`."""

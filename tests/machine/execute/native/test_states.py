@@ -8,7 +8,7 @@ from tests.machine.execute.states import random_machine
 
 pytest.importorskip("llvmlite")
 
-EXTENSIONS = ("", "C", "C", "H", "CH", "_svade", "C_sv48")
+EXTENSIONS = ("", "C", "C", "H", "CH", "_svade", "C_sv48", "_svade_svadu")
 
 
 def alike(seeds):

@@ -107,6 +107,11 @@ def test_compressed(instruction, steps):
     expect_native(machines(instruction + "\n.half 1", extensions="C"), steps)
 
 
+def test_a_misaligned_atomic_behind_a_store_to_a_device():
+    for instruction in ("lr.d a0, (s1)", "amoadd.d a0, a0, (s1)"):
+        same(machines(f"sb zero, 1(s3)\n {instruction}"), 60, 100)
+
+
 def test_what_protection_forbids(steps):
     """Entry 0 covers all, and lets U mode execute only: its loads and stores fault."""
     for instruction, cause in (

@@ -146,3 +146,79 @@ def test_who_wrote_long_ago_in_a_page_still_written(steps):
     assert last is not None
     assert last.step > 299_990
     assert len(steps) < 3000
+
+
+LOADS = """
+    la s0, word
+    addi s1, s0, 4
+loop:
+    addi t1, t1, 1
+    sd t1, 0(s0)
+    lw t2, 8(s0)
+    ld t2, -8(s0)
+    {also}
+    j loop
+.balign 4096
+    .zero 64
+word: .dword 0
+    .zero 4096
+far: .dword 0
+"""
+
+
+def loads(also, engine, word=0):
+    """A machine whose loads from its word are told: when, of what, and which bytes."""
+    built, told = (
+        Machine(assemble(LOADS.format(also=also)), memory="64K", engine=engine),
+        list[tuple[int, ...]](),
+    )
+    built.run(100)
+    built.ram.watch_loads(
+        where(built) + word, lambda at, value: told.append((built.time, value, *built.ram.access))
+    )
+    return built, told
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        *("lbu t2, 7(s0)", "ld t2, 0(s0)", "ld t2, 5(s0)", "lw t2, -3(s0)", "amoadd.w t2, t1, (s1)"),
+        *("amoadd.d zero, t1, (s0)", "lr.w t2, (s0)", "lr.d t2, (s0)\n sc.d t3, t1, (s0)"),
+    ],
+)
+def test_each_load_from_a_watched_word_is_heard(also):
+    heard = []
+    for engine in ("native", "interpreter"):
+        built, told = loads(also, engine)
+        built.run(2000)
+        heard.append((told, built.snapshot()))
+    assert heard[0] == heard[1]
+    assert len(heard[0][0]) > 250
+    assert all(size in (1, 2, 3, 4, 8) for *_others, size in heard[0][0])
+
+
+def test_stores_to_it_and_loads_beside_it_are_native_and_not_heard(steps):
+    built, told = loads("sw t2, 4(s0)\n lw t2, 8(s0)\n amoadd.w t2, t1, (s1)", "native", word=16)
+    built.run(100)
+    steps.clear()
+    built.run(60_000)
+    assert told == []
+    assert len(steps) < 20
+
+
+def test_loads_that_are_watched_no_more_are_quick_again(steps):
+    built, told = loads("lbu t2, 7(s0)", "native")
+    built.run(2000)
+    built.ram.unwatch_loads(where(built))
+    count = len(told)
+    steps.clear()
+    built.run(60_000)
+    assert len(told) == count > 250
+    assert len(steps) < 20
+
+
+def test_fetches_and_walks_are_no_loads():
+    built, told = Machine(assemble("nop\n j ."), memory="64K"), list[int]()
+    built.ram.watch_loads(RAM_BASE, lambda at, value: told.append(at))
+    built.run(1000)
+    assert told == []

@@ -12,9 +12,9 @@ guest's code is ever compiled. LLVM makes an object file of that (`building`), w
 a hash of all that it was made from (`keeping`), and later put in its place without LLVM (`linking`).
 
 **What is shared.** `layout` says where everything stands. The *state block* has the registers, the CSRs, and pointers
-to the rest; Python reads and writes the same bytes, so an exit copies nothing but what Python asks for. A *context* is
-one TLB (`tlb`). A *code page* is one physical page of instructions, decoded (`codepages`, `slots`): a *slot* every two
-bytes, with the address of its handler and the operands.
+to the rest; Python reads and writes the same bytes, so what leads to a device or a hypervisor copies nothing. A
+*context* is one TLB (`tlb`). A *code page* is one physical page of instructions, decoded (`codepages`, `slots`): a
+*slot* every two bytes, with the address of its handler and the operands. `regions` says where PMP and devices are.
 
 **How it runs.** A handler does its instruction and jumps to the next slot's handler (`flow`): there is no loop, and the
 state block, the slot and the attempts left stay in the host's registers. Attempts are taken off once for a whole

@@ -27,14 +27,14 @@ from vlab.machine.execute.native.layout import (
     KEEPS_MARKS,
     LOOK,
     OFFSETS,
-    PMP_ROW,
     REFUSED,
     REGISTERS,
     STATE_SIZE,
     context_number,
 )
 from vlab.machine.execute.native.notes import Notes
-from vlab.machine.execute.native.outside import Outside, windows
+from vlab.machine.execute.native.outside import Outside
+from vlab.machine.execute.native.regions import Regions
 from vlab.machine.execute.native.tlb import SharedEntries, shared_context
 from vlab.machine.h_extension.csrfile import VSTIP, HypervisorCsrFile
 from vlab.machine.history import ISSUE_WORK, LOOP_WORK, STORE_WORK, TURN_WORK
@@ -43,7 +43,7 @@ from vlab.machine.mmu import Context, Key
 from vlab.machine.quirks import silent_csrs
 from vlab.machine.sequence import RETURN, Issue, Sequence
 from vlab.riscv import Mode, Trap
-from vlab.riscv.csrs import CSRS, PMP_ENTRIES
+from vlab.riscv.csrs import CSRS
 
 if TYPE_CHECKING:
     from vlab.machine.machine import Machine
@@ -60,7 +60,6 @@ _S = int(Mode.S)
 _MOST_TOIL, _MOST_STORES = 150_000, 2_500
 _CONTEXTS, _FIRST_CSR = CONTEXTS // 8, OFFSETS[CSR_FIELDS[0]]
 _X = struct.Struct("<32Q")
-_REGION = struct.Struct("<3Q")
 _MASK = (1 << 64) - 1
 _STATUS = STATE_SIZE  # where the register stands that can be read without Python: behind the block
 
@@ -89,19 +88,15 @@ class NativeEngine:
         self._fields = CSR_FIELDS + (H_FIELDS if self._extended else ())
         self._shared = frozenset(self._fields)
         self._values, self._fields_format = itemgetter(*self._fields), struct.Struct(f"<{len(self._fields)}Q")
-        self._pmp: object = None
         self._breakpoints: frozenset[int] = frozenset()
-        self._pmp_rows = new_block(PMP_ROW * PMP_ENTRIES)
-        self._devices: object = None
+        self._regions = Regions(machine, memory, self._state)
         self._set(ram=address_of(memory.ram), base=memory.base, size=memory.size)
         self._set(open=address_of(memory.open), watched=address_of(memory.listed))
-        self._set(unaligned=machine.hart.parcel - 1)
-        self._set(**self.code.fields)
+        self._set(loads_watched=address_of(memory.loads_listed))
+        self._set(unaligned=machine.hart.parcel - 1, **self.code.fields)
         self._set(keeps_marks=_keeps_marks(machine.extensions), extended=self._extended)
-        self._set(status=self._address + _STATUS)
-        self._set(csrs=address_of(self._csrs), pmp=address_of(self._pmp_rows))
         self._traps = new_block(8 * CAUSES)
-        self._set(traps=address_of(self._traps))
+        self._set(status=self._address + _STATUS, csrs=address_of(self._csrs), traps=address_of(self._traps))
         machine.events.traps.share(memoryview(self._traps).cast("Q"))
         hart = machine.hart
         hart.mmu = type(hart.mmu)(hart, True, self._context)
@@ -344,19 +339,7 @@ class NativeEngine:
         self._fields_format.pack_into(self._block, _FIRST_CSR, *self._values(hart.csr.values))
         held = self._machine.reservation
         state[_AT["reserved"]], state[_AT["reserved_size"]] = held or (0, 0)
-        if self._machine.bus.devices is not self._devices:
-            self._devices, self._windows = self._machine.bus.devices, windows(self._machine.bus)
-            start = address_of(self._windows)
-            self._set(devices=start, devices_end=start + len(self._windows))
-        if hart.csr.pmp is not self._pmp:
-            self._pmp = pmp = hart.csr.pmp
-            memory = self._memory
-            for field, mode in (("pmp_below", Mode.S), ("pmp_machine", Mode.M)):
-                whole = pmp.uniform(memory.base, memory.size)
-                state[_AT[field]] = pmp.allowed(memory.base, memory.size, mode) if whole else 0
-            self._set(pmp_count=len(pmp.regions))
-            for number, region in enumerate(pmp.regions):
-                _REGION.pack_into(self._pmp_rows, number * PMP_ROW, region.first, region.end, region.config)
+        self._regions.tell(hart.csr.pmp)
 
     def _leave(self) -> None:
         """Take it back."""

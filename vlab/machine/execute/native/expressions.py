@@ -182,8 +182,7 @@ class Expressions:
             unfit = text.value(f"or i1 {zero}, {text.value(f'and i1 {least}, {minus}')}")
         safe = text.value(f"select i1 {unfit}, i64 1, i64 {b}")
         operation, at_zero = ("div", "-1") if name == "quotient" else ("rem", a)
-        found = text.value(
-            f"{letter}{operation} i64 {a}, {safe}"
-        )  # by 1 at an overflow: just as it should be
+        # By 1 at an overflow: just as it should be.
+        found = text.value(f"{letter}{operation} i64 {a}, {safe}")
         # -1 is no unsigned number: what takes it takes its low bits.
         return Value(text.value(f"select i1 {zero}, i64 {at_zero}, i64 {found}"), kind)

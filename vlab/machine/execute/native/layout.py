@@ -48,7 +48,7 @@ FIELDS = (
     "refetch",  # whether the TLB has forgotten the page that is being executed
     "ram", "base", "size",  # memory: in the host, and for the guest
     "open",  # a byte a page of memory: what stores to it may do
-    "watched",  # how many words of memory are watched, and where each is
+    "watched", "loads_watched",  # how many words of memory are watched, and where each is
     "codes",  # 8 bytes a page of memory: its code page
     "unaligned",  # the bits of an address that are zero where an instruction may begin
     "undecoded", "leaving",  # handlers: of a slot that holds nothing yet; that leaves to Python

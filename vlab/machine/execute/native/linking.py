@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 from vlab.machine.execute.native.blocks import address_of, new_block
 
-_HEADER = Struct(
-    "<4s12x8x8x8xQ4x6xHHH"
-)  # Elf64_Ehdr: magic, then where the section headers are, their size, how many
+# Elf64_Ehdr: magic, then where the section headers are, their size, how many.
+_HEADER = Struct("<4s12x8x8x8xQ4x6xHHH")
 _SYMBOL, _RELOCATION = Struct("<IBBHQQ"), Struct("<QQq")  # Elf64_Sym, Elf64_Rela
 _BYTES, _SYMBOLS, _RELOCATIONS, _PLAIN_RELOCATIONS = 1, 2, 4, 9  # types of sections
 _IN_MEMORY = 2  # a section's flag

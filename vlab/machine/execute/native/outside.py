@@ -1,13 +1,10 @@
 """Stores to devices: Python makes them, and the hart's state stays where native code left it."""
 
-import struct
-from mmap import mmap
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from vlab.machine.bus import Bus, BusError
-from vlab.machine.execute.native.blocks import new_block
-from vlab.machine.execute.native.layout import OFFSETS, WINDOW
+from vlab.machine.bus import BusError
+from vlab.machine.execute.native.layout import OFFSETS
 from vlab.riscv import Access, Trap
 from vlab.riscv.privilege import ACCESS_FAULT
 
@@ -16,17 +13,7 @@ if TYPE_CHECKING:
     from vlab.machine.machine import Machine
 
 _STORE = itemgetter(*(OFFSETS[name] // 8 for name in ("device", "width", "stored", "next")))
-_WINDOW = struct.Struct("<2Q")
 _PC, _ADDRESS = OFFSETS["pc"] // 8, OFFSETS["value"] // 8
-
-
-def windows(bus: Bus) -> mmap:
-    """Where its devices answer, as native code reads it."""
-    rows = [(base, device.size) for base, device in bus.devices.values()]
-    made = new_block(WINDOW * max(1, len(rows)))
-    for number, row in enumerate(rows):
-        _WINDOW.pack_into(made, number * WINDOW, *row)
-    return made
 
 
 class Outside:
@@ -71,4 +58,5 @@ class Outside:
         """What a store to a device may change that native code goes by."""
         machine, time = self._machine, self._machine.time
         bus, looked_at = machine.bus, (machine.events.on, machine.stops)
-        return *bus.signals(time), machine.uart.status, machine.status, *looked_at, bus.devices
+        clock = machine.mtime - time, *bus.signals(time)
+        return *clock, machine.uart.status, machine.status, *looked_at, bus.devices

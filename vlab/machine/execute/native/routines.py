@@ -145,6 +145,8 @@ def quicken(s: "State", context: int, page: int, frame: int, need: int) -> int:
         poke(entry + WRITE_TAG, 8, NO_PAGE)
     poke(entry + ADDEND, 8, s.ram + at - tag)
     if need == R:
+        if not unwatched(s.loads_watched, frame << _OFFSET_BITS, 4096):
+            return 0
         poke(entry + READ_TAG, 8, tag)
         return _YES
     if not may_store(s, at):
@@ -166,10 +168,15 @@ def may_store_data(s: "State", physical: int, size: int) -> int:
     state = peek(s.open + ((physical - s.base) >> _OFFSET_BITS), 1)
     if state != OPEN_WATCHED:
         return state == OPEN_DATA
-    left = peek(s.watched, 8)
+    return unwatched(s.watched, physical, size)
+
+
+def unwatched(words: int, physical: int, size: int) -> int:
+    """Whether none of these watched words has one of so many bytes."""
+    left = peek(words, 8)
     if left > MOST_LISTED:
         return 0
-    at = s.watched
+    at = words
     while left:
         at += 8
         word = peek(at, 8)
@@ -204,6 +211,8 @@ def locate(s: "State", context: int, address: int, size: int, need: int) -> int:
     if need == W:
         if not may_store_data(s, physical, size) or (decoded(s, at, size) and not forgotten(s, at, size)):
             return 0
+        return s.ram + at
+    if at < s.size and unwatched(s.loads_watched, physical, size):
         return s.ram + at
     if need == R and size == 1 and physical == s.polled:
         return s.status
@@ -256,8 +265,8 @@ def locate_aligned(s: "State", context: int, address: int, size: int, need: int)
             s.fault = _STORE_MISALIGNED
     else:
         found = locate(s, context, address, size, need)
-    if s.device:
-        s.fault = access_fault_of(W)
+        if s.device:
+            s.fault = access_fault_of(W)
     s.device = 0
     return found
 
@@ -325,7 +334,7 @@ ROUTINES: tuple[Callable[..., int], ...] = (
     note,
     count_trap,
     quicken,
-    *(may_store, may_store_data),
+    *(may_store, may_store_data, unwatched),
     *(locate, locate_across, remembered, addend, nobody, locate_aligned),
     decoded,
     slow,

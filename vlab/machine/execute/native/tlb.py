@@ -32,7 +32,7 @@ _NO_TAGS = memoryview(b"\xff" * (8 * SETS)).cast("Q")
 def shared_context(key: Key) -> Context:
     """A context that native code shares. What is quick is its business alone."""
     entries = SharedEntries(key)
-    return Context(key, entries, _Unused(), _WriteTags(entries))  # type: ignore[arg-type]
+    return Context(key, entries, _ReadTags(entries), _WriteTags(entries))  # type: ignore[arg-type]
 
 
 class SharedEntries(MutableMapping[int, Entry]):
@@ -94,6 +94,11 @@ class SharedEntries(MutableMapping[int, Entry]):
         if self._words[FILLED // 8]:
             self._words[WRITE_TAG // 8 : EXEC // 8 : QUICK_SIZE // 8] = _NO_TAGS
 
+    def slow_loads(self) -> None:
+        """The same for loads."""
+        if self._words[FILLED // 8]:
+            self._words[READ_TAG // 8 : EXEC // 8 : QUICK_SIZE // 8] = _NO_TAGS
+
     def slow_fetches(self) -> None:
         """Let the next fetch from each page be looked at again."""
         if self._words[FILLED // 8]:
@@ -107,18 +112,21 @@ class SharedEntries(MutableMapping[int, Entry]):
                 self._words[tag] = NO_PAGE
 
 
-class _Unused(dict[int, int]):
-    """The quick way of the Python engine, which nothing takes here."""
+class _ReadTags(dict[int, int]):
+    """The quick way of the Python engine, which nothing takes here; to clear it is to clear the tags."""
+
+    def __init__(self, entries: SharedEntries):
+        self._entries = entries
 
     def __setitem__(self, page: int, addend: int) -> None:
         pass
 
+    def clear(self) -> None:
+        self._entries.slow_loads()
 
-class _WriteTags(_Unused):
-    """The same for stores; to clear it is to clear the tags."""
 
-    def __init__(self, entries: SharedEntries):
-        self._entries = entries
+class _WriteTags(_ReadTags):
+    """The same for stores."""
 
     def clear(self) -> None:
         self._entries.slow_stores()
