@@ -6,7 +6,8 @@ fences are missing it depends on what lies below: so it is there to be compared 
 
 from hypothesis import strategies as st
 
-from vlab.riscv import Program, assemble
+from tests.hypervisor.programs import Guest
+from vlab.riscv import assemble
 
 _MODES = {"U": 0, "S": 1, "VS": 2, "M": 3, "VU": 4}
 _SKELETON = """
@@ -241,10 +242,10 @@ _OFTEN = ("mode", "read", "store", "table", "stage", "write")
 
 
 @st.composite
-def h_guests(draw: st.DrawFn) -> tuple[Program, str]:
-    """A guest, and what it does."""
+def h_guests(draw: st.DrawFn) -> Guest:
+    """A guest."""
     kinds = st.sampled_from((*_OFTEN * 3, *_DEEDS))
     story = draw(st.lists(kinds.flatmap(_DEEDS.__getitem__), min_size=10, max_size=50))
     rounds = draw(st.integers(1, 4))
     deeds = "\n".join(story)
-    return assemble(_SKELETON.format(rounds=rounds, deeds=deeds, traps=_TRAPS)), deeds
+    return Guest(assemble(_SKELETON.format(rounds=rounds, deeds=deeds, traps=_TRAPS)), deeds)
