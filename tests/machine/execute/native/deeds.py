@@ -147,7 +147,7 @@ def some_word(luck: random.Random) -> int:
 
 def some_entry(luck: random.Random) -> int:
     """An entry of a table: mostly of a page that is there, with all kinds of flags."""
-    frame = luck.choice([*range(PAGES), PAGES - 1, PAGES, -1, 16, 18])
+    frame: int = luck.choice([*range(PAGES), PAGES - 1, PAGES, -1, 16, 18])
     flags: int = luck.choice([*FLAGS, luck.getrandbits(10)])
     return (RAM_BASE // PAGE + frame) << 10 | flags
 
