@@ -187,9 +187,8 @@ class Hypervisor(Inventory):
             refused = Trap(ACCESS_FAULT[lean.access], value)
             technique.inject(refused.cause, value, refused)
         else:
-            if not vm.events.on and vm.able and vm.bus.signals(vm.clock) == self._signals:
-                goes_on = self._goes_on(vm, now)
-            if not goes_on:
+            quiet = not vm.events.on and vm.able and vm.bus.signals(vm.clock) == self._signals
+            if not (goes_on := quiet and self._goes_on(vm, now)):
                 technique.save()
                 vm.virtual_hart.x[:] = self.computer.live_registers()
                 self.schedule.left(vm, now)
