@@ -276,7 +276,7 @@ class NativeEngine:
             rising, deadline = csr.pending() if enabled else _MASK, csr.deadline()
         else:  # only how far its guest's time is from the hart's has changed
             rings, deadline = csr.alarm()
-            rising = rising & ~VSTIP | rings
+            rising = rising & ~VSTIP | csr.values["mip"] & VSTIP | rings  # `hvip` may assert it too
         self.stirred = self.shifted = False
         state[_AT["waking"]], state[_AT["rising"]] = rising & enabled, rising
         return 0 if self._waking() else _MASK if deadline is None else deadline
