@@ -81,4 +81,6 @@ def test_a_kernel_that_is_started_in_m_mode_is_told_what_it_needs(tmp_path, caps
     assert "--sbi" not in capsys.readouterr().err
     path.write_bytes(bytes(160))
     assert cli.main(["run", str(path)]) == 125
-    assert "--sbi" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "This raw image was started in M mode" in said
+    assert "kernel for S mode" not in said, "nobody knows that"
