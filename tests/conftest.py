@@ -23,9 +23,10 @@ settings.register_profile(
 )
 settings.load_profile("vlab")
 
-# A shell's background job inherits SIGINT ignored, and so would every `vlab` that a test starts and interrupts.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's background job inherits these ignored, and so would every `vlab` that a test starts and interrupts.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -301,7 +301,7 @@ def test_a_step_back_costs_the_same_however_long_the_run_was():
 def test_a_step_back_of_a_virtual_machine_costs_a_part_of_its_run(technique):
     """Its instructions alone would have been one spacing of checkpoints: all of it was replayed, each time."""
     pytest.importorskip("llvmlite")
-    found = bench_rewind.measure_vm(technique, 500_000, 9, "native")
+    found = bench_rewind.measure_vm(technique, 1_000_000, 9, "native")
     assert found.back < 1000 * found.run / 4
     assert found.checkpoints > 3
 

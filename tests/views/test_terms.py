@@ -31,33 +31,46 @@ def in_spanish():
 def said_in_the_sources():
     """The reasons that the model's sources give: what methods that name one return, and why something is dropped."""
     found: dict[str, str] = {}
-    for path in sorted([*(VLAB / "hypervisor").rglob("*.py"), *(VLAB / "machine").rglob("*.py")]):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            for word in _reasons_of(node):
-                found.setdefault(word, path.name)
+    paths = sorted([*(VLAB / "hypervisor").rglob("*.py"), *(VLAB / "machine").rglob("*.py")])
+    trees = {path.name: ast.parse(path.read_text("utf-8")) for path in paths}
+    named = {name: text for tree in trees.values() for name, text in _constants_of(tree)}
+    for file, tree in trees.items():
+        for node in ast.walk(tree):
+            for word in _reasons_of(node, named):
+                found.setdefault(word, file)
     return found
 
 
-def _reasons_of(node):
+def _constants_of(tree):
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            yield from (
+                (target.id, node.value.value) for target in node.targets if isinstance(target, ast.Name)
+            )
+
+
+def _reasons_of(node, named):
     if isinstance(node, ast.FunctionDef) and node.name in ("reason", "_kind", "_missing", "_unmapped"):
         for inner in ast.walk(node):
             if isinstance(inner, ast.Return) and inner.value is not None:
-                yield from _texts(inner.value)
+                yield from _texts(inner.value, named)
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in _SAY_WHY
         and node.args
     ):
-        yield from _texts(node.args[0])
+        yield from _texts(node.args[0], named)
 
 
-def _texts(node):
+def _texts(node, named):
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
+    elif isinstance(node, ast.Name) and isinstance(named.get(node.id), str):
+        yield named[node.id]
     elif isinstance(node, ast.IfExp):
-        yield from _texts(node.body)
-        yield from _texts(node.orelse)
+        yield from _texts(node.body, named)
+        yield from _texts(node.orelse, named)
 
 
 def test_every_reason_in_the_sources_has_words():

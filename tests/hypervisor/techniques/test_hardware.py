@@ -504,3 +504,44 @@ def test_an_interrupt_that_came_before_the_guest_enabled_it_is_not_lost(engine, 
     vm.type("x")
     machine.run(20_000)
     assert (vm.hart.x[9], vm.hart.x[18], vm.hart.x[19]) == (0, 0, 1 << 63 | 9)
+
+
+ALARM_OF_M_MODE = assemble("""
+        .globl  _start
+_start: la      t0, came
+        csrw    mtvec, t0
+        li      t0, -1
+        csrw    pmpaddr0, t0
+        csrwi   pmpcfg0, 31
+        csrw    menvcfg, t0             # S mode has an alarm,
+        csrwi   mcounteren, 7
+        li      t0, 32
+        csrw    mie, t0                 # of which M mode hears: nobody delegates it
+        li      t0, 0x1800
+        csrc    mstatus, t0
+        li      t0, 0x800
+        csrs    mstatus, t0
+        la      t0, 1f
+        csrw    mepc, t0
+        mret
+1:      csrw    stimecmp, zero
+2:      addi    s1, s1, 1
+        j       2b
+        .balign 4
+came:   csrr    s2, mcause
+        csrr    s3, mepc
+        csrw    mie, zero
+3:      j       3b
+""")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_alarm_that_a_guests_s_mode_sets_and_its_m_mode_hears_rings_at_once(engine):
+    """The hart's own alarm for guests rings in VS mode alone: the hypervisor has to see this one set."""
+    bare = Machine(ALARM_OF_M_MODE, memory="64K", extensions="H", engine=engine)
+    bare.run(2_000)
+    machine, (vm,) = built(ALARM_OF_M_MODE, HARDWARE, engine=engine)
+    machine.run(20_000)
+    found = [[computer.hart.x[number] for number in (9, 18, 19)] for computer in (bare, vm)]
+    assert found[0] == found[1]
+    assert found[1][:2] == [0, 1 << 63 | 5]

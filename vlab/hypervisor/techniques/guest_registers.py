@@ -103,8 +103,12 @@ class GuestRegisters:
 
     @property
     def alarm(self) -> bool:
-        """Whether the guest has an alarm of its kernel's own."""
-        return bool(self._vm.virtual_hart.csr.values["menvcfg"] & STCE)
+        """Whether the guest has an alarm of its kernel's own, that rings in its S mode.
+
+        One that rings in its M mode is the hypervisor's to watch: it has to hear of each time that it is set to.
+        """
+        values = self._vm.virtual_hart.csr.values
+        return bool(values["menvcfg"] & STCE and values["mideleg"] & STI)
 
     def ask(self) -> list[int]:
         """What is read first at an exit, once: `htval`, `htinst`, `vsstatus`, `vsie`, `hvip`, `vsatp`, the alarm."""
@@ -151,13 +155,14 @@ class GuestRegisters:
         held, alarm = list(_guests(values)), self.alarm
         pending &= delegated
         if alarm:
-            pending &= ~STI  # that is `vstimecmp`'s
+            environment, pending = values["menvcfg"], pending & ~STI  # that is `vstimecmp`'s
         else:
+            environment = values["menvcfg"] & ~STCE
             del held[_ALARM_AT]
         control = (
             *(self._hstatus(), values["medeleg"], delegated << 1),
             values["mcounteren"] & _TM,  # the other counters are the host's own
-            *(values["menvcfg"], pending << 1, status & _SSTATUS, values["mie"] & delegated),
+            *(environment, pending << 1, status & _SSTATUS, values["mie"] & delegated),
         )
         self._issue[_loading(alarm, hart.mode)](*control, *held, _SPP)
         self.traps = self._vm.host.unretired

@@ -18,7 +18,6 @@ from vlab.hypervisor.techniques.guest_registers import (
     FENCES,
     HSTATUS,
     MSTATUS,
-    STI,
     SUPERVISORS,
     TABLE,
     GuestRegisters,
@@ -34,7 +33,6 @@ from vlab.hypervisor.techniques.trap_and_emulate import (
 from vlab.language import VlabError, _
 from vlab.machine import GATE
 from vlab.machine.choices import SINK
-from vlab.machine.csrfile import STCE
 from vlab.machine.hart import MASK
 from vlab.machine.memory import PAGE
 from vlab.machine.mmu import Found
@@ -151,8 +149,7 @@ class HardwareAssisted(TrapAndEmulate):
 
     def deadline(self) -> int | None:
         """See `TrapAndEmulate.deadline`. An alarm of its kernel's own rings in VS mode, and nobody need look."""
-        values = self.vm.virtual_hart.csr.values
-        own = self.direct and values["menvcfg"] & STCE and values["mideleg"] & STI
+        own = self.direct and self._real.alarm
         self._due = self.vm.bus.deadline(self.vm.time) if own else super().deadline()
         return self._due
 
